@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "#test/support/eventually.js";
+import { BareNetlink } from "./bare-netlink.js";
+import { type Benchmark, median, type Outcome, type Run, sized, time } from "./benchmark.js";
+import { measuredAgent } from "./measured-agent.js";
+import { startRoom } from "./netlink-room.js";
+import * as routes from "./routes.js";
+
+/** `file.settle`: how long the files must be quiet before they are read. */
+const settle = "10ms";
+const patience = { timeout: 120_000, what: "the routes" };
+
+export const fileRoutes: Benchmark = {
+  name: "file-routes",
+  method:
+    "100,000 routes as a JSON file that is moved into the directory of the file source (flavor embedded, store on, file.settle 10 ms), from " +
+    "the move until the kernel has all of them; the kernel's count is looked at every 10 ms. Compared with the floor: the same " +
+    "kernel messages encoded and sent from Node, 128 to a system call. In turns, the first turn is not counted.",
+  repeats: 3,
+
+  async run(run): Promise<Outcome> {
+    const directory = await mkdtemp(join(tmpdir(), "tenuto-bench-"));
+    const path = join(directory, "desired");
+    await mkdir(path);
+    await writeFile(join(path, "uplink.json"), JSON.stringify({ changes: routes.uplinkChanges() }));
+    const agent = await measuredAgent(run, {
+      label: "bench",
+      flavor: "embedded",
+      configuration: { file: { path, settle } },
+    });
+    try {
+      return await measure(run, directory, path);
+    } finally {
+      await agent.stop();
+      await rm(directory, { recursive: true, force: true });
+    }
+  },
+};
+
+async function measure(run: Run, directory: string, path: string): Promise<Outcome> {
+  const networks = routes.destinations(sized(run, 100_000));
+  const staged = join(directory, "staged");
+  const room = await startRoom();
+  const link = await eventually(() => room.default.linkByName(routes.uplink.name), patience);
+  const bare = new BareNetlink();
+  const ours: number[] = [];
+  const floor: number[] = [];
+  const none = await prefixes();
+  for (let turn = 0; turn <= run.repeats; turn++) {
+    await writeFile(staged, JSON.stringify({ changes: networks.map((network) => routes.routeChange(network)) }));
+    const elapsed = await time(async () => {
+      await rename(staged, join(path, "routes.json"));
+      await eventually(async () => (await prefixes()) >= none + networks.length, patience);
+    });
+    await rm(join(path, "routes.json"));
+    await eventually(async () => (await prefixes()) <= none, patience);
+    const bareTime = await time(async () => bare.addRoutes(networks.map((one) => routes.kernelRoute(one, link.index))));
+    await routes.flushRoutes();
+    if (turn === 0) continue;
+    ours.push(elapsed);
+    floor.push(bareTime);
+  }
+  bare.close();
+  await room.close();
+  return {
+    measurements: [
+      { name: "file source", unit: "ms", values: ours },
+      { name: "floor", unit: "ms", values: floor },
+    ],
+    comparisons: [{ name: "file source / floor", value: median(ours) / median(floor), target: { atMost: 4 } }],
+  };
+}
+
+/** How many IPv4 routes of all tables the kernel has; cheap to ask, even of a hundred thousand. */
+async function prefixes(): Promise<number> {
+  const text = await readFile("/proc/thread-self/net/fib_triestat", "utf8");
+  return [...text.matchAll(/Prefixes:\s+(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
+}

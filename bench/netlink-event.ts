@@ -1,0 +1,51 @@
+import { Worker } from "node:worker_threads";
+import type { Benchmark, Outcome } from "./benchmark.js";
+import { addPair, startRoom } from "./netlink-room.js";
+
+const warmUp = 200;
+
+export interface ChangerData {
+  readonly linkIndex: number;
+  /** Takes the time (process.hrtime, in nanoseconds) right before each change. */
+  readonly changedAt: BigInt64Array;
+}
+
+export const netlinkEvent: Benchmark = {
+  name: "netlink-event",
+  method:
+    "A thread of its own changes the group of a link, one change at a time with the event loop idle; measured is the " +
+    "time from right before that system call, which includes the kernel's work, to the call of a link listener on " +
+    "the main thread. 200 changes before are not counted.",
+  repeats: 5000,
+
+  async run({ repeats }): Promise<Outcome> {
+    const room = await startRoom();
+    const namespace = room.default;
+    const { index: linkIndex } = await addPair(namespace, "events");
+    const changedAt = new BigInt64Array(new SharedArrayBuffer(8));
+    const workerData: ChangerData = { linkIndex, changedAt };
+    const changer = new Worker(new URL("./link-changer.js", import.meta.url), { workerData });
+    const latencies: number[] = [];
+    await new Promise<void>((resolve, reject) => {
+      let group = 0;
+      const change = () => changer.postMessage(++group);
+      changer.once("error", reject);
+      changer.once("message", change);
+      const listening = namespace.subscribe(["link"], (event) => {
+        const now = process.hrtime.bigint();
+        if (event.type !== "link" || event.link.index !== linkIndex || event.link.group !== group) return;
+        latencies.push(Number(now - (changedAt[0] ?? now)) / 1000);
+        if (latencies.length === warmUp + repeats) resolve();
+        else setImmediate(change);
+      });
+      listening.then(() => changer.postMessage("start"), reject);
+    });
+    await changer.terminate();
+    await namespace.linkDel(linkIndex);
+    await room.close();
+    return {
+      measurements: [{ name: "kernel to listener", unit: "us", values: latencies.slice(warmUp, warmUp + repeats) }],
+      comparisons: [],
+    };
+  },
+};

@@ -1,0 +1,91 @@
+import type { Command } from "commander";
+import type { AgentClient } from "#client/client.js";
+import type { KeyValue } from "#client/types.js";
+import { type ClientOptions, clientCommand } from "../client-command.js";
+import { printable } from "../columns.js";
+import { asFound, type Difference, differences, type FieldDifference } from "../difference.js";
+import { contractModels, readTransaction } from "../documents.js";
+import { CommandError } from "../exit.js";
+import { print } from "../output.js";
+import { reasonOf } from "../result.js";
+import { keysThatMatter } from "../weighed.js";
+
+interface DiffOptions extends ClientOptions {
+  readonly file?: readonly string[];
+}
+
+const SIGN = { missing: "+", extra: "-", different: "~" } as const;
+
+/** `tenuto diff`. */
+export function diffCommand(): Command {
+  return clientCommand<DiffOptions>({
+    usage: "diff",
+    summary: "print the difference between what is wanted and what is there",
+    description:
+      "Print what is wanted and not there (+), there and not wanted (-), or different (~). With files: what applying them would change. What is written differently and means the same to the agent is no difference.",
+    options: (command) => command.option("-f, --file <file...>", "compare configuration files with what is wanted now"),
+    examples: ["tenuto diff", "tenuto diff -f network.yaml"],
+    run: async (client, { output, file }) => {
+      const found = file === undefined ? await againstSystem(client) : await againstFiles(client, file);
+      await print(output, found, () => found.map(differenceText).join("") || "no difference\n");
+    },
+  });
+}
+
+async function againstSystem(client: AgentClient): Promise<readonly Difference[]> {
+  const [wanted, below] = await Promise.all([client.dump("nb"), client.dump("sb")]);
+  const found = below.filter(({ key }) => key.startsWith("config/"));
+  return meaningful(client, differences(wanted, found, "choice"), wanted, asFound);
+}
+
+/** Values that the files do not speak of are left alone by applying them, and so are no difference. */
+async function againstFiles(client: AgentClient, files: readonly string[]): Promise<readonly Difference[]> {
+  const transaction = await readTransaction(files);
+  const { changes, mode } = transaction;
+  const [registry, current, plan] = await Promise.all([
+    contractModels(),
+    client.get(),
+    client.commit({ ...transaction, dry_run: true }),
+  ]);
+  if (plan.outcome === "REJECTED") throw new CommandError(reasonOf(plan));
+  const wanted: KeyValue[] = [];
+  const spokenOf = new Set<string>();
+  for (const change of changes) {
+    const key = registry.normaliseKey(change.key);
+    spokenOf.add(key);
+    if (change.delete !== true) wanted.push(registry.decode(key, change.value));
+  }
+  const concerned = mode === "REPLACE" ? current : current.filter(({ key }) => spokenOf.has(key));
+  return meaningful(client, differences(wanted, concerned, "default"), wanted, (value) => value);
+}
+
+/**
+ * Leaves out what is written differently and means the same. `change` makes, of a wanted value and the fields that differ, the
+ * value that would have to make no difference to the agent.
+ */
+async function meaningful(
+  client: AgentClient,
+  all: readonly Difference[],
+  wanted: readonly KeyValue[],
+  change: (value: object, fields: readonly FieldDifference[]) => object,
+): Promise<readonly Difference[]> {
+  const values = new Map(wanted.map(({ key, value }) => [key, value]));
+  const doubtful = all.flatMap(({ key, difference, fields }) => {
+    const value = values.get(key);
+    return difference === "different" && value !== undefined ? [{ key, value: change(value, fields) }] : [];
+  });
+  const matter = await keysThatMatter(client, doubtful);
+  return all.filter(({ key, difference }) => difference !== "different" || matter.has(key));
+}
+
+function differenceText({ key, difference, fields }: Difference): string {
+  return `${SIGN[difference]} ${printable(key)}\n${fields.map(fieldText).join("")}`;
+}
+
+function fieldText({ field, wanted, found }: FieldDifference): string {
+  return `    ${field}: ${shown(wanted)}, found ${shown(found)}\n`;
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? "nothing" : JSON.stringify(value);
+}

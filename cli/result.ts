@@ -1,0 +1,74 @@
+import type { Outcome, TransactionResult, ValueStatus } from "#client/types.js";
+import { columns } from "./columns.js";
+import { ExitStatus } from "./exit.js";
+import { note, type OutputFormat, print } from "./output.js";
+
+const STATUS: Readonly<Record<Outcome, ExitStatus>> = {
+  APPLIED: ExitStatus.done,
+  PLANNED: ExitStatus.done,
+  UNCONFIRMED: ExitStatus.done,
+  PARTIAL: ExitStatus.partly,
+  REVERTED: ExitStatus.failed,
+  PART: ExitStatus.failed,
+  UNKNOWN: ExitStatus.failed,
+  REJECTED: ExitStatus.failed,
+};
+
+/**
+ * Prints what became of a transaction, with the reason on standard error when it failed, and sets the exit status. With
+ * `expected` the outcome is what was asked for, whatever it is called.
+ */
+export async function printResult(format: OutputFormat, result: TransactionResult, expected = false): Promise<void> {
+  await print(format, result, () => resultText(result));
+  const status = expected ? ExitStatus.done : STATUS[result.outcome];
+  if (status !== ExitStatus.done) note(reasonOf(result));
+  process.exitCode = status;
+}
+
+function resultText(result: TransactionResult): string {
+  const heading = `${result.outcome}${result.seq === 0 ? "" : ` as transaction ${result.seq}`}, id ${result.id || "none"}\n`;
+  return heading + (result.outcome === "PLANNED" ? planText(result) : valuesText(result)) + advice(result);
+}
+
+function valuesText({ values }: TransactionResult): string {
+  return values.length === 0 ? "" : statusTable(values);
+}
+
+function planText({ operations }: TransactionResult): string {
+  if (operations.length === 0) return "nothing to do\n";
+  const rows = operations.map(({ operation, key, state, error, derived }) => [
+    operation,
+    (derived ? "  " : "") + key,
+    state,
+    error,
+  ]);
+  return columns(["operation", "key", "state", "error"], rows);
+}
+
+function advice({ outcome, id, truncated }: TransactionResult): string {
+  const more = truncated ? "The result was too long for one message: `tenuto status` has the rest.\n" : "";
+  return outcome === "UNCONFIRMED" ? `${more}Keep it with \`tenuto confirm ${id}\`; otherwise it is reverted.\n` : more;
+}
+
+/** The states of values, for people. */
+export function statusTable(values: readonly ValueStatus[]): string {
+  const rows = values.map(({ key, state, error, details }) => [
+    key,
+    state,
+    // The error of an invalid value is made of its details.
+    [withoutKey(error, key), ...details.filter((detail) => !error.includes(detail))].filter(Boolean).join("; "),
+  ]);
+  return columns(["key", "state", "details"], rows);
+}
+
+/** What became of a transaction that failed, and why, in a line. */
+export function reasonOf({ outcome, error, values }: TransactionResult): string {
+  const failed = values.find((value) => value.error !== "");
+  const first = failed === undefined ? "" : `${failed.key}: ${withoutKey(failed.error, failed.key)}`;
+  return `${outcome.toLowerCase()}: ${error || first || "no reason was given"}`;
+}
+
+/** Errors of the system below begin with the key, which is on the line already. */
+function withoutKey(error: string, key: string): string {
+  return error.startsWith(`${key}: `) ? error.slice(key.length + 2) : error;
+}

@@ -1,0 +1,108 @@
+import { consumerOpts, type JetStreamClient, type MsgHdrs, type NatsConnection } from "nats";
+import { type EventSubject, eventSubject, interfaceStateSubject, STATE_BUCKET, stateBucketKey } from "#proto/nats.js";
+import type { AgentEvent, WatchTopic } from "./types.js";
+
+const EVENTS: Readonly<Record<Exclude<WatchTopic, "interfaces">, EventSubject>> = {
+  values: "value",
+  drift: "drift",
+  transactions: "transaction",
+  ifmgr: "ifmgr",
+  health: "health",
+  deadletters: "deadletter",
+};
+
+interface Notification {
+  readonly data: Uint8Array;
+  readonly headers?: MsgHdrs | undefined;
+}
+
+function attribute(message: Notification, name: string): string {
+  const value = message.headers?.get(`ce-${name}`) ?? "";
+  try {
+    return decodeURIComponent(value);
+  } catch (error) {
+    if (error instanceof URIError) return value;
+    throw error;
+  }
+}
+
+/** The notification as an event, or `undefined` when it is no JSON object: somebody else wrote to the subject. */
+function toEvent(message: Notification): AgentEvent | undefined {
+  try {
+    const data: unknown = JSON.parse(Buffer.from(message.data).toString("utf8"));
+    if (typeof data !== "object" || data === null) return undefined;
+    return {
+      id: attribute(message, "id"),
+      source: attribute(message, "source"),
+      type: attribute(message, "type"),
+      time: attribute(message, "time"),
+      subject: attribute(message, "subject"),
+      data,
+    };
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The last state of every interface, from the bucket `tenuto-state`; nothing when the broker does not keep it. */
+async function lastStates(jetstream: JetStreamClient, label: string): Promise<readonly AgentEvent[]> {
+  const stream = `KV_${STATE_BUCKET}`;
+  const filter = `$KV.${STATE_BUCKET}.${stateBucketKey(label)}`;
+  const manager = await jetstream.jetstreamManager();
+  const { state } = await manager.streams.info(stream, { subjects_filter: filter });
+  if (Object.keys(state.subjects ?? {}).length === 0) return [];
+
+  const options = consumerOpts();
+  options.bindStream(stream);
+  options.orderedConsumer();
+  options.deliverLastPerSubject();
+  const states: AgentEvent[] = [];
+  const subscription = await jetstream.subscribe(filter, options);
+  for await (const message of subscription) {
+    const event = message.data.length === 0 ? undefined : toEvent(message);
+    if (event !== undefined) states.push(event);
+    if (message.info.pending === 0) break;
+  }
+  return states;
+}
+
+async function lastStatesIfKept(connection: NatsConnection, label: string): Promise<readonly AgentEvent[]> {
+  try {
+    return await lastStates(connection.jetstream(), label);
+  } catch (error) {
+    // No JetStream, no bucket yet, or not for this account: then there are the changes alone.
+    if (error instanceof Error && "code" in error) return [];
+    throw error;
+  }
+}
+
+/** Notifications of an agent as they come; `interfaces` begins with the last states. Ends with `signal` or the connection. */
+export async function* natsEvents(
+  connection: NatsConnection,
+  label: string,
+  topic: WatchTopic,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<AgentEvent> {
+  if (signal?.aborted === true) return;
+  const subject = topic === "interfaces" ? interfaceStateSubject(label) : eventSubject(label, EVENTS[topic]);
+  const subscription = connection.subscribe(subject);
+  const end = (): void => subscription.unsubscribe();
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    const known = new Set<string>();
+    // The subscription stands already, so that no change falls between the last states and the first notification.
+    await connection.flush();
+    for (const event of topic === "interfaces" ? await lastStatesIfKept(connection, label) : []) {
+      known.add(event.id);
+      yield event;
+    }
+    for await (const message of subscription) {
+      const event = toEvent(message);
+      if (event !== undefined && !(event.id !== "" && known.delete(event.id))) yield event;
+    }
+  } finally {
+    signal?.removeEventListener("abort", end);
+    end();
+  }
+}

@@ -1,0 +1,90 @@
+import { BugError, InvalidInputError } from "../errors.js";
+import type { FlavorPlugin } from "../flavor/index.js";
+import { allOf } from "../plugin/decorators.js";
+import type { All, Plugin, PluginClass, Token } from "../plugin/index.js";
+import { construct, newContainer } from "../plugin/injection.js";
+
+/** A token with the value that stands for it. */
+export type Service = readonly [token: Token<unknown>, value: unknown];
+
+/**
+ * The dependency injection container of one agent. Every plugin is constructed in a child of it, which
+ * adds what is the plugin's alone.
+ */
+export class Wiring {
+  readonly #container = newContainer();
+  readonly #plugins = new Map<PluginClass, object>();
+  readonly #provided = new Map<Token<unknown>, Provided[]>();
+  #complete = false;
+
+  /** Registers something that a plugin, or the agent itself, provides. */
+  provide([token, value]: Service, provider: string): void {
+    if (value === undefined || value === null) {
+      throw new BugError(
+        "PROVIDED_NOTHING",
+        `${provider} provides ${token.name}, but it is ${value} after construction`,
+      );
+    }
+    this.#container.register(token.id, { useValue: value });
+    this.#provided.set(token, [...(this.#provided.get(token) ?? []), { provider, value }]);
+  }
+
+  /** Constructs a plugin with its own services and registers what it provides. Whatever its constructor throws is thrown. */
+  construct({ type, definition }: FlavorPlugin, services: readonly Service[]): Plugin {
+    const container = this.#container.createChildContainer();
+    for (const [token, value] of services) container.register(token.id, { useValue: value });
+    for (const { token, kind } of definition.dependencies) {
+      if (kind === "all") container.register(allOf(token).id, { useValue: this.all(token) });
+    }
+    const plugin = construct(container, type);
+    this.#plugins.set(type, plugin);
+    for (const { token, of } of definition.provides) this.provide([token, of(plugin)], definition.name);
+    return plugin;
+  }
+
+  /** Every plugin is constructed: `All.get()` may answer. */
+  complete(): void {
+    this.#complete = true;
+  }
+
+  /** What is provided under a token, in flavor order. */
+  all<T>(token: Token<T>): All<T> {
+    return {
+      get: () => {
+        if (this.#complete) return this.#values(token);
+        throw new BugError("ALL_TOO_EARLY", `all ${token.name}s are known from init() on, not in a constructor`);
+      },
+    };
+  }
+
+  /** The one value of a token, or the plugin of a class. Throws `InvalidInputError` when there is none or more than one. */
+  get<T>(wanted: Token<T> | PluginClass<T & object>): T {
+    if (typeof wanted === "function") {
+      const plugin = this.#plugins.get(wanted);
+      if (plugin !== undefined) return plugin as T;
+      throw new InvalidInputError("NOT_PROVIDED", `the agent has no plugin ${wanted.name}`);
+    }
+    const values = this.#values(wanted);
+    const [value] = values;
+    if (value !== undefined && values.length === 1) return value;
+    const provider = values.length === 0 ? "nothing" : "more than one plugin";
+    throw new InvalidInputError("NOT_PROVIDED", `${provider} provides ${wanted.name}`);
+  }
+
+  /** What one plugin provides under a token. */
+  providedBy<T>(provider: string, token: Token<T>): readonly T[] {
+    return this.#values(token, provider);
+  }
+
+  #values<T>(token: Token<T>, provider?: string): readonly T[] {
+    const provided = this.#provided.get(token) ?? [];
+    const wanted = provider === undefined ? provided : provided.filter((one) => one.provider === provider);
+    return wanted.map(({ value }) => value as T);
+  }
+}
+
+interface Provided {
+  /** Plugin name, or `agent`. */
+  readonly provider: string;
+  readonly value: unknown;
+}

@@ -1,0 +1,2 @@
+export { createLogRegistry, type LogRegistryOptions } from "./registry.js";
+export { Logger, type LogLevel, LogRegistry } from "./types.js";

@@ -1,0 +1,249 @@
+import { ModelError } from "#proto/model-error.js";
+import type { OlderForm } from "#proto/models.js";
+import { BugError, InvalidInputError } from "../errors.js";
+import { AnyCodec, isUndecodedAny, messageOfTypeUrl, splitType } from "./any-codec.js";
+import { decodeBytes, encodeBytes } from "./binary.js";
+import { canonicalMessage } from "./canonical.js";
+import { readPayload } from "./encoding.js";
+import { FieldError, invalidInput } from "./field-error.js";
+import { MessageTypes } from "./message-types.js";
+import type { MessageTable } from "./schema.js";
+import type { DecodedValue, Encoding, ModelRegistry, ModelSpec } from "./types.js";
+
+const AGENT_PREFIX = "/vnf-agent/";
+
+/** What the keys with a certain prefix hold. */
+interface Place {
+  readonly prefix: string;
+  readonly spec: ModelSpec<object>;
+  readonly message: MessageTable;
+  /** The keys and values are in this older form. */
+  readonly older: OlderForm<object> | undefined;
+}
+
+/** A key, taken apart. */
+interface Location {
+  readonly place: Place;
+  /** As the agent uses it. */
+  readonly key: string;
+  readonly name: string;
+}
+
+class Registry implements ModelRegistry {
+  readonly #label: string;
+  readonly #types = new MessageTypes();
+  readonly #any = new AnyCodec(this.#types, (key) => this.#place(key)?.message.name);
+  readonly #specs = new Map<string, ModelSpec<object>>();
+  readonly #places = new Map<string, Place>();
+  /** Lengths of all prefixes, longest first. */
+  #prefixLengths: readonly number[] = [];
+
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  register<V extends object>(spec: ModelSpec<V>): void {
+    if (this.#specs.has(spec.name))
+      throw new BugError("DUPLICATE_MODEL", `the model ${spec.name} is registered already`);
+    if (spec.descriptor) this.#types.add(spec.descriptor);
+    this.#addPlace(spec, spec, undefined);
+    for (const older of spec.olderForms ?? []) this.#addPlace(older, spec, older);
+    this.#specs.set(spec.name, spec);
+    this.#prefixLengths = [...new Set([...this.#places.keys()].map(({ length }) => length))].sort((a, b) => b - a);
+  }
+
+  #addPlace(
+    at: { prefix: string; message: string },
+    spec: ModelSpec<object>,
+    older: OlderForm<object> | undefined,
+  ): void {
+    const { prefix } = at;
+    const message = this.#types.find(at.message);
+    if (!message) throw new BugError("UNKNOWN_MESSAGE", `model ${spec.name}: there is no message ${at.message}`);
+    if (!prefix.endsWith("/"))
+      throw new BugError("BAD_PREFIX", `model ${spec.name}: ${prefix} does not end in a slash`);
+    const other = this.#places.get(prefix)?.spec.name;
+    if (other)
+      throw new BugError("DUPLICATE_MODEL", `models ${spec.name} and ${other}: both have the prefix ${prefix}`);
+    this.#places.set(prefix, { prefix, spec, message, older });
+  }
+
+  models(): readonly ModelSpec<object>[] {
+    return [...this.#specs.values()];
+  }
+
+  forKey(key: string): ModelSpec<object> | undefined {
+    return this.#place(key)?.spec;
+  }
+
+  normaliseKey(key: string): string {
+    return this.#locate(key).key;
+  }
+
+  decode(key: string, value: object | Uint8Array, contentType?: string): DecodedValue {
+    const location = this.#locate(key);
+    try {
+      return {
+        key: location.key,
+        value: this.#named(location, this.#read(location.place.message, value, contentType)),
+      };
+    } catch (thrown) {
+      throw invalidInput(location.key, thrown, location.key);
+    }
+  }
+
+  encode(key: string, value: object, encoding: Encoding): Uint8Array {
+    const { place, key: ownKey } = this.#locate(key);
+    // In today's form, whichever form the key has.
+    const message = this.#place(place.spec.prefix)?.message ?? place.message;
+    try {
+      return this.#write(message, value, encoding);
+    } catch (thrown) {
+      throw invalidInput(ownKey, thrown, ownKey);
+    }
+  }
+
+  keyOf(model: string, value: object): string {
+    const spec = this.#specs.get(model);
+    if (!spec) {
+      const known = [...this.#specs.keys()].join(", ");
+      throw new InvalidInputError("UNKNOWN_MODEL", `no model is called ${model}; there are ${known}`);
+    }
+    try {
+      return spec.prefix + modelAnswer(() => spec.nameOf(value));
+    } catch (thrown) {
+      throw invalidInput(model, thrown);
+    }
+  }
+
+  decodeMessage<T extends object>(message: string, payload: Uint8Array | object, contentType?: string): T {
+    const table = this.#messageTable(message);
+    try {
+      return this.#read(table, payload, contentType) as T;
+    } catch (thrown) {
+      throw invalidInput(message, thrown);
+    }
+  }
+
+  encodeMessage(message: string, value: object, encoding: Encoding): Uint8Array {
+    const table = this.#messageTable(message);
+    try {
+      return this.#write(table, value, encoding);
+    } catch (thrown) {
+      throw invalidInput(message, thrown);
+    }
+  }
+
+  #messageTable(name: string): MessageTable {
+    const table = this.#types.find(name);
+    if (!table) throw new BugError("UNKNOWN_MESSAGE", `no message is called ${name}`);
+    return table;
+  }
+
+  #read(message: MessageTable, input: object | Uint8Array, contentType: string | undefined): object {
+    if (input instanceof Uint8Array) {
+      const payload = readPayload(input, contentType);
+      if (payload.encoding === "json") return this.#readJson(message, payload.value);
+      try {
+        return decodeBytes(message, input, this.#any);
+      } catch (thrown) {
+        throw payload.declared ? thrown : neitherEncoding(thrown);
+      }
+    }
+    if (isUndecodedAny(input)) {
+      checkType(message, input["@type"]);
+      return decodeBytes(message, input.value, this.#any);
+    }
+    return this.#readJson(message, input);
+  }
+
+  #readJson(message: MessageTable, input: unknown): object {
+    if (typeof input !== "object" || input === null || !("@type" in input))
+      return canonicalMessage(message, input, this.#any);
+    const { typeUrl, fields } = splitType(input);
+    if (typeUrl !== undefined) checkType(message, typeUrl);
+    return canonicalMessage(message, fields, this.#any);
+  }
+
+  #write(message: MessageTable, value: object, encoding: Encoding): Uint8Array {
+    const canonical = canonicalMessage(message, value, this.#any);
+    return encoding === "json" ? Buffer.from(JSON.stringify(canonical)) : encodeBytes(message, canonical, this.#any);
+  }
+
+  /** The value in today's form, when the name it gives itself is the one in its key. */
+  #named({ place, key, name }: Location, value: object): object {
+    const { older, spec } = place;
+    return modelAnswer(() => {
+      const current = older ? older.translate(name, value) : value;
+      const ownName = spec.nameOf(current);
+      if (spec.prefix + ownName !== key) {
+        const problem = `the value is named "${ownName}", so its key is ${spec.prefix}${ownName}`;
+        throw new FieldError("KEY_MISMATCH", problem, spec.nameFields.join(", "));
+      }
+      return current;
+    });
+  }
+
+  /** Longest prefix first. */
+  #place(key: string): Place | undefined {
+    for (const length of this.#prefixLengths) {
+      const place = key.length < length ? undefined : this.#places.get(key.slice(0, length));
+      if (place) return place;
+    }
+    return undefined;
+  }
+
+  #locate(rawKey: string): Location {
+    const ownKey = this.#withoutLabel(rawKey);
+    const place = this.#place(ownKey);
+    if (!place) {
+      const prefixes = [...this.#places.values()].filter(({ older }) => !older).map(({ prefix }) => `${prefix}…`);
+      throw new InvalidInputError("UNKNOWN_KEY", `${rawKey}: no such kind of key; there are ${prefixes.join(", ")}`, {
+        key: rawKey,
+      });
+    }
+    const name = ownKey.slice(place.prefix.length);
+    if (name === "")
+      throw new InvalidInputError("UNKNOWN_KEY", `${rawKey}: the key ends before the name`, { key: rawKey });
+    return { place, name, key: place.spec.prefix + (place.spec.normaliseName?.(name) ?? name) };
+  }
+
+  #withoutLabel(key: string): string {
+    if (!key.startsWith(AGENT_PREFIX)) return key.startsWith("/") ? key.slice(1) : key;
+    const [label = "", ...rest] = key.slice(AGENT_PREFIX.length).split("/");
+    if (label === this.#label) return rest.join("/");
+    throw new InvalidInputError("FOREIGN_LABEL", `${key}: is for the agent ${label}, and this is ${this.#label}`, {
+      key,
+    });
+  }
+}
+
+/** An `Any`, or JSON with `@type`, must be of the message that its place asks for. */
+function checkType(message: MessageTable, typeUrl: string): void {
+  const name = messageOfTypeUrl(typeUrl);
+  if (name !== message.name)
+    throw new FieldError("KEY_MISMATCH", `is a ${name}, and should be a ${message.name}`, "@type");
+}
+
+/** Says of text such as `hello` that it is not JSON either. */
+function neitherEncoding(thrown: unknown): unknown {
+  if (!(thrown instanceof FieldError) || thrown.code !== "INVALID_PROTOBUF") return thrown;
+  return new FieldError("INVALID_PAYLOAD", `neither JSON, which begins with a brace, nor protobuf: ${thrown.message}`);
+}
+
+/** Runs what a model brings along; its complaints are told like the codec's own. */
+function modelAnswer<T>(ask: () => T): T {
+  try {
+    return ask();
+  } catch (thrown) {
+    throw thrown instanceof ModelError ? new FieldError(thrown.code, thrown.problem, thrown.field) : thrown;
+  }
+}
+
+/**
+ * An empty registry: plugins register the models they handle. Messages of all .proto files are known from the start.
+ * `label` is the agent's name, which keys of the form `/vnf-agent/<label>/…` must carry.
+ */
+export function createModelRegistry({ label }: { readonly label: string }): ModelRegistry {
+  return new Registry(label);
+}

@@ -1,0 +1,64 @@
+import { token } from "../plugin/token.js";
+import type { OperationResult, Outcome, Transaction, TransactionResult, ValueStatus } from "./transaction.js";
+
+/** A key and its value in canonical form (the contract's JSON: `snake_case`, enums by name, defaults left out). */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: object;
+}
+
+export type DumpView = "nb" | "sb" | "cached";
+
+export interface StatusFilter {
+  /** A key or a key prefix; everything when left out. */
+  readonly prefix?: string;
+  readonly state?: "pending" | "failed";
+}
+
+/** One entry of the transaction history. Times are RFC 3339. */
+export interface HistoryEntry {
+  readonly seq: number;
+  readonly id: string;
+  readonly description: string;
+  readonly kind: string;
+  readonly source: string;
+  readonly start: string;
+  readonly stop: string;
+  readonly outcome: Outcome;
+  readonly error: string;
+  readonly planned: readonly OperationResult[];
+  readonly executed: readonly OperationResult[];
+}
+
+/**
+ * Everything an orchestrator or operator may ask of the agent. The orchestrator plugin provides it; every
+ * {@link TransactionEndpoint} carries it to the outside in its own way.
+ *
+ * Errors are `InvalidInputError` for a request that makes no sense. `commit` never throws for the *contents* of a
+ * transaction: a bad one is answered with outcome `REJECTED`.
+ */
+export interface Northbound {
+  /** Applies a transaction and answers once its result is known and stored. `endpoint` names who brought it. */
+  commit(transaction: Transaction, endpoint: string): Promise<TransactionResult>;
+  /** Keeps an `UNCONFIRMED` transaction. */
+  confirm(id: string): Promise<TransactionResult>;
+  /** Reverts an `UNCONFIRMED` transaction at once. */
+  cancel(id: string): Promise<TransactionResult>;
+  /** Desired values under a key or key prefix, after merging every source. */
+  get(prefix?: string): readonly KeyValue[];
+  /** `nb`: what is wanted; `sb`: what is there, read anew; `cached`: what the scheduler believes is there. */
+  dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]>;
+  resync(options: { readonly downstream: boolean }): Promise<TransactionResult>;
+  status(filter?: StatusFilter): readonly ValueStatus[];
+  history(seq?: number): readonly HistoryEntry[];
+}
+
+export const Northbound = token<Northbound>("Northbound");
+
+/** Port: one transaction in, one result out. The orchestrator calls `serve` on every endpoint in its `afterInit`. */
+export interface TransactionEndpoint {
+  readonly name: string;
+  serve(northbound: Northbound): void | Promise<void>;
+}
+
+export const TransactionEndpoint = token<TransactionEndpoint>("TransactionEndpoint");

@@ -1,0 +1,145 @@
+import { InvalidInputError } from "../errors.js";
+import type { Change, Transaction } from "./transaction.js";
+
+/** One message of a transaction that travels in parts (contract, "Transactions"). */
+export interface TransactionPart {
+  /** Value of the header `tenuto-part`: `<k>/<n>`, counted from 1. */
+  readonly position: string;
+  /** The transaction with the changes of this part. Everything but the changes counts from the part that came first. */
+  readonly transaction: Transaction;
+  /** Size of the message, for the bound on memory. */
+  readonly bytes: number;
+}
+
+export interface PartsLimits {
+  /** Of one transaction, and of all incomplete ones together. */
+  readonly maxBytes: number;
+  /** How long the next part may take, ms. */
+  readonly timeLimit: number;
+}
+
+/** A transaction whose parts did not all come in time. */
+export interface DroppedTransaction {
+  readonly id: string;
+  readonly received: number;
+  readonly expected: number;
+  /** In a sentence. */
+  readonly reason: string;
+}
+
+interface Incomplete {
+  readonly id: string;
+  readonly expected: number;
+  readonly head: Transaction;
+  readonly parts: Map<number, { readonly changes: readonly Change[]; readonly bytes: number }>;
+  bytes: number;
+  timer: NodeJS.Timeout;
+}
+
+/** More parts than any transaction within the bound on memory needs. */
+const MAX_PARTS = 65_536;
+
+function parsePosition(position: string): { readonly k: number; readonly n: number } {
+  const [, k, n] = /^\s*(\d{1,9})\s*\/\s*(\d{1,9})\s*$/.exec(position) ?? [];
+  const parsed = { k: Number(k), n: Number(n) };
+  if (!(parsed.k >= 1 && parsed.k <= parsed.n && parsed.n <= MAX_PARTS)) {
+    throw new InvalidInputError(
+      "BAD_PART",
+      `tenuto-part is "${position}"; expected <k>/<n> with 1 <= k <= n <= ${MAX_PARTS}`,
+    );
+  }
+  return parsed;
+}
+
+/**
+ * Puts transactions together that were too large for one message of their bus. Parts may come in any order and more than
+ * once (a sender that lost an answer starts again); the changes are put together in the order of the parts' numbers.
+ * Memory is bounded, and what never completes is dropped after a time limit.
+ */
+export class TransactionParts {
+  readonly #limits: PartsLimits;
+  readonly #onDropped: (dropped: DroppedTransaction) => void;
+  readonly #incomplete = new Map<string, Incomplete>();
+  #bytes = 0;
+
+  constructor(limits: PartsLimits, onDropped: (dropped: DroppedTransaction) => void) {
+    this.#limits = limits;
+    this.#onDropped = onDropped;
+  }
+
+  /**
+   * Takes a part. Returns the whole transaction with the last one, `undefined` before. Throws `InvalidInputError` when the
+   * part makes no sense (`BAD_PART`) or does not fit in memory (`TOO_LARGE`); the transaction is dropped then.
+   */
+  add(part: TransactionPart): Transaction | undefined {
+    const { id } = part.transaction;
+    if (id === undefined || id === "") {
+      throw new InvalidInputError("BAD_PART", "a transaction in parts needs an id, the same in every part");
+    }
+    const { k, n } = parsePosition(part.position);
+    const incomplete = this.#incomplete.get(id) ?? this.#begin(id, n, part.transaction);
+    if (incomplete.expected !== n) {
+      this.#forget(incomplete);
+      throw new InvalidInputError(
+        "BAD_PART",
+        `part ${k}/${n} of a transaction that began with ${incomplete.expected} parts`,
+      );
+    }
+    this.#put(incomplete, k, part);
+    if (incomplete.parts.size < n) {
+      incomplete.timer.refresh();
+      return undefined;
+    }
+    this.#forget(incomplete);
+    const inOrder = [...incomplete.parts.entries()].sort(([a], [b]) => a - b);
+    return { ...incomplete.head, changes: inOrder.flatMap(([, { changes }]) => changes) };
+  }
+
+  /** Forgets everything that is incomplete. */
+  close(): void {
+    for (const incomplete of [...this.#incomplete.values()]) this.#forget(incomplete);
+  }
+
+  #begin(id: string, expected: number, head: Transaction): Incomplete {
+    const incomplete: Incomplete = {
+      id,
+      expected,
+      head,
+      parts: new Map(),
+      bytes: 0,
+      timer: setTimeout(() => this.#expire(incomplete), this.#limits.timeLimit).unref(),
+    };
+    this.#incomplete.set(id, incomplete);
+    return incomplete;
+  }
+
+  #put(incomplete: Incomplete, k: number, part: TransactionPart): void {
+    const growth = part.bytes - (incomplete.parts.get(k)?.bytes ?? 0);
+    if (this.#bytes + growth > this.#limits.maxBytes) {
+      const alone = incomplete.bytes + growth > this.#limits.maxBytes;
+      this.#forget(incomplete);
+      throw new InvalidInputError(
+        "TOO_LARGE",
+        alone
+          ? `the transaction is larger than ${this.#limits.maxBytes} bytes (orchestrator.max_transaction_bytes)`
+          : `too many transactions in parts at once: together they are larger than ${this.#limits.maxBytes} bytes`,
+      );
+    }
+    incomplete.parts.set(k, { changes: part.transaction.changes, bytes: part.bytes });
+    incomplete.bytes += growth;
+    this.#bytes += growth;
+  }
+
+  #forget(incomplete: Incomplete): void {
+    clearTimeout(incomplete.timer);
+    this.#incomplete.delete(incomplete.id);
+    this.#bytes -= incomplete.bytes;
+  }
+
+  #expire(incomplete: Incomplete): void {
+    this.#forget(incomplete);
+    const { id, expected, parts } = incomplete;
+    const reason = `${parts.size} of ${expected} parts came, and no other within ${this.#limits.timeLimit} ms`;
+    this.#onDropped({ id, received: parts.size, expected, reason });
+  }
+}

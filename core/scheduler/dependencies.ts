@@ -1,0 +1,133 @@
+import type { Graph } from "./graph.js";
+import type { Node } from "./node.js";
+import type { Dependency } from "./types.js";
+
+/** Does this node count as there? Asked of the present state, of the state a plan leads to, or of what a plan leaves alone. */
+export type Existence = (node: Node | undefined) => boolean;
+
+export const isPresent: Existence = (node) => node?.value !== undefined;
+
+/** Does a dependency of `self` hold? `hint` is a key that may satisfy an `anyOf` and is not present yet. */
+export function holds(graph: Graph, dependency: Dependency, self: Node, exists: Existence, hint?: string): boolean {
+  if ("key" in dependency) return exists(graph.get(dependency.key));
+  if ("peer" in dependency) return peerIsReady(graph, dependency.peer, self, exists);
+  return support(graph, dependency, self, exists, hint) !== undefined;
+}
+
+/** A key that satisfies an `anyOf`, if there is one. */
+export function support(
+  graph: Graph,
+  { anyOf: { prefixes, matches } }: AnyOf,
+  self: Node,
+  exists: Existence,
+  hint?: string,
+): string | undefined {
+  const hinted = hint === undefined ? undefined : graph.get(hint);
+  if (hinted !== undefined && exists(hinted) && !isPartOf(hinted, self)) return hinted.key;
+  for (const key of graph.present(prefixes)) {
+    if (!(matches?.(key) ?? true)) continue;
+    const other = graph.get(key);
+    if (exists(other) && !isPartOf(other, self)) return key;
+  }
+  return undefined;
+}
+
+/** Tells the `anyOf` dependencies of a value apart. Predicates cannot be compared: the label has to differ where they do. */
+export function anyOfName(dependency: AnyOf): string {
+  let name = names.get(dependency);
+  if (name === undefined) {
+    name = [dependency.label, ...(dependency.anyOf.prefixes ?? [])].join("\n");
+    names.set(dependency, name);
+  }
+  return name;
+}
+
+/** Many values may share a dependency, and each asks for its name. */
+const names = new WeakMap<AnyOf, string>();
+
+export type AnyOf = Extract<Dependency, { anyOf: unknown }>;
+
+/** Does `key` satisfy the `anyOf` dependency? */
+export function matchesAnyOf(dependency: Dependency, key: string): boolean {
+  if (!("anyOf" in dependency)) return false;
+  const { prefixes, matches } = dependency.anyOf;
+  return (prefixes?.some((prefix) => key.startsWith(prefix)) ?? true) && (matches?.(key) ?? true);
+}
+
+/** Do both lists name the same things? */
+export function sameDependencies(a: readonly Dependency[], b: readonly Dependency[]): boolean {
+  return a === b || (a.length === b.length && a.every((each, i) => sameDependency(each, b[i] ?? each)));
+}
+
+export function sameDependency(a: Dependency, b: Dependency): boolean {
+  if ("key" in a) return "key" in b && a.key === b.key;
+  if ("peer" in a) return "peer" in b && a.peer === b.peer;
+  return "anyOf" in b && anyOfName(a) === anyOfName(b);
+}
+
+/**
+ * A dependency with its peers' own dependencies in place of each `peer`: what must be there before the value can be made,
+ * and must stay until it is gone.
+ */
+export function expanded(graph: Graph, dependencies: readonly Dependency[], self: Node): readonly Dependency[] {
+  if (!dependencies.some((each) => "peer" in each)) return dependencies;
+  return dependencies.flatMap((dependency) => {
+    if (!("peer" in dependency)) return [dependency];
+    return (graph.get(dependency.peer)?.wantedDependencies ?? []).filter((own) => !isOn(own, self));
+  });
+}
+
+/** Labels of the dependencies that do not hold. */
+export function missing(graph: Graph, node: Node, exists: Existence): string[] {
+  return node.wantedDependencies.filter((each) => !holds(graph, each, node, exists)).map((each) => each.label);
+}
+
+function peerIsReady(graph: Graph, key: string, self: Node, exists: Existence): boolean {
+  const peer = graph.get(key);
+  if (peer === undefined || !peer.eligible) return false;
+  if (peer.base !== undefined && peer.base !== self && !exists(peer.base)) return false;
+  return peer.wantedDependencies.every((own) => isOn(own, self) || "peer" in own || holds(graph, own, peer, exists));
+}
+
+const NONE: ReadonlySet<Node> = new Set();
+
+/**
+ * Everything present that depends on a value, through any number of steps: nothing that its own `anyOf` dependencies could rest on.
+ * Empty for a value without any.
+ */
+export function restingOn(graph: Graph, node: Node): ReadonlySet<Node> {
+  if (!node.appliedDependencies.some((each) => "anyOf" in each)) return NONE;
+  const found = new Set<Node>();
+  const work = [node];
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    const { key } = next;
+    const users = [...graph.watchers.ofKey(key), ...graph.watchers.ofPrefixes(key)].filter((other) =>
+      restsOn(graph, other, key),
+    );
+    for (const other of [...(next.derived ?? []), ...users]) {
+      if (other === node || !other.present || !other.managed || found.has(other)) continue;
+      found.add(other);
+      work.push(other);
+    }
+  }
+  return found;
+}
+
+function restsOn(graph: Graph, node: Node, key: string): boolean {
+  return node.appliedDependencies.some((each) => {
+    if ("key" in each) return each.key === key;
+    if ("peer" in each) return false;
+    const known = node.supports?.get(anyOfName(each));
+    return known !== undefined && isPresent(graph.get(known)) ? known === key : matchesAnyOf(each, key);
+  });
+}
+
+/** A value and what derives from it are nothing that the value could rest on. */
+function isPartOf(node: Node | undefined, whole: Node): boolean {
+  for (let current = node; current !== undefined; current = current.base) if (current === whole) return true;
+  return false;
+}
+
+function isOn(dependency: Dependency, node: Node): boolean {
+  return ("key" in dependency && dependency.key === node.key) || ("peer" in dependency && dependency.peer === node.key);
+}

@@ -1,0 +1,122 @@
+/** Who a value below belongs to: `northbound`, we made it; `southbound`, somebody else did; `unknown`, told by retrieve. */
+export type Origin = "northbound" | "southbound" | "unknown";
+
+export interface KeyedValue {
+  readonly key: string;
+  readonly value: object;
+}
+
+/** What `retrieve` found below. */
+export interface RetrievedValue<V extends object = object, M = unknown> {
+  readonly key: string;
+  readonly value: V;
+  readonly origin: Origin;
+  readonly metadata?: M;
+}
+
+/**
+ * What a value waits for. Dependencies of a value are ANDed.
+ *
+ * - `key`: the value under that key exists below.
+ * - `anyOf`: at least one existing value's key begins with one of `prefixes` (all keys when left out) and satisfies
+ *   `matches` (when given). With prefixes the cost follows the matches.
+ * - `peer`: the value under that key is wanted and valid, and everything that it depends on itself, apart from this
+ *   value, is there. For two values that can only come together (the ends of a veth pair): the first end has the second
+ *   as `peer`, the second has the first as `key`.
+ */
+export type Dependency =
+  | { readonly label: string; readonly key: string }
+  | {
+      readonly label: string;
+      readonly anyOf: { readonly prefixes?: readonly string[]; readonly matches?: (key: string) => boolean };
+    }
+  | { readonly label: string; readonly peer: string };
+
+/** One wrong field of an invalid value. */
+export interface InvalidField {
+  /** Path inside the value: `ip_addresses[1]`. */
+  readonly field: string;
+  /** What it was and what was expected. */
+  readonly problem: string;
+}
+
+/**
+ * A descriptor tells the scheduler how to handle the values under its keys. Every method gets canonical values (the
+ * contract's JSON) and must treat them as read-only. `create`, `update` and `delete` may run concurrently for different
+ * keys unless `concurrency` is `serial`; for one key never. Whatever a descriptor throws becomes the value's error.
+ *
+ * Values that are neither created nor deleted by anybody but the scheduler's bookkeeping (a property such as
+ * `linux/interface/state/<name>/UP`) have no `create`/`delete`: such operations succeed at once.
+ */
+export interface Descriptor<V extends object = object, M = unknown> {
+  readonly name: string;
+  /** The keys it handles: those that begin with `prefix` and, when given, satisfy `selects`. */
+  readonly prefix: string;
+  selects?(key: string): boolean;
+
+  /** Called before anything is planned. Returns the wrong fields; a value with any is INVALID and is not applied. */
+  validate?(key: string, value: V): readonly InvalidField[];
+
+  /** Makes the value below. Called when it does not exist and all its dependencies do. Returns its metadata. */
+  create?(key: string, value: V): Promise<M> | M;
+  /** Changes the value in place. Left out: every change is a re-creation. Returns its new metadata. */
+  update?(key: string, oldValue: V, newValue: V, metadata: M): Promise<M> | M;
+  /** True when the change needs delete + create; what depends on the value is put aside and brought back. */
+  updateWithRecreate?(key: string, oldValue: V, newValue: V, metadata: M): boolean;
+  /** Removes the value below. Called when nothing depends on it any more. Deleting what is gone already succeeds. */
+  delete?(key: string, value: V, metadata: M): Promise<void> | void;
+
+  /**
+   * Reads what is below. `correlate` are the values the scheduler expects, to map what is found back to keys; with
+   * `only` it may limit itself to those keys. Left out: the scheduler believes its own books.
+   * Values with origin `northbound` that nobody wants are removed by a resync, others never.
+   */
+  retrieve?(
+    correlate: readonly RetrievedValue<V, M>[],
+    only?: ReadonlySet<string>,
+  ): Promise<readonly RetrievedValue<V, M>[]>;
+
+  /** Parts of the value with a life of their own. They exist only while their base does. Pure. */
+  derivedValues?(key: string, value: V): readonly KeyedValue[];
+  /** What the value waits for. Pure. */
+  dependencies?(key: string, value: V): readonly Dependency[];
+  /**
+   * Names of things that only one value can have at a time (a host name in a namespace). In one transaction the
+   * value that gives up a claim goes before the one that takes it. Pure.
+   */
+  claims?(key: string, value: V): readonly string[];
+  /** Do both values mean the same below? Default: deep equality. Pure. */
+  equivalent?(key: string, a: V, b: V): boolean;
+  /** False when trying the same again is useless. Default: every failure but `InvalidInputError` is retriable. */
+  isRetriableFailure?(error: unknown): boolean;
+
+  /** Descriptors whose `retrieve` must run before this one's. */
+  readonly retrieveAfter?: readonly string[];
+  /** What to do about a managed value that somebody else changed or removed. Default: the scheduler's. */
+  readonly drift?: DriftPolicy;
+  /** `serial`: never two operations of this descriptor at once. Default `parallel`. */
+  readonly concurrency?: "parallel" | "serial";
+  /** Index of the metadata of this descriptor's existing values. Filled by the scheduler. */
+  readonly metadataMap?: MetadataMap<M>;
+}
+
+/** Metadata by key with secondary indexes, kept by the scheduler for a descriptor and read by other plugins. */
+export interface MetadataMap<M> {
+  get(key: string): M | undefined;
+  /** Keys whose metadata has `value` in the secondary index `field`. */
+  lookup(field: string, value: string): readonly string[];
+  entries(): IterableIterator<[string, M]>;
+  readonly size: number;
+  /** Called after a value got, changed or (`undefined`) lost its metadata. Returns a function that ends the watch. */
+  watch(listener: (key: string, metadata: M | undefined) => void): () => void;
+  /** For the scheduler alone. */
+  set(key: string, metadata: M | undefined): void;
+}
+
+/**
+ * What to do about drift, that is when a managed value was changed or removed below by somebody else. All but `ignore` tell the
+ * watchers. `enforce` repairs it: at once the first time, with growing delays when the same value drifts again and again, so
+ * that two managers do not fight. `report` leaves it as it is until a transaction names the value or a resync comes. `ignore`
+ * does not even look.
+ */
+export type DriftPolicy = "enforce" | "report" | "ignore";

@@ -1,0 +1,295 @@
+import { errorMessage, InvalidInputError } from "../errors.js";
+import type { Clock } from "./clock.js";
+import { Deadlines } from "./deadlines.js";
+import { anyOfName, type Existence, holds, restingOn, support } from "./dependencies.js";
+import type { Graph } from "./graph.js";
+import { type Node, root } from "./node.js";
+import { StillNeeded, TooLate, Unanswered } from "./operation-errors.js";
+import type { Operation } from "./operations.js";
+
+export interface ExecutorOptions {
+  readonly clock: Clock;
+  /** Operations under way at once. */
+  readonly concurrency: number;
+  /** How long a descriptor may take for one operation, ms. */
+  readonly operationTimeout: number;
+  /** Told of answers that came after their time. */
+  readonly onLateAnswer: (operation: Operation) => void;
+}
+
+/** `skipped`: not called, since what it was planned upon did not come about. */
+export type OperationOutcome = "done" | "failed" | "skipped";
+
+export interface Execution {
+  /** What became of each operation, by index. */
+  readonly outcomes: readonly (OperationOutcome | undefined)[];
+  readonly failed: readonly Node[];
+  readonly skipped: readonly Node[];
+}
+
+/**
+ * Runs the operations of a plan: each as soon as those it must follow are finished, up to `concurrency` at once. Writes results
+ * into the graph. Never throws for a descriptor's sake: whatever a descriptor throws, returns late or never, becomes the
+ * failure of its value, and the rest goes on.
+ */
+export function execute(
+  graph: Graph,
+  operations: readonly Operation[],
+  transaction: number,
+  stopOnFailure: boolean,
+  options: ExecutorOptions,
+): Promise<Execution> {
+  return new Promise((resolve) => new Run(graph, operations, transaction, stopOnFailure, options, resolve).start());
+}
+
+class Run {
+  private readonly outcomes: (OperationOutcome | undefined)[];
+  private readonly failed: Node[] = [];
+  private readonly skipped: Node[] = [];
+  private readonly ready: number[] = [];
+  private readonly deadlines: Deadlines;
+  private readonly serial = new Map<string, { busy: boolean; readonly queue: number[] }>();
+  /** Values whose DELETE is still to come, and those whose DELETE is under way. */
+  private readonly leaving = new Set<Node>();
+  private readonly deleting = new Set<Node>();
+  private next = 0;
+  private running = 0;
+  private finished = 0;
+  private pumping = false;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly operations: readonly Operation[],
+    private readonly transaction: number,
+    private readonly stopOnFailure: boolean,
+    private readonly options: ExecutorOptions,
+    private readonly resolve: (execution: Execution) => void,
+  ) {
+    this.outcomes = new Array<OperationOutcome | undefined>(operations.length);
+    this.deadlines = new Deadlines(options.clock, options.operationTimeout, (index) => this.expire(index));
+  }
+
+  start(): void {
+    for (const [index, { blockers, kind, node }] of this.operations.entries()) {
+      if (blockers === 0) this.ready.push(index);
+      if (kind === "DELETE") this.leaving.add(node);
+    }
+    this.pump();
+  }
+
+  private get troubled(): boolean {
+    return this.failed.length > 0 || this.skipped.length > 0;
+  }
+
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    while (this.running < this.options.concurrency && this.next < this.ready.length) {
+      const index = this.ready[this.next++];
+      const operation = index === undefined ? undefined : this.operations[index];
+      if (index !== undefined && operation !== undefined) this.admit(index, operation);
+    }
+    this.pumping = false;
+    if (this.finished === this.operations.length) {
+      this.deadlines.stop();
+      this.resolve({ outcomes: this.outcomes, failed: this.failed, skipped: this.skipped });
+    }
+  }
+
+  /** Starts an operation, or puts it in the queue of its one-at-a-time descriptor. */
+  private admit(index: number, operation: Operation): void {
+    const descriptor = operation.node.descriptor;
+    if (descriptor?.concurrency === "serial") {
+      const lane = this.serial.get(descriptor.name) ?? { busy: false, queue: [] };
+      this.serial.set(descriptor.name, lane);
+      if (lane.busy) {
+        lane.queue.push(index);
+        return;
+      }
+      lane.busy = true;
+    }
+    this.begin(index, operation);
+  }
+
+  private begin(index: number, operation: Operation): void {
+    const obstacle = this.obstacleTo(operation);
+    if (obstacle === "skip") this.skip(index, operation);
+    else if (obstacle !== undefined) this.fail(index, operation, obstacle);
+    else {
+      this.running++;
+      if (operation.kind === "DELETE") this.deleting.add(operation.node);
+      this.invoke(index, operation);
+    }
+  }
+
+  /** Why an operation whose turn has come is not started: it has lost its ground, or would take away that of others. */
+  private obstacleTo(operation: Operation): "skip" | Error | undefined {
+    const { kind, node } = operation;
+    if (this.stopOnFailure && this.failed.length > 0) return "skip";
+    if (node.lateAnswer !== "none") return new Unanswered(operation);
+    if (!this.troubled) return undefined;
+    if (kind !== "DELETE") return this.standsOnFirmGround(operation) ? undefined : "skip";
+    const user = this.stillNeededBy(node);
+    return user === undefined ? undefined : new StillNeeded(node.key, user.key);
+  }
+
+  private standsOnFirmGround(operation: Operation): boolean {
+    const { node } = operation;
+    if (node.value !== undefined && node.broken) return false;
+    if (node.base !== undefined && !(node.base.present && node.base.failedIn !== this.transaction)) return false;
+    const supports = new Map<string, string>();
+    const stands = node.wantedDependencies.every((each) => {
+      if (!("anyOf" in each)) return holds(this.graph, each, node, this.isFirm);
+      const key = support(this.graph, each, node, this.isFirm);
+      if (key !== undefined) supports.set(anyOfName(each), key);
+      return key !== undefined;
+    });
+    if (supports.size > 0) operation.supports = supports;
+    return stands;
+  }
+
+  /** There, not about to go, and not left behind by a failed operation. */
+  private readonly isFirm: Existence = (node) =>
+    node?.present === true &&
+    node.failedIn !== this.transaction &&
+    node.lateAnswer === "none" &&
+    !this.leaving.has(node);
+
+  /** A present value of ours that would lose a dependency (or its base) with this one. */
+  private stillNeededBy(node: Node): Node | undefined {
+    for (const child of node.derived ?? []) if (child.present && child.managed) return child;
+    for (const other of this.graph.watchers.ofKey(node.key)) if (this.loses(other, node)) return other;
+    for (const other of this.graph.watchers.ofPrefixes(node.key))
+      if (other !== node && this.loses(other, node)) return other;
+    return undefined;
+  }
+
+  /** Would `other` be left without a dependency? What rests on `other` itself is nothing it could rest on. */
+  private loses(other: Node, node: Node): boolean {
+    if (!other.present || !other.managed) return false;
+    const own = restingOn(this.graph, other);
+    const stays: Existence = (each) =>
+      each?.present === true && each !== node && !this.deleting.has(each) && !own.has(each);
+    return other.appliedDependencies.some((each) => !holds(this.graph, each, other, stays));
+  }
+
+  private invoke(index: number, operation: Operation): void {
+    let answer: unknown;
+    try {
+      const result = call(operation);
+      // A promise that is not Node's own may answer twice or throw: Node's adopts it, and does neither.
+      answer = isPromiseLike(result) ? Promise.resolve(result) : result;
+    } catch (error) {
+      this.running--;
+      this.fail(index, operation, error);
+      return;
+    }
+    if (!(answer instanceof Promise)) {
+      this.running--;
+      this.succeed(index, operation, answer);
+      return;
+    }
+    this.deadlines.add(index);
+    answer.then(
+      (metadata: unknown) => {
+        if (!this.isFirstAnswer(index, operation)) return;
+        this.succeed(index, operation, metadata);
+        this.pump();
+      },
+      (error: unknown) => {
+        if (!this.isFirstAnswer(index, operation)) return;
+        this.fail(index, operation, error);
+        this.pump();
+      },
+    );
+  }
+
+  private expire(index: number): void {
+    const operation = this.operations[index];
+    if (operation === undefined) return;
+    operation.node.lateAnswer = "awaited";
+    this.running--;
+    this.fail(index, operation, new TooLate(operation, this.options.operationTimeout));
+    this.pump();
+  }
+
+  /** False for an answer that came too late. */
+  private isFirstAnswer(index: number, operation: Operation): boolean {
+    if (this.outcomes[index] === undefined) {
+      this.deadlines.cancel(index);
+      this.running--;
+      return true;
+    }
+    operation.node.lateAnswer = root(operation.node).descriptor?.retrieve === undefined ? "none" : "unread";
+    this.options.onLateAnswer(operation);
+    return false;
+  }
+
+  private succeed(index: number, operation: Operation, metadata: unknown): void {
+    const { node, kind } = operation;
+    node.failure = undefined;
+    node.lastOperation = kind;
+    if (kind === "DELETE") {
+      this.graph.setAbsent(node);
+      if (node.obtained !== undefined) this.graph.showObtained(node);
+    } else {
+      const kept = kind === "UPDATE" && metadata === undefined ? node.metadata : metadata;
+      this.graph.setPresent(node, operation.value, operation.managed, kept);
+      node.supports = operation.supports;
+    }
+    this.finish(index, operation, "done");
+  }
+
+  private fail(index: number, operation: Operation, error: unknown): void {
+    const { node, kind } = operation;
+    node.lastOperation = kind;
+    node.failedIn = this.transaction;
+    node.failure = {
+      message: errorMessage(error),
+      retriable: isRetriable(operation, error),
+      attempts: node.failure?.attempts ?? 0,
+      retrying: false,
+    };
+    this.failed.push(node);
+    this.finish(index, operation, "failed");
+  }
+
+  private skip(index: number, operation: Operation): void {
+    this.skipped.push(operation.node);
+    this.finish(index, operation, "skipped");
+  }
+
+  private finish(index: number, operation: Operation, outcome: OperationOutcome): void {
+    this.outcomes[index] = outcome;
+    this.finished++;
+    if (operation.kind === "DELETE") {
+      this.leaving.delete(operation.node);
+      this.deleting.delete(operation.node);
+    }
+    for (const follower of operation.followers ?? []) {
+      const waiting = this.operations[follower];
+      if (waiting !== undefined && --waiting.blockers === 0) this.ready.push(follower);
+    }
+    const lane = this.serial.get(operation.node.descriptor?.name ?? "");
+    if (lane === undefined) return;
+    lane.busy = false;
+    const next = lane.queue.shift();
+    if (next !== undefined) this.ready.push(next);
+  }
+}
+
+function call({ kind, node, value }: Operation): unknown {
+  const { descriptor, key } = node;
+  if (kind === "CREATE") return descriptor?.create?.(key, value);
+  if (kind === "DELETE") return descriptor?.delete?.(key, value, node.metadata);
+  return node.value === undefined ? undefined : descriptor?.update?.(key, node.value, value, node.metadata);
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function isRetriable({ node }: Operation, error: unknown): boolean {
+  if (error instanceof InvalidInputError) return false;
+  return node.descriptor?.isRetriableFailure?.(error) ?? true;
+}

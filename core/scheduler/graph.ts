@@ -1,0 +1,310 @@
+import { errorMessage } from "../errors.js";
+import type { Descriptors } from "./descriptors.js";
+import { deepEqual } from "./equality.js";
+import { KeyIndex } from "./key-index.js";
+import { type AnyDescriptor, NO_DEPENDENCIES, Node } from "./node.js";
+import type { Dependency, InvalidField, KeyedValue } from "./types.js";
+import { Watchers } from "./watchers.js";
+
+/**
+ * The graph of values. Its methods keep nodes, dependency indexes, derived values and metadata maps consistent; deciding
+ * what should change is the planner's business.
+ */
+export class Graph {
+  readonly watchers = new Watchers();
+  private readonly nodes = new Map<string, Node>();
+  private readonly presentKeys = new KeyIndex(() => this.keysBelow());
+  /** Bases whose derived value is already derived from another base, by the key they quarrel about. */
+  private readonly contested = new Map<string, Set<Node>>();
+
+  constructor(private readonly descriptors: Descriptors) {}
+
+  get size(): number {
+    return this.nodes.size;
+  }
+
+  get(key: string): Node | undefined {
+    return this.nodes.get(key);
+  }
+
+  all(): IterableIterator<Node> {
+    return this.nodes.values();
+  }
+
+  /** The node of a key, made when it is new. */
+  node(key: string): Node {
+    let node = this.nodes.get(key);
+    if (node === undefined) {
+      node = new Node(key, this.descriptors.forKey(key));
+      this.nodes.set(key, node);
+    }
+    return node;
+  }
+
+  /** Present keys that begin with one of the prefixes; all when there are none. */
+  *present(prefixes: readonly string[] | undefined): IterableIterator<string> {
+    if (prefixes === undefined) yield* this.keysBelow();
+    else for (const prefix of prefixes) yield* this.presentKeys.withPrefix(prefix);
+  }
+
+  /**
+   * Sets what is wanted under a key, with everything derived from it. An invalid value is only noted as rejected: what was
+   * wanted before stays. `touched` gets every node that was asked to change.
+   */
+  setWanted(node: Node, asked: object | undefined, touched: Node[]): void {
+    // What is below already stays the same object, so that comparing objects tells whether something is to be done.
+    const wanted = node.managed && deepEqual(node.value, asked) ? node.value : asked;
+    touched.push(node);
+    const fields = wanted === undefined ? undefined : invalidFields(node, wanted);
+    if (wanted !== undefined && fields !== undefined) {
+      node.rejected = { value: wanted, fields };
+      return;
+    }
+    const computed = computeParts(node, wanted);
+    if (wanted !== undefined && computed.problem !== undefined) {
+      node.rejected = { value: wanted, fields: [computed.problem] };
+      return;
+    }
+    node.wanted = wanted;
+    node.rejected = undefined;
+    const { dependencies, derived } = computed;
+    this.replaceDependencies(node, dependencies, node.value === wanted ? dependencies : node.appliedDependencies);
+    this.setWantedDerived(node, derived, touched);
+  }
+
+  /** Records that `value` is below. */
+  setPresent(node: Node, value: object, managed: boolean, metadata: unknown): void {
+    const appeared = node.value === undefined;
+    node.value = value;
+    node.managed = managed;
+    node.missing = false;
+    node.metadata = metadata;
+    this.keepMetadata(node, metadata);
+    const applied = value === node.wanted ? node.wantedDependencies : computeParts(node, value).dependencies;
+    this.replaceDependencies(node, node.wantedDependencies, applied);
+    if (appeared) this.presentKeys.add(node.key);
+  }
+
+  /** Records that nothing is below. */
+  setAbsent(node: Node): void {
+    if (node.value === undefined) return;
+    node.value = undefined;
+    node.managed = false;
+    node.metadata = undefined;
+    this.keepMetadata(node, undefined);
+    this.replaceDependencies(node, node.wantedDependencies, NO_DEPENDENCIES);
+    this.presentKeys.remove(node.key);
+  }
+
+  /** Records what somebody else put there, with everything derived from it. It shows unless northbound manages the value. */
+  setObtained(node: Node, obtained: object | undefined, metadata: unknown, touched: Node[]): void {
+    touched.push(node);
+    const before = node.obtained;
+    node.obtained = obtained;
+    if (!node.managed) this.showObtained(node, metadata);
+    const derived = derivedOf(node, obtained);
+    const keys = new Set(derived.map((each) => each.key));
+    for (const old of derivedOf(node, before)) {
+      const child = this.nodes.get(old.key);
+      if (!keys.has(old.key) && child?.base === node) this.setObtained(child, undefined, undefined, touched);
+    }
+    for (const { key, value } of derived) {
+      const child = this.adopt(node, key);
+      if (child !== undefined) this.setObtained(child, value, undefined, touched);
+    }
+  }
+
+  /** Lets the obtained value (or nothing) be what is below. */
+  showObtained(node: Node, metadata: unknown = node.metadata): void {
+    if (node.obtained === undefined) this.setAbsent(node);
+    else this.setPresent(node, node.obtained, false, metadata);
+  }
+
+  /**
+   * Takes over what a retrieve found under a base key of ours (`undefined`: nothing), with the derived values that follow
+   * from it. A found value that means the same as the wanted one becomes the wanted one, so that nothing is planned.
+   */
+  setFound(node: Node, found: object | undefined, metadata: unknown, touched: Node[]): void {
+    touched.push(node);
+    const children = new Map(derivedOf(node, found).map(({ key, value }) => [key, value]));
+    if (found === undefined) {
+      if (node.managed) node.missing = node.wanted !== undefined;
+      this.setAbsent(node);
+      if (node.obtained !== undefined) this.showObtained(node);
+    } else {
+      const same = node.wanted !== undefined && equivalent(node, found, node.wanted);
+      this.setPresent(node, same && node.wanted !== undefined ? node.wanted : found, true, metadata);
+    }
+    for (const child of node.derived ?? []) {
+      if (!children.has(child.key) && !child.idle) this.setFound(child, undefined, undefined, touched);
+    }
+    for (const [key, value] of children) {
+      const child = this.adopt(node, key);
+      if (child !== undefined) this.setFound(child, value, child.metadata, touched);
+    }
+  }
+
+  /** Forgets a node that nobody wants and that is not there. */
+  forget(node: Node): void {
+    if (!node.idle || this.nodes.get(node.key) !== node) return;
+    for (const child of node.derived ?? []) if (!child.idle) return;
+    for (const child of node.derived ?? []) this.forget(child);
+    this.watchers.remove(node, node.wantedDependencies);
+    this.watchers.remove(node, node.appliedDependencies);
+    node.base?.derived?.delete(node);
+    this.nodes.delete(node.key);
+  }
+
+  /** Keys that this base derives, but another base had first. */
+  contestedBy(base: Node): readonly string[] {
+    return [...this.contested].filter(([, bases]) => bases.has(base)).map(([key]) => key);
+  }
+
+  get hasContested(): boolean {
+    return this.contested.size > 0;
+  }
+
+  private setWantedDerived(node: Node, derived: readonly KeyedValue[], touched: Node[]): void {
+    if (derived.length === 0 && node.derived === undefined) return;
+    const values = new Map(derived.map(({ key, value }) => [key, value]));
+    for (const child of node.derived ?? []) {
+      if (!values.has(child.key) && child.wanted !== undefined) {
+        this.setWanted(child, undefined, touched);
+        this.settleContest(child, touched);
+      }
+    }
+    for (const [key, value] of values) {
+      const child = this.adopt(node, key);
+      if (child === undefined) continue;
+      if (child.wanted === undefined || child.rejected !== undefined || !deepEqual(child.wanted, value)) {
+        this.setWanted(child, value, touched);
+      } else touched.push(child);
+    }
+    this.dropContests(node, values);
+  }
+
+  /** Makes `key` a derived value of `base`; `undefined` when it belongs to another base. */
+  private adopt(base: Node, key: string): Node | undefined {
+    const child = this.node(key);
+    const free = child.base === undefined ? child.wanted === undefined : child.base === base || child.idle;
+    if (!free) {
+      const bases = this.contested.get(key) ?? new Set();
+      this.contested.set(key, bases.add(base));
+      return undefined;
+    }
+    if (child.base !== base) child.base?.derived?.delete(child);
+    child.base = base;
+    base.derived ??= new Set();
+    base.derived.add(child);
+    return child;
+  }
+
+  /** A derived value became free: bases that also derive it get their turn. */
+  private settleContest(child: Node, touched: Node[]): void {
+    const bases = this.contested.get(child.key);
+    if (bases === undefined) return;
+    const [next] = bases;
+    if (next === undefined) return;
+    bases.delete(next);
+    if (bases.size === 0) this.contested.delete(child.key);
+    const value = derivedOf(next, next.wanted).find((each) => each.key === child.key)?.value;
+    if (value === undefined) return;
+    child.base?.derived?.delete(child);
+    child.base = next;
+    next.derived ??= new Set();
+    next.derived.add(child);
+    this.setWanted(child, value, touched);
+  }
+
+  private dropContests(base: Node, derived: ReadonlyMap<string, object>): void {
+    for (const [key, bases] of this.contested) {
+      if (derived.has(key)) continue;
+      bases.delete(base);
+      if (bases.size === 0) this.contested.delete(key);
+    }
+  }
+
+  private replaceDependencies(node: Node, wanted: readonly Dependency[], applied: readonly Dependency[]): void {
+    const { wantedDependencies, appliedDependencies } = node;
+    node.wantedDependencies = wanted;
+    node.appliedDependencies = applied;
+    const only = onlyList(wanted, applied);
+    // A value that comes or goes as it was wanted: what it watches is the same.
+    if (only !== undefined && only === onlyList(wantedDependencies, appliedDependencies)) return;
+    this.watchers.remove(node, wantedDependencies);
+    this.watchers.remove(node, appliedDependencies);
+    this.watchers.add(node, wanted);
+    if (applied !== wanted) this.watchers.add(node, applied);
+  }
+
+  private keepMetadata({ key, descriptor }: Node, metadata: unknown): void {
+    if (descriptor?.metadataMap === undefined) return;
+    try {
+      descriptor.metadataMap.set(key, metadata);
+    } catch (error) {
+      this.descriptors.report(`the metadata of ${key} could not be indexed or watched`, error);
+    }
+  }
+
+  private *keysBelow(): IterableIterator<string> {
+    for (const node of this.nodes.values()) if (node.value !== undefined) yield node.key;
+  }
+}
+
+/** Do both values mean the same below? */
+export function equivalent(node: Node, a: object, b: object): boolean {
+  if (a === b) return true;
+  return node.descriptor?.equivalent?.(node.key, a, b) ?? deepEqual(a, b);
+}
+
+function invalidFields(node: Node, value: object): readonly InvalidField[] | undefined {
+  try {
+    const fields = node.descriptor?.validate?.(node.key, value) ?? [];
+    return fields.length === 0 ? undefined : fields;
+  } catch (error) {
+    return [{ field: "", problem: errorMessage(error) }];
+  }
+}
+
+/** The list that says it all, when one of the two does. */
+function onlyList(a: readonly Dependency[], b: readonly Dependency[]): readonly Dependency[] | undefined {
+  if (a === b || b === NO_DEPENDENCIES) return a;
+  return a === NO_DEPENDENCIES ? b : undefined;
+}
+
+interface Parts {
+  readonly dependencies: readonly Dependency[];
+  readonly derived: readonly KeyedValue[];
+  readonly problem?: InvalidField;
+}
+
+const NO_PARTS: Parts = { dependencies: NO_DEPENDENCIES, derived: [] };
+
+/** What a descriptor says a value consists of and waits for. A descriptor that throws makes the value invalid. */
+function computeParts({ descriptor, key }: Node, value: object | undefined): Parts {
+  return value === undefined ? NO_PARTS : partsOf(descriptor, key, value);
+}
+
+function partsOf(descriptor: AnyDescriptor | undefined, key: string, value: object): Parts {
+  if (descriptor === undefined) return NO_PARTS;
+  try {
+    const dependencies = descriptor.dependencies?.(key, value) ?? NO_DEPENDENCIES;
+    const derived = descriptor.derivedValues?.(key, value) ?? [];
+    return { dependencies: dependencies.length === 0 ? NO_DEPENDENCIES : dependencies, derived };
+  } catch (error) {
+    return { ...NO_PARTS, problem: { field: "", problem: errorMessage(error) } };
+  }
+}
+
+/** What a value of this node depends on, or would if it were there. */
+export function dependenciesOf(
+  descriptor: AnyDescriptor | undefined,
+  key: string,
+  value: object,
+): readonly Dependency[] {
+  return partsOf(descriptor, key, value).dependencies;
+}
+
+function derivedOf(node: Node, value: object | undefined): readonly KeyedValue[] {
+  return computeParts(node, value).derived;
+}

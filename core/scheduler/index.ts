@@ -1,0 +1,11 @@
+export type { Clock } from "./clock.js";
+export { systemClock } from "./clock.js";
+export { toDot } from "./dot.js";
+export { deepEqual } from "./equality.js";
+export { DEFAULT_HISTORY, type HistoryLimits } from "./history.js";
+export { createMetadataMap, type MetadataIndexer } from "./metadata.js";
+export { DEFAULT_RETRY } from "./retries.js";
+export { createScheduler, type SchedulerOptions } from "./scheduler.js";
+export { DEFAULT_TIMELINE, type TimelineLimits } from "./timeline.js";
+export { Scheduler } from "./token.js";
+export type * from "./types.js";

@@ -1,0 +1,242 @@
+import { anyOfName, type Existence, expanded, isPresent, restingOn, support } from "./dependencies.js";
+import { equivalent, type Graph } from "./graph.js";
+import type { Node } from "./node.js";
+import type { Dependency } from "./types.js";
+
+/** One call of a descriptor, and what has to be done before it. */
+export interface Operation {
+  readonly kind: "CREATE" | "UPDATE" | "DELETE";
+  readonly node: Node;
+  /** The value to put below; for DELETE the one to remove. */
+  readonly value: object;
+  /** The value put below is ours; false when an obtained value is given way to. */
+  readonly managed: boolean;
+  /** Half of a delete + create pair. */
+  readonly recreate: boolean;
+  /** What the `anyOf` dependencies of the value to put rest on, by name. */
+  supports: ReadonlyMap<string, string> | undefined;
+  /** How many operations have to be finished first. */
+  blockers: number;
+  /** Indexes of the operations that wait for this one. */
+  followers: number[] | undefined;
+}
+
+export interface OperationGraph {
+  readonly operations: Operation[];
+  readonly adopted: Node[];
+  /** Updates that wait for each other in a circle; the operations cannot be run while there are any. */
+  readonly cycle: readonly Node[];
+}
+
+/** For each value, the key that each of its `anyOf` dependencies (by name) rests on. */
+export type Supports = Map<Node, ReadonlyMap<string, string>>;
+
+/** Turns what the planner decided into operations with their must-follow relations, in a runnable order. */
+export function buildOperations(
+  graph: Graph,
+  nodes: readonly Node[],
+  supports: Supports,
+  existsAfter: Existence,
+  transaction: number,
+): OperationGraph {
+  const operations: Operation[] = [];
+  const adopted: Node[] = [];
+  for (const node of nodes) {
+    node.deleteOperation = -1;
+    node.putOperation = -1;
+    if (node.failedIn !== transaction) emit(node, supports, operations, adopted);
+  }
+  const edges = new Edges(graph, operations, existsAfter);
+  edges.connectAll(supports);
+  const { ordered, cycle } = edges.isEmpty ? { ordered: operations, cycle: [] } : sort(operations);
+  return { operations: ordered, adopted, cycle };
+}
+
+function emit(node: Node, supports: Supports, operations: Operation[], adopted: Node[]): void {
+  const { value } = node;
+  const target = node.granted ? node.wanted : undefined;
+  const add = (kind: Operation["kind"], put: object, recreate: boolean, ours = true): number =>
+    operations.push({
+      kind,
+      node,
+      value: put,
+      managed: ours,
+      recreate,
+      supports: supports.get(node),
+      blockers: 0,
+      followers: undefined,
+    }) - 1;
+
+  if (node.broken) {
+    if (value !== undefined) node.deleteOperation = add("DELETE", value, node.granted);
+    if (target !== undefined) node.putOperation = add("CREATE", target, true);
+  } else if (target !== undefined) {
+    if (value === undefined || isTakenOverAnew(node, value, target)) node.putOperation = add("CREATE", target, false);
+    else if (!equivalent(node, value, target)) node.putOperation = add("UPDATE", target, false);
+    else if (value !== target || !node.managed) adopted.push(node);
+  } else if (value !== undefined && node.obtained !== undefined && givesWay(node)) {
+    if (equivalent(node, value, node.obtained)) adopted.push(node);
+    else node.putOperation = add("UPDATE", node.obtained, false, false);
+  }
+}
+
+/** An obtained value that is to become ours, and cannot be changed in place. */
+function isTakenOverAnew(node: Node, value: object, target: object): boolean {
+  return !node.managed && node.descriptor?.update === undefined && !equivalent(node, value, target);
+}
+
+/** What northbound withdrew gives way to what somebody else had put there. */
+function givesWay(node: Node): boolean {
+  return node.managed && node.wanted === undefined;
+}
+
+/** The must-follow relations between the operations of a plan. */
+class Edges {
+  private count = 0;
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly operations: readonly Operation[],
+    private readonly existsAfter: Existence,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.count === 0;
+  }
+
+  connectAll(supports: Supports): void {
+    const releases = this.releasedClaims();
+    for (const [index, { kind, node }] of this.operations.entries()) {
+      if (kind === "DELETE") this.connectDelete(index, node);
+      else this.connectPut(index, node, supports);
+      if (kind !== "DELETE" && releases.size > 0) this.connectClaims(index, node, releases);
+    }
+  }
+
+  /** `after` must not start before `before` is finished. Either may be -1: there is no such operation. */
+  private connect(before: number, after: number): void {
+    const first = this.operations[before];
+    const second = this.operations[after];
+    if (first === undefined || second === undefined || before === after) return;
+    first.followers ??= [];
+    first.followers.push(after);
+    second.blockers++;
+    this.count++;
+  }
+
+  private connectDelete(index: number, node: Node): void {
+    if (node.base !== undefined) {
+      const base = node.base;
+      this.connect(index, this.deleteOf(base));
+      if (this.deleteOf(base) === -1) this.connect(index, this.putOf(base));
+    }
+    for (const support of this.supports(node.appliedDependencies, node, node.supports))
+      this.connect(index, this.deleteOf(support));
+  }
+
+  private connectPut(index: number, node: Node, supports: Supports): void {
+    this.connect(node.deleteOperation, index);
+    if (node.base !== undefined) this.connect(this.putOf(node.base), index);
+    for (const support of this.supports(node.wantedDependencies, node, supports.get(node))) {
+      const put = this.putOf(support);
+      if (this.operations[put]?.kind === "CREATE") this.connect(put, index);
+    }
+    // An update moves away from what the old value depended on: that may go only afterwards.
+    if (node.present && node.deleteOperation === -1 && node.appliedDependencies !== node.wantedDependencies) {
+      for (const support of this.supports(node.appliedDependencies, node, node.supports))
+        this.connect(index, this.deleteOf(support));
+    }
+  }
+
+  /** The nodes that dependencies rest on. */
+  private supports(
+    dependencies: readonly Dependency[],
+    self: Node,
+    supports: ReadonlyMap<string, string> | undefined,
+  ): readonly Node[] {
+    const nodes: Node[] = [];
+    for (const dependency of expanded(this.graph, dependencies, self)) {
+      const node = this.supporting(dependency, self, supports);
+      if (node !== undefined && node !== self) nodes.push(node);
+    }
+    return nodes;
+  }
+
+  private supporting(
+    dependency: Dependency,
+    self: Node,
+    supports: ReadonlyMap<string, string> | undefined,
+  ): Node | undefined {
+    if ("key" in dependency) return this.graph.get(dependency.key);
+    if ("peer" in dependency) return undefined;
+    const known = this.graph.get(supports?.get(anyOfName(dependency)) ?? "");
+    if (known !== undefined && (supports === self.supports ? isPresent(known) : this.existsAfter(known))) return known;
+    // What it rested on has gone, since an operation that should have gone first has failed.
+    const own = restingOn(this.graph, self);
+    const exists: Existence = (other) => other?.present === true && !own.has(other);
+    return this.graph.get(support(this.graph, dependency, self, exists) ?? "");
+  }
+
+  private deleteOf(node: Node): number {
+    return this.operations[node.deleteOperation]?.node === node ? node.deleteOperation : -1;
+  }
+
+  private putOf(node: Node): number {
+    return this.operations[node.putOperation]?.node === node ? node.putOperation : -1;
+  }
+
+  private releasedClaims(): Map<string, number> {
+    const releases = new Map<string, number>();
+    for (const [index, { kind, node }] of this.operations.entries()) {
+      if (kind === "CREATE" || node.value === undefined) continue;
+      for (const claim of node.descriptor?.claims?.(node.key, node.value) ?? []) releases.set(claim, index);
+    }
+    return releases;
+  }
+
+  private connectClaims(index: number, node: Node, releases: ReadonlyMap<string, number>): void {
+    const wanted = node.wanted;
+    if (wanted === undefined) return;
+    for (const claim of node.descriptor?.claims?.(node.key, wanted) ?? [])
+      this.connect(releases.get(claim) ?? -1, index);
+  }
+}
+
+/** Kahn's algorithm. Keeps the order of the operations where it is free to. */
+function sort(operations: readonly Operation[]): { ordered: Operation[]; cycle: Node[] } {
+  const blockers = operations.map((each) => each.blockers);
+  const order: number[] = [];
+  for (let i = 0; i < operations.length; i++) if (blockers[i] === 0) order.push(i);
+  for (let i = 0; i < order.length; i++) {
+    for (const follower of operations[order[i] ?? -1]?.followers ?? []) {
+      const left = (blockers[follower] ?? 0) - 1;
+      blockers[follower] = left;
+      if (left === 0) order.push(follower);
+    }
+  }
+  if (order.length === operations.length) return { ordered: reorder(operations, order), cycle: [] };
+  const stuck = [...operations.keys()].filter((i) => (blockers[i] ?? 0) > 0);
+  const updates = stuck.flatMap((i) => (operations[i]?.kind === "UPDATE" ? [operations[i].node] : []));
+  // A circle without updates can only come from books that failures have left inexact: its order is given up.
+  return updates.length > 0
+    ? { ordered: [], cycle: updates }
+    : { ordered: reorder(operations, [...order, ...stuck]), cycle: [] };
+}
+
+/** Puts the operations into the given order. Relations follow suit; those against the order are dropped. */
+function reorder(operations: readonly Operation[], order: readonly number[]): Operation[] {
+  const place = new Array<number>(operations.length).fill(0);
+  for (const [i, from] of order.entries()) place[from] = i;
+  const ordered = order.flatMap((from) => operations[from] ?? []);
+  for (const operation of ordered) operation.blockers = 0;
+  for (const [i, operation] of ordered.entries()) {
+    operation.followers = operation.followers
+      ?.map((follower) => place[follower] ?? 0)
+      .filter((follower) => follower > i);
+    for (const follower of operation.followers ?? []) {
+      const waiting = ordered[follower];
+      if (waiting !== undefined) waiting.blockers++;
+    }
+  }
+  return ordered;
+}

@@ -1,0 +1,345 @@
+import {
+  type AnyOf,
+  anyOfName,
+  type Existence,
+  holds,
+  matchesAnyOf,
+  sameDependencies,
+  sameDependency,
+  support,
+} from "./dependencies.js";
+import { equivalent, type Graph } from "./graph.js";
+import { type Node, root } from "./node.js";
+import { buildOperations, type Operation, type Supports } from "./operations.js";
+import type { Dependency } from "./types.js";
+
+export interface Plan {
+  /** In an order in which they could run one by one. */
+  readonly operations: readonly Operation[];
+  /** Every node that was looked at. */
+  readonly nodes: readonly Node[];
+  /** Nodes whose value below already means what is wanted: to be written into the books, nothing to do below. */
+  readonly adopted: readonly Node[];
+  /** What the `anyOf` dependencies of the values to come rest on. */
+  readonly supports: Supports;
+}
+
+export interface PlanOptions {
+  /** Values whose operation failed in this transaction are left as they are. */
+  readonly transaction: number;
+  /** Check the dependencies of every seed anew: the books may have been wrong. */
+  readonly verify?: boolean;
+  /** Base values that are to be left as they are, with their parts, even where something has to be done about them. */
+  readonly held?: ReadonlySet<Node>;
+}
+
+let epochs = 0;
+
+/**
+ * Works out which values will exist and which operations lead there. It looks at the seeds and at what they affect, never at the
+ * whole graph. Two steps, as in the incremental evaluation of Datalog programs (delete and re-derive):
+ *
+ * 1. *Break*: what is not wanted any more or has to be re-created must go, and so must everything that depends on it
+ *    and has nothing else to stand on.
+ * 2. *Grant*: starting from what is left, wanted values whose dependencies hold are granted, again and again. What is never
+ *    granted stays pending; so do cycles, since none of their members can be the first.
+ *
+ * A value whose new dependencies are not granted after all is broken too, and both steps run again.
+ */
+export function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOptions): Plan {
+  const forced = new Set<Node>();
+  for (;;) {
+    const planning = new Planning(graph, options, forced);
+    const nodes = planning.settle(seeds);
+    const { supports, existsAfter } = planning;
+    const { operations, adopted, cycle } = buildOperations(graph, nodes, supports, existsAfter, options.transaction);
+    if (cycle.length === 0) return { operations, nodes, adopted, supports };
+    // Values that swap what they depend on cannot all be updated in place: those in the way are re-created.
+    for (const node of cycle) forced.add(node);
+  }
+}
+
+class Planning {
+  private readonly epoch = ++epochs;
+  private readonly nodes: Node[] = [];
+  private readonly candidates: Node[] = [];
+  private readonly broken: Node[] = [];
+  private readonly gained: Node[] = [];
+  /** Keys that may satisfy an `anyOf` once they exist, and those that were relied on. */
+  private readonly hints = new Map<Dependency, string>();
+  readonly supports: Supports = new Map();
+  private readonly sharedSupports = new Map<AnyOf, ReadonlyMap<string, string>>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly options: PlanOptions,
+    private readonly forced: ReadonlySet<Node>,
+  ) {}
+
+  settle(seeds: readonly Node[]): readonly Node[] {
+    for (const seed of seeds) {
+      this.enter(seed, this.options.verify ?? false);
+      this.lookAtPeersOf(seed);
+      if (!seed.present) this.lookAtDependentsOf(seed);
+    }
+    for (;;) {
+      this.spreadBreakage();
+      this.grantAll();
+      const failing = this.candidates.filter((node) => node.tentative && !node.granted);
+      if (failing.length === 0) return this.nodes;
+      for (const node of failing) this.break(node);
+    }
+  }
+
+  private readonly unbroken: Existence = (node) => node?.value !== undefined && !(this.knows(node) && node.broken);
+
+  /** A value that has just failed, or that a descriptor may still be at work on, is nothing to build upon. */
+  readonly existsAfter: Existence = (node) =>
+    node !== undefined &&
+    node.lateAnswer === "none" &&
+    !this.isFrozen(node) &&
+    (this.knows(node) ? node.exists : node.present);
+
+  private knows(node: Node): boolean {
+    return node.epoch === this.epoch;
+  }
+
+  private isFrozen(node: Node): boolean {
+    return node.failedIn === this.options.transaction;
+  }
+
+  /** Nothing is done about it in this plan. Unlike a frozen value it counts as what it is. */
+  private isHeld(node: Node): boolean {
+    const { held } = this.options;
+    return held !== undefined && held.size > 0 && held.has(root(node));
+  }
+
+  private enter(node: Node, verify: boolean): void {
+    if (this.knows(node)) return;
+    node.epoch = this.epoch;
+    node.broken = false;
+    node.tentative = false;
+    node.granted = false;
+    node.exists = node.present;
+    this.nodes.push(node);
+    if (this.isFrozen(node) || this.isHeld(node)) return;
+    if (node.wanted === undefined) this.enterUnwanted(node);
+    else if (node.eligible) this.enterWanted(node, verify);
+  }
+
+  private enterUnwanted(node: Node): void {
+    if (!node.managed) {
+      if (node.present) this.gained.push(node);
+    } else if (node.obtained === undefined || node.descriptor?.update === undefined) this.break(node);
+  }
+
+  private enterWanted(node: Node, verify: boolean): void {
+    if (!node.present || !node.managed) this.candidates.push(node);
+    else if (this.forced.has(node) || mustRecreate(node)) this.break(node);
+    else if (verify || !sameDependencies(node.wantedDependencies, node.appliedDependencies)) this.doubt(node);
+    else this.keep(node);
+  }
+
+  private keep(node: Node): void {
+    node.granted = true;
+    // Nothing was built upon it when it failed: now something may be.
+    if (node.failure !== undefined) this.gained.push(node);
+  }
+
+  /**
+   * Has a present value prove anew that its dependencies hold, and with it everything that rests on it: two values must not keep each
+   * other alive.
+   */
+  private doubt(start: Node): void {
+    const work = [start];
+    for (let node = work.pop(); node !== undefined; node = work.pop()) {
+      this.enter(node, false);
+      if (!node.eligible || !node.present || !node.managed || node.broken || node.tentative) continue;
+      if (this.isFrozen(node) || this.isHeld(node)) continue;
+      node.tentative = true;
+      node.granted = false;
+      this.candidates.push(node);
+      for (const child of node.derived ?? []) work.push(child);
+      for (const dependent of this.dependents(node.key)) work.push(dependent);
+    }
+  }
+
+  /** A seed may be the peer that others wait for, or lean on. */
+  private lookAtPeersOf(seed: Node): void {
+    for (const other of this.graph.watchers.ofPeer(seed.key)) {
+      if (other.present && other.managed) this.breakUnlessSupported(other);
+      else if (other.eligible) this.enter(other, false);
+    }
+  }
+
+  /** A seed that is not there may have vanished, and left behind what depends on it. */
+  private lookAtDependentsOf(seed: Node): void {
+    for (const other of this.dependents(seed.key)) {
+      if (!other.present) this.lookAtWaiting(other);
+      else if (!other.managed) continue;
+      else if (other.eligible) this.doubt(other);
+      else this.breakUnlessSupported(other);
+    }
+  }
+
+  /** A value that waits for something, and now for one thing more: its status changes. */
+  private lookAtWaiting(node: Node): void {
+    if (node.eligible) this.enter(node, false);
+  }
+
+  private break(node: Node): void {
+    this.enter(node, false);
+    if (node.broken || this.isFrozen(node) || this.isHeld(node)) return;
+    if (node.eligible && !node.tentative) this.candidates.push(node);
+    if (!node.eligible && node.obtained !== undefined) this.gained.push(node);
+    node.broken = true;
+    node.tentative = false;
+    node.granted = false;
+    node.exists = false;
+    this.broken.push(node);
+  }
+
+  private spreadBreakage(): void {
+    for (let gone = this.broken.pop(); gone !== undefined; gone = this.broken.pop()) {
+      for (const child of gone.derived ?? []) if (child.present && child.managed) this.break(child);
+      for (const peer of this.graph.watchers.ofPeer(gone.key)) this.breakUnlessSupported(peer);
+      for (const dependent of this.dependents(gone.key)) {
+        this.breakUnlessSupported(dependent);
+        for (const peer of this.graph.watchers.ofPeer(dependent.key)) this.breakUnlessSupported(peer);
+      }
+    }
+  }
+
+  /** Breaks a value that has lost a dependency which its next value has too. */
+  private breakUnlessSupported(node: Node): void {
+    if (!node.present) this.lookAtWaiting(node);
+    if (!node.present || !node.managed || (this.knows(node) && node.broken)) return;
+    // A change that has failed before: it has to be made before what the old value depends on can go.
+    if (node.wantedDependencies !== node.appliedDependencies) this.enter(node, false);
+    const changes = node.eligible && node.wantedDependencies !== node.appliedDependencies;
+    const lost = node.appliedDependencies.some(
+      (each) =>
+        (!changes || node.wantedDependencies.some((other) => sameDependency(each, other))) &&
+        !holds(this.graph, each, node, this.unbroken),
+    );
+    if (lost) this.break(node);
+    else if (node.appliedDependencies.some((each) => "anyOf" in each)) this.restElsewhere(node);
+  }
+
+  /** One of the keys that satisfied an `anyOf` goes; others are left. */
+  private restElsewhere(node: Node): void {
+    if (node.eligible) {
+      this.doubt(node);
+      return;
+    }
+    for (const each of node.appliedDependencies) {
+      if (!("anyOf" in each)) continue;
+      const key = support(this.graph, each, node, this.unbroken);
+      if (key !== undefined) this.noteSupport(node, each, key);
+    }
+  }
+
+  private grantAll(): void {
+    this.hints.clear();
+    for (const node of this.candidates) {
+      this.supports.delete(node);
+      node.granted = false;
+      node.exists = node.obtained !== undefined;
+    }
+    for (const node of this.gained) {
+      // Kept at first, and doubted since.
+      if (node.eligible && !node.granted) continue;
+      node.exists = true;
+      this.announce(node);
+    }
+    // Grows while it is walked: announcing a granted value may add candidates.
+    for (let i = 0; i < this.candidates.length; i++) {
+      const node = this.candidates[i];
+      if (node !== undefined) this.grant(node);
+    }
+  }
+
+  private grant(start: Node): void {
+    const work = [start];
+    for (let node = work.pop(); node !== undefined; node = work.pop()) {
+      if (node.granted || !this.mayExist(node)) continue;
+      node.granted = true;
+      node.exists = true;
+      for (const waiting of this.announce(node)) work.push(waiting);
+    }
+  }
+
+  private mayExist(node: Node): boolean {
+    if (node.base !== undefined && !this.existsAfter(node.base)) return false;
+    return node.wantedDependencies.every((each) => this.rests(node, each));
+  }
+
+  private rests(node: Node, dependency: Dependency): boolean {
+    if (!("anyOf" in dependency)) return holds(this.graph, dependency, node, this.existsAfter);
+    const key = support(this.graph, dependency, node, this.existsAfter, this.hints.get(dependency));
+    if (key === undefined) return false;
+    this.noteSupport(node, dependency, key);
+    // Whoever shares the dependency need not search again.
+    this.hints.set(dependency, key);
+    return true;
+  }
+
+  private noteSupport(node: Node, dependency: AnyOf, key: string): void {
+    const known = this.supports.get(node);
+    const own = this.supportOf(dependency, key);
+    this.supports.set(node, known === undefined ? own : new Map([...known, ...own]));
+  }
+
+  /** One map for all values that share the dependency: a hundred thousand routes rest on a handful of addresses. */
+  private supportOf(dependency: AnyOf, key: string): ReadonlyMap<string, string> {
+    const name = anyOfName(dependency);
+    let support = this.sharedSupports.get(dependency);
+    if (support?.get(name) !== key) {
+      support = new Map([[name, key]]);
+      this.sharedSupports.set(dependency, support);
+    }
+    return support;
+  }
+
+  /** Tells those who may wait for it that a value will exist. Returns the candidates to look at again. */
+  private announce(node: Node): Node[] {
+    const waiting: Node[] = [];
+    const consider = (other: Node): void => {
+      if (!this.knows(other) && other.eligible && !(other.present && other.managed)) this.enter(other, false);
+      if (!this.knows(other) || other.granted || !other.eligible) return;
+      if (!this.isFrozen(other) && !this.isHeld(other)) waiting.push(other);
+    };
+    for (const dependent of this.dependents(node.key)) {
+      consider(dependent);
+      for (const peer of this.graph.watchers.ofPeer(dependent.key)) consider(peer);
+    }
+    for (const peer of this.graph.watchers.ofPeer(node.key)) consider(peer);
+    for (const child of node.derived ?? []) consider(child);
+    return waiting;
+  }
+
+  private dependents(key: string): Iterable<Node> {
+    const { watchers } = this.graph;
+    const others: Node[] = [];
+    let looked: readonly Dependency[] | undefined;
+    for (const node of watchers.ofPrefixes(key)) {
+      if (node.key === key) continue;
+      if (node.wantedDependencies !== looked) {
+        looked = node.wantedDependencies;
+        const dependency = looked.find((each) => matchesAnyOf(each, key));
+        if (dependency !== undefined) this.hints.set(dependency, key);
+      }
+      others.push(node);
+    }
+    return others.length === 0 ? watchers.ofKey(key) : [...watchers.ofKey(key), ...others];
+  }
+}
+
+/** The change from what is below to what is wanted cannot be made in place. */
+function mustRecreate(node: Node): boolean {
+  const { descriptor, value, wanted } = node;
+  if (descriptor === undefined || value === undefined || wanted === undefined || equivalent(node, value, wanted))
+    return false;
+  if (descriptor.update === undefined) return descriptor.create !== undefined || descriptor.delete !== undefined;
+  return descriptor.updateWithRecreate?.(node.key, value, wanted, node.metadata) ?? false;
+}

@@ -1,0 +1,138 @@
+import { errorMessage } from "../errors.js";
+import type { Clock } from "./clock.js";
+import type { Descriptors } from "./descriptors.js";
+import type { Graph } from "./graph.js";
+import { type AnyDescriptor, type Node, root, withParts } from "./node.js";
+import type { Origin, RetrievedValue } from "./types.js";
+import { expectation } from "./views.js";
+
+export interface RetrievalOptions {
+  /** Read these base keys only; everything when left out. */
+  readonly only?: ReadonlySet<string> | undefined;
+  /** Values of ours that nobody wants are taken into the books, but not handed on as touched. */
+  readonly keepDiscovered?: boolean | undefined;
+  /** Gets what was found, by key. */
+  readonly found?: Map<string, object> | undefined;
+  /** How long one descriptor may take, ms. */
+  readonly timeout: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Reads what is below into the graph. Returns a sentence for each descriptor that could not read; its values stay as the books
+ * have them.
+ */
+export async function readBelow(
+  graph: Graph,
+  descriptors: Descriptors,
+  touched: Node[],
+  options: RetrievalOptions,
+): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const known = basesByDescriptor(graph, options.only);
+  for (const descriptor of descriptors.inRetrieveOrder()) {
+    const nodes = known.get(descriptor) ?? [];
+    if (options.only !== undefined && nodes.length === 0) continue;
+    // Only what was answered before the read began is known by the time it ends.
+    const answered = nodes.flatMap(withParts).filter((node) => node.lateAnswer === "unread");
+    try {
+      merge(graph, nodes, await retrieve(descriptor, nodes, options), touched, options);
+      for (const node of answered) node.lateAnswer = "none";
+    } catch (error) {
+      problems.push(`reading back with ${descriptor.name} failed: ${errorMessage(error)}`);
+    }
+  }
+  return problems;
+}
+
+/** What a refresh read, and how it was known before. */
+export interface Refreshed {
+  readonly bases: ReadonlySet<Node>;
+  /** Values below as the books had them, parts included. */
+  readonly before: ReadonlyMap<Node, object | undefined>;
+  readonly problems: readonly string[];
+}
+
+/** Reads base keys, and what depended on those that have vanished: it may have gone with them. */
+export async function readWithDependents(
+  graph: Graph,
+  descriptors: Descriptors,
+  keys: ReadonlySet<string>,
+  touched: Node[],
+  options: RetrievalOptions,
+): Promise<Refreshed> {
+  const bases = new Set<Node>();
+  const before = new Map<Node, object | undefined>();
+  const problems: string[] = [];
+  for (let only = keys; only.size > 0; ) {
+    const read = [...only].flatMap((key) => withParts(graph.get(key)));
+    for (const node of read) {
+      before.set(node, node.value);
+      bases.add(root(node));
+    }
+    problems.push(...(await readBelow(graph, descriptors, touched, { ...options, only })));
+    const vanished = read.filter((node) => !node.present && before.get(node) !== undefined);
+    const dependents = vanished.flatMap((node) => [...graph.watchers.of(node.key)]).filter((each) => each.managed);
+    only = new Set(dependents.map((each) => root(each)).flatMap((base) => (bases.has(base) ? [] : [base.key])));
+  }
+  return { bases, before, problems };
+}
+
+function basesByDescriptor(graph: Graph, only: ReadonlySet<string> | undefined): Map<AnyDescriptor, Node[]> {
+  const groups = new Map<AnyDescriptor, Node[]>();
+  const add = (node: Node | undefined): void => {
+    if (node?.descriptor === undefined || node.base !== undefined) return;
+    const group = groups.get(node.descriptor);
+    if (group === undefined) groups.set(node.descriptor, [node]);
+    else group.push(node);
+  };
+  if (only === undefined) for (const node of graph.all()) add(node);
+  else for (const key of only) add(graph.get(key));
+  return groups;
+}
+
+async function retrieve(
+  descriptor: AnyDescriptor,
+  nodes: readonly Node[],
+  { only, timeout, clock }: RetrievalOptions,
+): Promise<readonly RetrievedValue[]> {
+  const correlate = nodes.flatMap(expectation);
+  let timer: unknown;
+  const late = new Promise<never>((_, reject) => {
+    timer = clock.setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
+  });
+  try {
+    return await Promise.race([descriptor.retrieve?.(correlate, only) ?? [], late]);
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}
+
+function merge(
+  graph: Graph,
+  nodes: readonly Node[],
+  found: readonly RetrievedValue[],
+  touched: Node[],
+  { only, keepDiscovered, found: notes }: RetrievalOptions,
+): void {
+  const keys = new Set<string>();
+  const aside: Node[] = [];
+  for (const { key, value, origin, metadata } of found) {
+    if (only !== undefined && !only.has(key)) continue;
+    keys.add(key);
+    notes?.set(key, value);
+    const node = graph.node(key);
+    if (!isOurs(node, origin)) graph.setObtained(node, value, metadata, touched);
+    else graph.setFound(node, value, metadata, keepDiscovered && node.wanted === undefined ? aside : touched);
+  }
+  for (const node of nodes) if (!keys.has(node.key)) mergeVanished(graph, node, touched);
+}
+
+function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {
+  if (node.obtained !== undefined) graph.setObtained(node, undefined, undefined, touched);
+  if (node.managed || node.wanted !== undefined) graph.setFound(node, undefined, undefined, touched);
+}
+
+function isOurs(node: Node, origin: Origin): boolean {
+  return origin === "northbound" || (origin === "unknown" && (node.wanted !== undefined || node.managed));
+}

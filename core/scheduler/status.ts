@@ -1,0 +1,101 @@
+import { type Existence, isPresent, missing } from "./dependencies.js";
+import type { Graph } from "./graph.js";
+import type { Condition, Node } from "./node.js";
+import type { ValueState, ValueStatusRecord } from "./types.js";
+
+const NO_DETAILS: readonly string[] = [];
+const CHANGED_BELOW: readonly string[] = ["changed below by somebody else"];
+const NO_DERIVED: readonly ValueStatusRecord[] = [];
+
+function plain(state: ValueState): Condition {
+  return { state, error: "", details: NO_DETAILS };
+}
+
+const PLAIN: Readonly<Record<ValueState, Condition>> = {
+  NONEXISTENT: plain("NONEXISTENT"),
+  MISSING: plain("MISSING"),
+  UNIMPLEMENTED: plain("UNIMPLEMENTED"),
+  REMOVED: plain("REMOVED"),
+  CONFIGURED: plain("CONFIGURED"),
+  OBTAINED: plain("OBTAINED"),
+  DISCOVERED: plain("DISCOVERED"),
+  PENDING: plain("PENDING"),
+  INVALID: plain("INVALID"),
+  FAILED: plain("FAILED"),
+  RETRYING: plain("RETRYING"),
+};
+
+/** The state of a value as the graph knows it. */
+export function stateOf(node: Node): ValueState {
+  if (node.failure !== undefined) return node.failure.retrying ? "RETRYING" : "FAILED";
+  if (node.rejected !== undefined) return "INVALID";
+  if (node.wanted === undefined) return unwantedState(node);
+  if (node.descriptor === undefined) return "UNIMPLEMENTED";
+  if (node.present && node.managed) return "CONFIGURED";
+  return "PENDING";
+}
+
+function unwantedState(node: Node): ValueState {
+  if (!node.present) return "NONEXISTENT";
+  return node.managed ? "DISCOVERED" : "OBTAINED";
+}
+
+/** A value is MISSING when it vanished, everything it depends on is there, and nobody has brought it back. */
+function refine(state: ValueState, node: Node, details: readonly string[]): ValueState {
+  return state === "PENDING" && node.missing && details.length === 0 ? "MISSING" : state;
+}
+
+/** Why a value is not (only) configured: what it waits for, which fields are wrong, whose derived value it wanted. */
+function detailsOf(graph: Graph, node: Node, state: ValueState): readonly string[] {
+  if (state === "PENDING") return missing(graph, node, isPresent);
+  if (state === "INVALID")
+    return (node.rejected?.fields ?? []).map(({ field, problem }) => (field === "" ? problem : `${field}: ${problem}`));
+  if (state === "CONFIGURED" && node.value !== node.wanted) return CHANGED_BELOW;
+  if (!graph.hasContested) return NO_DETAILS;
+  return graph
+    .contestedBy(node)
+    .map((key) => `${key} already belongs to ${graph.get(key)?.base?.key ?? "another value"}`);
+}
+
+/** What is said of a value. One object stands for all values of which there is no more to say than their state. */
+export function conditionOf(graph: Graph, node: Node): Condition {
+  const state = stateOf(node);
+  const details = detailsOf(graph, node, state);
+  const error = node.failure?.message ?? (state === "INVALID" ? details.join("; ") : "");
+  const refined = refine(state, node, details);
+  return error === "" && details.length === 0 ? PLAIN[refined] : { state: refined, error, details };
+}
+
+export function statusOf(graph: Graph, node: Node): ValueStatusRecord {
+  const { state, error, details } = conditionOf(graph, node);
+  const derived = derivedStatuses(graph, node);
+  return { key: node.key, state, error, lastOperation: node.lastOperation, details, derived };
+}
+
+/** A derived value of a value that is not there has no state of its own yet. */
+export function isShown(node: Node): boolean {
+  return !node.idle && (node.base === undefined || node.base.present);
+}
+
+function derivedStatuses(graph: Graph, node: Node): readonly ValueStatusRecord[] {
+  if (node.derived === undefined || !node.present) return NO_DERIVED;
+  return [...node.derived].filter(isShown).map((child) => statusOf(graph, child));
+}
+
+export function nonexistent(key: string): ValueStatusRecord {
+  return { key, state: "NONEXISTENT", error: "", lastOperation: "UNDEFINED", details: NO_DETAILS, derived: NO_DERIVED };
+}
+
+export function removed(key: string): ValueStatusRecord {
+  return { ...nonexistent(key), state: "REMOVED", lastOperation: "DELETE" };
+}
+
+/** The status that a simulated transaction would leave a value in. */
+export function plannedStatusOf(graph: Graph, node: Node, existsAfter: Existence): ValueStatusRecord {
+  const now = statusOf(graph, node);
+  if (node.rejected !== undefined) return now;
+  if (node.wanted === undefined) return node.exists ? now : removed(node.key);
+  if (!node.eligible) return now;
+  if (node.granted) return { ...now, state: "CONFIGURED", error: "", details: NO_DETAILS, derived: NO_DERIVED };
+  return { ...now, state: "PENDING", error: "", details: missing(graph, node, existsAfter), derived: NO_DERIVED };
+}

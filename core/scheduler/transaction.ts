@@ -1,0 +1,320 @@
+import type { Clock } from "./clock.js";
+import { type Existence, isPresent } from "./dependencies.js";
+import type { Descriptors } from "./descriptors.js";
+import { differences, withDependents } from "./drift.js";
+import { deepEqual } from "./equality.js";
+import { type Execution, type ExecutorOptions, execute } from "./executor.js";
+import type { Graph } from "./graph.js";
+import type { Job } from "./jobs.js";
+import { type Node, type RejectedValue, root, withParts } from "./node.js";
+import { describe, expected, summaryOf } from "./operation-records.js";
+import type { Operation } from "./operations.js";
+import { makePlan, type Plan } from "./planner.js";
+import { type RetrievalOptions, readBelow, readWithDependents } from "./retrieval.js";
+import { nonexistent, plannedStatusOf, removed, statusOf } from "./status.js";
+import type { RecordedOperation, TransactionRecord, ValueStatusRecord } from "./types.js";
+
+/** A wanted value as it was before a transaction and after. */
+export interface WantedChange {
+  readonly node: Node;
+  readonly before: object | undefined;
+  readonly after: object | undefined;
+  readonly rejectedBefore: RejectedValue | undefined;
+}
+
+export interface FinishedJob {
+  readonly record: TransactionRecord;
+  /** Nodes whose last operation failed. */
+  readonly failed: readonly Node[];
+  /** Every node that was looked at, for status watchers. */
+  readonly looked: ReadonlySet<Node>;
+  readonly journal: readonly WantedChange[];
+}
+
+export interface TransactionContext {
+  readonly graph: Graph;
+  readonly descriptors: Descriptors;
+  readonly clock: Clock;
+  readonly executor: ExecutorOptions;
+  /** Will a retriable failure be retried? Decides between FAILED and RETRYING in the record. */
+  readonly willRetry: (node: Node) => boolean;
+}
+
+/** Runs one transaction from its changes to its record. `seq` is 0 for a simulation. */
+export async function runTransaction(
+  context: TransactionContext,
+  job: Job,
+  seq: number,
+  id: number,
+): Promise<FinishedJob> {
+  return new Transaction(context, job, seq, id).run();
+}
+
+class Transaction {
+  private readonly start: number;
+  private readonly looked = new Set<Node>();
+  private readonly touched: Node[] = [];
+  private readonly journal: WantedChange[] = [];
+  private readonly planned: RecordedOperation[] = [];
+  private readonly executed: RecordedOperation[] = [];
+  private readonly failed = new Set<Node>();
+  private readonly problems: string[] = [];
+  /** Base values that are not as wanted, and are to be left so. */
+  private held: ReadonlySet<Node> = new Set();
+  private reverted = false;
+
+  constructor(
+    private readonly context: TransactionContext,
+    private readonly job: Job,
+    private readonly seq: number,
+    private readonly id: number,
+  ) {
+    this.start = context.clock.now();
+  }
+
+  async run(): Promise<FinishedJob> {
+    const { graph } = this.context;
+    if (this.job.read === "everything") await this.read("everything", this.job.keepDiscovered);
+    else if (this.job.read !== "nothing") await this.refresh(this.job.read);
+    for (const { key, value, metadata } of this.job.notifications) {
+      graph.setObtained(graph.node(key), value, metadata, this.touched);
+    }
+    for (const key of this.job.seeds) this.touch(graph.get(key));
+    this.change();
+    this.recordInvalid();
+    if (this.job.simulate) return this.simulate();
+    const invalid = this.journal.some(({ node }) => node.rejected !== undefined);
+    if (invalid && (this.job.rejectInvalid || this.job.atomic)) return this.refuse();
+    await this.settle();
+    if (this.job.atomic && this.failed.size > 0) await this.revert();
+    for (const node of this.failed)
+      if (node.failure !== undefined) node.failure.retrying = this.context.willRetry(node);
+    const values = this.statuses();
+    this.forgetIdle();
+    return this.finish(values);
+  }
+
+  private async read(what: "everything" | ReadonlySet<string>, keepDiscovered: boolean): Promise<void> {
+    const { graph, descriptors } = this.context;
+    const options = { ...this.retrieval(), only: what === "everything" ? undefined : what, keepDiscovered };
+    this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
+  }
+
+  /** Reads some keys, since they may have changed below. */
+  private async refresh(keys: ReadonlySet<string>): Promise<void> {
+    const { graph, descriptors } = this.context;
+    const found = new Map<string, object>();
+    const options = { ...this.retrieval(), found };
+    const { bases, before, problems } = await readWithDependents(graph, descriptors, keys, this.touched, options);
+    this.problems.push(...problems);
+    const held = this.job.judge?.(differences(bases, before, found)) ?? new Set();
+    this.held = withDependents(held, (node) => graph.watchers.of(node.key));
+  }
+
+  private retrieval(): RetrievalOptions {
+    const { clock, executor } = this.context;
+    return { timeout: executor.operationTimeout, clock };
+  }
+
+  /** Writes the changes into the graph as wanted values. */
+  private change(): void {
+    const { graph } = this.context;
+    const { changes, replaceAll } = this.job;
+    if (replaceAll) {
+      for (const node of graph.all()) {
+        if (node.base === undefined && node.wanted !== undefined && !changes.has(node.key)) this.want(node, undefined);
+      }
+    }
+    for (const [key, value] of changes) this.want(graph.node(key), value);
+  }
+
+  private want(node: Node, wanted: object | undefined): void {
+    const before = node.wanted;
+    this.journal.push({ node, before, after: wanted, rejectedBefore: node.rejected });
+    if (!this.job.simulate) forgetFailures(node);
+    if (wanted !== undefined && before !== undefined && node.rejected === undefined && deepEqual(before, wanted)) {
+      this.touch(node);
+    } else this.context.graph.setWanted(node, wanted, this.touched);
+  }
+
+  /** Has a value looked at, with its parts. */
+  private touch(node: Node | undefined): void {
+    for (const part of withParts(node)) this.touched.push(part);
+  }
+
+  private recordInvalid(): void {
+    if (!this.touched.some((node) => node.rejected !== undefined)) return;
+    for (const node of this.journal.flatMap((each) => withParts(each.node))) {
+      if (node.rejected === undefined) continue;
+      node.lastOperation = "VALIDATE";
+      const { error } = statusOf(this.context.graph, node);
+      const record = { ...describe(node, "VALIDATE", "INVALID"), error };
+      this.planned.push(record);
+      this.executed.push(record);
+    }
+  }
+
+  private plan(seeds: readonly Node[], id: number, verify = false): Plan {
+    const plan = makePlan(this.context.graph, seeds, { transaction: id, verify, held: this.held });
+    for (const node of plan.nodes) this.looked.add(node);
+    return plan;
+  }
+
+  private simulate(): FinishedJob {
+    const { graph } = this.context;
+    const plan = this.plan(this.touched, this.id);
+    for (const operation of plan.operations) this.planned.push(expected(operation));
+    const inPlan = new Set(plan.nodes);
+    const existsAfter: Existence = (node) => node !== undefined && (inPlan.has(node) ? node.exists : isPresent(node));
+    const values = this.journal.map(({ node }) => plannedStatusOf(graph, node, existsAfter));
+    this.undo([]);
+    this.forgetIdle();
+    return this.finish(values);
+  }
+
+  /** Nothing is applied, since a value is invalid. */
+  private refuse(): FinishedJob {
+    const { graph } = this.context;
+    const bad = new Map(this.journal.map(({ node }) => [node.key, statusOf(graph, node)]));
+    this.undo([]);
+    for (const { node } of this.journal) this.looked.add(node);
+    const values = this.journal.map(({ node }) => {
+      const status = bad.get(node.key);
+      return status?.state === "INVALID" ? status : this.statusNow(node);
+    });
+    this.forgetIdle();
+    return this.finish(values);
+  }
+
+  /** Plans and executes until nothing is left to do but what failed. */
+  private async settle(): Promise<void> {
+    let seeds: readonly Node[] = this.touched;
+    if (this.held.size > 0) seeds = seeds.filter((node) => !this.held.has(root(node)));
+    for (let round = 0; seeds.length > 0; round++) {
+      const plan = this.plan(seeds, this.id, round === 0 && this.job.read !== "nothing");
+      const records = plan.operations.map(expected);
+      if (round === 0) for (const record of records) this.planned.push(record);
+      const { failed, skipped } = await this.execute(plan, records, this.id, this.job.atomic);
+      const touchedBefore = this.touched.length;
+      await this.readFailed(failed);
+      if (this.job.atomic && failed.length > 0) return;
+      seeds = [...failed, ...skipped, ...this.touched.slice(touchedBefore)];
+    }
+  }
+
+  /** What a failed operation left behind cannot be assumed. */
+  private async readFailed(failed: readonly Node[]): Promise<void> {
+    if (failed.length > 0) await this.read(new Set(failed.map((node) => root(node).key)), false);
+  }
+
+  /** Executes a plan; `records` say what each operation was expected to do. */
+  private async execute(
+    plan: Plan,
+    records: readonly RecordedOperation[],
+    id: number,
+    stopOnFailure: boolean,
+  ): Promise<Execution> {
+    const { graph, executor } = this.context;
+    for (const [node, supports] of plan.supports) if (node.putOperation === -1) node.supports = supports;
+    for (const node of plan.adopted) adopt(graph, node);
+    for (const node of plan.nodes) {
+      if (node.failedIn !== id && (isSettled(node) || isWaiting(node))) node.failure = undefined;
+    }
+    const execution = await execute(graph, plan.operations, id, stopOnFailure, executor);
+    for (const [index, record] of records.entries()) {
+      const operation = plan.operations[index];
+      const outcome = execution.outcomes[index];
+      if (outcome === "done") this.executed.push(record);
+      else if (outcome === "failed" && operation !== undefined) this.executed.push(this.failure(operation));
+    }
+    for (const node of execution.failed) this.failed.add(node);
+    return execution;
+  }
+
+  private failure(operation: Operation): RecordedOperation {
+    const { node } = operation;
+    const state = this.context.willRetry(node) && !this.job.atomic ? "RETRYING" : "FAILED";
+    return { ...describe(node, operation.kind, state, operation.recreate), error: node.failure?.message ?? "" };
+  }
+
+  /** Undoes an atomic transaction, as far as the southbound lets us. */
+  private async revert(): Promise<void> {
+    this.reverted = true;
+    const failures = new Map([...this.failed].map((node) => [node, node.failure]));
+    const undone: Node[] = [...this.touched, ...this.looked];
+    this.undo(undone);
+    for (const node of this.failed) node.failure = undefined;
+    const revertId = -this.id;
+    const plan = this.plan(undone, revertId);
+    const { failed } = await this.execute(plan, plan.operations.map(expected), revertId, false);
+    await this.readFailed(failed);
+    this.failuresOfReverted = failures;
+  }
+
+  private failuresOfReverted: ReadonlyMap<Node, Node["failure"]> = new Map();
+
+  private undo(touched: Node[]): void {
+    for (const { node, before, rejectedBefore } of [...this.journal].reverse()) {
+      this.context.graph.setWanted(node, before, touched);
+      node.rejected = rejectedBefore;
+    }
+  }
+
+  private statuses(): readonly ValueStatusRecord[] {
+    return this.journal.map(({ node, after }) => {
+      const failure = this.failuresOfReverted.get(node);
+      const now = this.statusNow(node);
+      if (failure !== undefined) return { ...now, state: "FAILED", error: failure.message };
+      return after === undefined && now.state === "NONEXISTENT" ? removed(node.key) : now;
+    });
+  }
+
+  private statusNow(node: Node): ValueStatusRecord {
+    return node.idle ? nonexistent(node.key) : statusOf(this.context.graph, node);
+  }
+
+  private forgetIdle(): void {
+    const { graph } = this.context;
+    for (const node of this.looked) if (node.idle) graph.forget(node);
+    for (const node of this.touched) if (node.idle) graph.forget(node);
+  }
+
+  private finish(values: readonly ValueStatusRecord[]): FinishedJob {
+    const { kind, description, simulate } = this.job;
+    const record: TransactionRecord = {
+      seq: this.seq,
+      kind,
+      description,
+      start: this.start,
+      stop: this.context.clock.now(),
+      planned: this.planned,
+      executed: simulate ? [] : this.executed,
+      values,
+      reverted: this.reverted,
+      error: summaryOf(this.problems, this.executed),
+    };
+    for (const node of this.touched) this.looked.add(node);
+    const failed = [...this.failed].filter((node) => node.failure !== undefined);
+    return { record, failed, looked: this.looked, journal: this.journal };
+  }
+}
+
+function forgetFailures(node: Node): void {
+  node.failure = undefined;
+  for (const child of node.derived ?? []) forgetFailures(child);
+}
+
+function adopt(graph: Graph, node: Node): void {
+  if (node.wanted !== undefined) graph.setPresent(node, node.wanted, true, node.metadata);
+  else graph.showObtained(node);
+}
+
+/** Something that it depends on is not there: what it failed of before says nothing any more. */
+function isWaiting(node: Node): boolean {
+  return node.eligible && !node.present && !node.granted;
+}
+
+/** What is below is what is wanted. */
+function isSettled(node: Node): boolean {
+  return node.wanted === undefined ? !node.managed : node.eligible && node.value === node.wanted && node.managed;
+}

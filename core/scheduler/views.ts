@@ -1,0 +1,65 @@
+import type { Descriptors } from "./descriptors.js";
+import type { Graph } from "./graph.js";
+import type { AnyDescriptor, Node } from "./node.js";
+import { stateOf } from "./status.js";
+import type { RetrievedValue, ValueState } from "./types.js";
+
+export type DumpedValue = RetrievedValue & { readonly state: ValueState };
+
+/** What northbound asked for, be it valid or not. */
+export function asked(node: Node): object | undefined {
+  return node.rejected?.value ?? node.wanted;
+}
+
+/** Base values in key order. */
+export function bases(graph: Graph, prefix: string): Node[] {
+  const nodes: Node[] = [];
+  for (const node of graph.all()) {
+    if (node.base === undefined && !node.idle && node.key.startsWith(prefix)) nodes.push(node);
+  }
+  return nodes.sort(byKey);
+}
+
+/** Base values as the books have them: what is wanted, or what is below. */
+export function dumpBooks(graph: Graph, view: "northbound" | "cached", prefix: string): readonly DumpedValue[] {
+  return bases(graph, prefix).flatMap((node) => {
+    const value = view === "northbound" ? asked(node) : node.value;
+    if (value === undefined) return [];
+    const origin = view === "northbound" || node.managed ? "northbound" : "southbound";
+    return [{ key: node.key, value, origin, metadata: node.metadata, state: stateOf(node) }];
+  });
+}
+
+/** Base values as they are below, read anew. Changes nothing in the books. */
+export async function dumpBelow(
+  graph: Graph,
+  descriptors: Descriptors,
+  prefix: string,
+): Promise<readonly DumpedValue[]> {
+  const values: DumpedValue[] = [];
+  for (const descriptor of descriptors.inRetrieveOrder()) {
+    if (!overlaps(descriptor, prefix)) continue;
+    const known = bases(graph, descriptor.prefix).filter((node) => node.descriptor === descriptor);
+    for (const found of (await descriptor.retrieve?.(known.flatMap(expectation))) ?? []) {
+      const node = graph.get(found.key);
+      const state = node === undefined ? (found.origin === "southbound" ? "OBTAINED" : "DISCOVERED") : stateOf(node);
+      if (found.key.startsWith(prefix)) values.push({ ...found, state });
+    }
+  }
+  return values.sort(byKey);
+}
+
+/** What the books expect to be found below under a key. */
+export function expectation({ key, wanted, value, managed, metadata }: Node): RetrievedValue[] {
+  const expected = wanted ?? value;
+  if (expected === undefined) return [];
+  return [{ key, value: expected, origin: wanted !== undefined || managed ? "northbound" : "southbound", metadata }];
+}
+
+function overlaps(descriptor: AnyDescriptor, prefix: string): boolean {
+  return descriptor.prefix.startsWith(prefix) || prefix.startsWith(descriptor.prefix);
+}
+
+export function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}

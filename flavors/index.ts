@@ -1,0 +1,1 @@
+export { flavorList, flavorNamed } from "./registry.js";

@@ -1,0 +1,83 @@
+import { InvalidInputError } from "#core/errors.js";
+import { changesFromDocument } from "#core/model/index.js";
+import type { ModelRegistry } from "#core/model/types.js";
+import type { Change, SourceItem } from "#core/northbound/index.js";
+import type { ParsedDocument } from "./document.js";
+import { type Entry, entriesOf } from "./entries.js";
+import type { Problem, ReadResult } from "./reader.js";
+
+/**
+ * The values of all documents, decoded, with the place each came from. Good only as a whole: everything that is wrong in
+ * any of them is found, and then there are no values.
+ */
+export function desiredItems(
+  documents: readonly ParsedDocument[],
+  registry: ModelRegistry,
+): ReadResult<readonly SourceItem[]> {
+  const items = new Map<string, SourceItem>();
+  const problems: Problem[] = [];
+  for (const document of documents) {
+    for (const entry of entriesOf(document.content)) {
+      for (const item of itemsOf(entry, document, registry, problems)) {
+        const other = items.get(item.key);
+        if (other === undefined) items.set(item.key, item);
+        else
+          problems.push({
+            ...at(document, entry),
+            key: item.key,
+            field: "",
+            message: `the same key is in ${other.origin}`,
+          });
+      }
+    }
+  }
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, content: [...items.values()] };
+}
+
+/** One, unless the entry is a problem. */
+function itemsOf(
+  entry: Entry,
+  document: ParsedDocument,
+  registry: ModelRegistry,
+  problems: Problem[],
+): readonly SourceItem[] {
+  const { file, line } = at(document, entry);
+  const origin = line === undefined ? file : `${file}:${line}`;
+  try {
+    return changesFromDocument(entry.document, registry).changes.map((change) => ({
+      ...decode(change, registry),
+      origin,
+    }));
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error;
+    const { key = entry.key, field = "" } = error;
+    problems.push({
+      ...at(document, entry, field),
+      key,
+      field: entry.numbered(field),
+      message: entry.numbered(error.message),
+    });
+    return [];
+  }
+}
+
+function decode(change: Change, registry: ModelRegistry): { readonly key: string; readonly value: object } {
+  const { key, value, delete: deletes } = change;
+  if (deletes === true || value === undefined) {
+    throw new InvalidInputError("NO_VALUE", `${key} has no value; to delete it leave it out of the files`, {
+      key,
+      field: "value",
+    });
+  }
+  return registry.decode(key, value);
+}
+
+/** Where an entry is, or a field of it. */
+function at(
+  document: ParsedDocument,
+  { place, payload }: Entry,
+  field = "",
+): Pick<Problem, "file" | "line" | "payload"> {
+  const inside = field.replace(/^[^[]*\[0\]\.?/, "");
+  return { file: document.file, line: document.lineOf(place, inside), payload: JSON.stringify(payload) };
+}

@@ -1,0 +1,1 @@
+export { type FileConfig, FilePlugin, fileConfig } from "./plugin.js";

@@ -1,0 +1,85 @@
+import { type FSWatcher, statSync, watch } from "node:fs";
+import { basename, dirname } from "node:path";
+import { isConfigurationFile } from "./reader.js";
+
+/** How often a path that is not there is looked for, ms. */
+const RETRY_DELAY = 1000;
+/** A path that changes all the time is read nevertheless, after so many settle times. */
+const MAX_SETTLES = 10;
+/** A Kubernetes volume changes all its files at once by replacing the symbolic link `..data`. */
+const SYMLINK_SWAP = "..";
+
+/**
+ * Tells of changes under a path, once it has been quiet for a while: an editor writes, renames and deletes to save one
+ * file. For a file its directory is watched, since saving often replaces it. A path that is missing, or whose directory
+ * is replaced by another, is found again.
+ */
+export class PathWatcher {
+  private watcher: FSWatcher | undefined;
+  /** Device and inode of what is watched. */
+  private identity = "";
+  private timer: NodeJS.Timeout | undefined;
+  private firstEvent: number | undefined;
+
+  /** `settle` in ms. */
+  constructor(
+    private readonly path: string,
+    private readonly settle: number,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Begins to watch, or makes sure that what is watched is still what the path names. Call it before every reading. */
+  follow(): void {
+    const directory = watchable(this.path);
+    if (directory === undefined) {
+      this.stop();
+      this.schedule(RETRY_DELAY);
+    } else if (directory.identity !== this.identity) {
+      this.stop();
+      this.identity = directory.identity;
+      this.watcher = watch(directory.path, (_, name) => {
+        if (name === null || this.concerns(name)) this.noticed();
+      });
+      this.watcher.on("error", () => this.noticed());
+    }
+  }
+
+  close(): void {
+    this.stop();
+    clearTimeout(this.timer);
+  }
+
+  private stop(): void {
+    this.watcher?.close();
+    this.watcher = undefined;
+    this.identity = "";
+  }
+
+  /** Others may write beside the files: a log, for example, that would then tell of itself for ever. */
+  private concerns(name: string): boolean {
+    return name === basename(this.path) || isConfigurationFile(name) || name.startsWith(SYMLINK_SWAP);
+  }
+
+  private noticed(): void {
+    const now = performance.now();
+    this.firstEvent ??= now;
+    const longest = this.firstEvent + this.settle * MAX_SETTLES - now;
+    this.schedule(Math.max(0, Math.min(this.settle, longest)));
+  }
+
+  private schedule(delay: number): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.firstEvent = undefined;
+      this.changed();
+    }, delay).unref();
+  }
+}
+
+/** What to watch for a path, `undefined` when there is nothing. */
+function watchable(path: string): { readonly path: string; readonly identity: string } | undefined {
+  const self = statSync(path, { throwIfNoEntry: false });
+  if (self?.isDirectory() === true) return { path, identity: `${self.dev}:${self.ino}` };
+  const parent = statSync(dirname(path), { throwIfNoEntry: false });
+  return parent?.isDirectory() === true ? { path: dirname(path), identity: `${parent.dev}:${parent.ino}` } : undefined;
+}

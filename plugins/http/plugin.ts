@@ -1,0 +1,163 @@
+import type { FastifyInstance } from "fastify";
+import { defaultSocketPath } from "#core/agent/socket-path.js";
+import { AgentInfo } from "#core/agent/types.js";
+import { BusError, errorMessage, InvalidInputError } from "#core/errors.js";
+import { Health, PluginHealthReporter } from "#core/health/types.js";
+import { Logger, LogRegistry } from "#core/logging/types.js";
+import { ModelRegistry } from "#core/model/types.js";
+import {
+  EventPublisher,
+  type Northbound,
+  RequestGroup,
+  StateSink,
+  TransactionEndpoint,
+} from "#core/northbound/index.js";
+import { type All, inject, injectAll, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
+import { Scheduler } from "#core/scheduler/token.js";
+import type { Api } from "./api.js";
+import { type HttpConfig, httpConfig } from "./config.js";
+import { EventStreams } from "./event-streams.js";
+import { SchedulerRequests } from "./graph/requests.js";
+import { claimSocketPath, setSocketMode } from "./local-socket.js";
+import type { ServerOptions } from "./server.js";
+import { TransactionCounts } from "./transaction-counts.js";
+
+/**
+ * The agent's API over HTTP, on a local socket and, if enabled, on TCP. The routes are in `routes/`, a file per group.
+ *
+ * The sockets open in `afterInit`; by then the orchestrator, which comes earlier in every flavor, has been initialised and
+ * has said where transactions go. Access to the local socket is a matter of its file mode and group; TCP has no
+ * authentication and therefore listens on loopback only unless the configuration names another address.
+ *
+ * The server's code is loaded only to listen, so that `tenuto plugins` and `tenuto config` need not pay for it.
+ */
+@plugin({
+  name: "http",
+  description: "HTTP API on a local socket and on TCP: transactions, status, events, health, metrics",
+  config: httpConfig,
+  provides: [
+    TransactionEndpoint,
+    provide(StateSink, (http: HttpPlugin) => http.streams),
+    provide(RequestGroup, (http: HttpPlugin) => http.requests),
+  ],
+})
+export class HttpPlugin implements Plugin, TransactionEndpoint {
+  readonly name = "http";
+  readonly streams = new EventStreams();
+  readonly requests: RequestGroup;
+  private readonly servers: FastifyInstance[] = [];
+  private readonly transactions = new TransactionCounts();
+  private northbound: Northbound | undefined;
+  private tcpPort: number | undefined;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: HttpConfig,
+    @inject(Logger) private readonly log: Logger,
+    @inject(PluginHealthReporter) private readonly reporter: PluginHealthReporter,
+    @inject(AgentInfo) private readonly info: AgentInfo,
+    @inject(Health) private readonly health: Health,
+    @inject(LogRegistry) private readonly logs: LogRegistry,
+    @inject(ModelRegistry) private readonly models: ModelRegistry,
+    @inject(Scheduler) private readonly scheduler: Scheduler,
+    @inject(EventPublisher) private readonly publisher: EventPublisher,
+    @injectAll(RequestGroup) private readonly groups: All<RequestGroup>,
+  ) {
+    this.requests = new SchedulerRequests(scheduler);
+  }
+
+  /** Path of the local socket. */
+  get socketPath(): string {
+    return this.config.socket === "" ? defaultSocketPath(this.info.label) : this.config.socket;
+  }
+
+  /** The TCP port listened on, `undefined` when TCP is off. */
+  get port(): number | undefined {
+    return this.tcpPort;
+  }
+
+  serve(northbound: Northbound): void {
+    this.northbound = northbound;
+  }
+
+  init(): void {
+    this.transactions.watch(this.scheduler);
+  }
+
+  async afterInit(): Promise<void> {
+    const api = this.api();
+    await this.listenLocally(api);
+    if (this.config.tcp.enabled) await this.listenOnTcp(api);
+    this.reporter.ok();
+  }
+
+  async close(): Promise<void> {
+    this.streams.close();
+    this.transactions.close();
+    await Promise.all(this.servers.splice(0).map((server) => server.close()));
+  }
+
+  private async listenLocally(api: Api): Promise<void> {
+    const path = this.socketPath;
+    await claimSocketPath(path);
+    const { buildServer } = await import("./server.js");
+    const server = this.keep(buildServer(api, this.options()));
+    try {
+      await server.listen({ path });
+    } catch (cause) {
+      throw new InvalidInputError("SOCKET_DENIED", `cannot listen on ${path}: ${errorMessage(cause)}`, {
+        field: "http.socket",
+        cause,
+      });
+    }
+    await setSocketMode(path, this.config.socket_mode);
+    this.log.info({ socket: path }, "listening on the local socket");
+  }
+
+  private async listenOnTcp(api: Api): Promise<void> {
+    const { host, port, allowed_hosts } = this.config.tcp;
+    const { buildServer, refuseForeignPages } = await import("./server.js");
+    const server = this.keep(buildServer(api, this.options()));
+    refuseForeignPages(server, allowed_hosts);
+    try {
+      const address = await server.listen({ host, port });
+      this.tcpPort = Number(new URL(address).port);
+      this.log.info({ address }, "listening on TCP");
+    } catch (cause) {
+      throw new InvalidInputError("TCP_LISTEN", `cannot listen on ${host} port ${port}: ${errorMessage(cause)}`, {
+        field: "http.tcp",
+        cause,
+      });
+    }
+  }
+
+  private options(): ServerOptions {
+    return { log: this.log, maxBodyBytes: this.config.max_body_bytes };
+  }
+
+  /** Remembers what close() must close. */
+  private keep(server: FastifyInstance): FastifyInstance {
+    this.servers.push(server);
+    return server;
+  }
+
+  private api(): Api {
+    const { info, health, logs, models, scheduler, publisher, streams, transactions } = this;
+    return {
+      info,
+      health,
+      logs,
+      models,
+      scheduler,
+      publisher,
+      streams,
+      transactions,
+      groups: this.groups.get(),
+      northbound: () => this.serving(),
+    };
+  }
+
+  private serving(): Northbound {
+    if (this.northbound !== undefined) return this.northbound;
+    throw new BusError("NOT_READY", "nothing takes requests: the agent is starting, or its flavor has no orchestrator");
+  }
+}

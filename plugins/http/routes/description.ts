@@ -1,0 +1,20 @@
+import type { FastifyInstance } from "fastify";
+import type { Api } from "../api.js";
+
+/** What there is to ask for over HTTP, and what goes over the buses. Made when asked for, and once. */
+export function descriptionRoutes(server: FastifyInstance, { info, groups }: Api): void {
+  let openApi: object | undefined;
+  let asyncApi: object | undefined;
+
+  server.get("/openapi.json", async () => {
+    const described = await import("../describe/openapi.js");
+    openApi ??= described.openApi(info.version, groups);
+    return openApi;
+  });
+
+  server.get("/asyncapi.json", async () => {
+    const described = await import("../describe/asyncapi.js");
+    asyncApi ??= described.asyncApi(info.version, groups);
+    return asyncApi;
+  });
+}

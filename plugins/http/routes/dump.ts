@@ -1,0 +1,25 @@
+import type { FastifyInstance } from "fastify";
+import type { RetrievedValue } from "#core/scheduler/types.js";
+import type { Api } from "../api.js";
+
+/** Path, key prefix, and what Ligato calls value and metadata in the answer. */
+const DUMPS = [
+  {
+    path: "/dump/linux/v2/interfaces",
+    prefix: "config/linux/interfaces/v2/interface/",
+    value: "interface",
+    meta: "interface_meta",
+  },
+  { path: "/dump/linux/v2/routes", prefix: "config/linux/l3/v2/route/", value: "Route", meta: "Meta" },
+  { path: "/dump/linux/v2/arps", prefix: "config/linux/l3/v2/arp/", value: "ARP", meta: "Meta" },
+] as const;
+
+/** What the kernel has, read anew, as Ligato's `/dump/linux/v2` shows it. */
+export function dumpRoutes(server: FastifyInstance, api: Api): void {
+  for (const { path, prefix, value, meta } of DUMPS) {
+    server.get(path, async () => {
+      const found = await api.scheduler.dump("southbound", prefix);
+      return found.map((one: RetrievedValue) => ({ key: one.key, [value]: one.value, [meta]: one.metadata ?? null }));
+    });
+  }
+}

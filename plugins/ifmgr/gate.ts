@@ -1,0 +1,127 @@
+import { randomUUID } from "node:crypto";
+import type { ConfigGate, GateKeeper, HeldValue, KeyValue } from "#core/northbound/index.js";
+import type { Scheduler } from "#core/scheduler/token.js";
+import { REGISTRATION_PREFIX } from "#proto/index.js";
+import type { Applied } from "./applied.js";
+import type { InterfaceConfiguration } from "./configuration.js";
+import type { Registrations } from "./registrations.js";
+import { type Moved, Staging } from "./staging.js";
+
+/** Whoever runs the interfaces' machines. */
+export interface GateListener {
+  /** Has the interface a machine? Until that has ended, nothing passes it by. */
+  isRunning(hostName: string): boolean;
+  /** What a held value of the interface waits for. */
+  waitsFor(hostName: string): string;
+  /** The gate knows what is wanted, from now on. */
+  opened(keeper: GateKeeper): void;
+  /** Registrations, or the candidates of these interfaces, may have changed. */
+  restaged(changed: ReadonlySet<string>): void;
+  /** What was held goes to the scheduler. */
+  passed(transaction: Promise<unknown>): void;
+}
+
+/**
+ * Holds back what belongs to registered interfaces. A value is held while it belongs to one, or while a value that did is still
+ * applied for one; what was handed to the scheduler for the interface stands in its place.
+ */
+export class InterfaceGate implements ConfigGate {
+  readonly name = "ifmgr";
+  #open: { readonly keeper: GateKeeper; readonly staging: Staging } | undefined;
+
+  constructor(
+    private readonly registrations: Registrations,
+    private readonly kept: Applied,
+    private readonly scheduler: Scheduler,
+    private readonly listener: GateListener,
+  ) {}
+
+  open(keeper: GateKeeper): void {
+    const isManaged = (hostName: string): boolean =>
+      this.registrations.has(hostName) || this.listener.isRunning(hostName);
+    this.#open = { keeper, staging: new Staging(keeper.desired, isManaged) };
+    this.registrations.read(keeper.desired);
+    this.#open.staging.everything();
+    this.listener.opened(keeper);
+  }
+
+  hold(key: string): HeldValue | undefined {
+    if (this.#open === undefined) return undefined;
+    const owner = this.#open.staging.ownerOf(key);
+    const keptFor = this.kept.interfaceOf(key);
+    const hostName = owner ?? keptFor;
+    const passes = owner === undefined && this.#open.keeper.desired.wanted(key) !== undefined;
+    if (hostName === undefined || passes) return undefined;
+    const applied = keptFor === undefined ? undefined : this.kept.of(keptFor).get(key);
+    return { applied, waitsFor: this.listener.waitsFor(hostName) };
+  }
+
+  applied(): Iterable<KeyValue> {
+    return this.kept.values();
+  }
+
+  changed(keys: Iterable<string>): void {
+    if (this.#open === undefined) return;
+    const { keeper, staging } = this.#open;
+    const list = [...keys];
+    const registers = list.some((key) => key.startsWith(REGISTRATION_PREFIX));
+    if (registers) this.registrations.read(keeper.desired);
+    const { changed, moved } = staging.update(list);
+    this.#settle(moved);
+    if (registers || changed.size > 0) this.listener.restaged(changed);
+  }
+
+  /** What the sources want for an interface. */
+  candidate(hostName: string): InterfaceConfiguration {
+    return this.#open?.staging.candidate(hostName) ?? new Map<string, object>();
+  }
+
+  /** Interfaces that something is wanted for. */
+  staged(): readonly string[] {
+    return this.#open?.staging.hostNames() ?? [];
+  }
+
+  /** Is another value than an interface's own wanted under the key? */
+  isForeign(key: string, hostName: string): boolean {
+    if (this.#open === undefined) return false;
+    const { keeper, staging } = this.#open;
+    return keeper.desired.wanted(key) !== undefined && staging.ownerOf(key) !== hostName;
+  }
+
+  /** The machine of an interface that is not registered any more has ended: what it held goes its way. */
+  letGo(hostName: string): void {
+    if (this.#open === undefined || this.registrations.has(hostName)) return;
+    this.#settle(this.#open.staging.everything().moved);
+    const left = [...this.kept.of(hostName).keys()];
+    this.kept.set(hostName, new Map());
+    this.#pass(left);
+  }
+
+  /** Values that begin to belong to an interface are its own as they are applied; those that cease to pass. */
+  #settle(moved: readonly Moved[]): void {
+    const passing: string[] = [];
+    const adopted = new Map<string, Map<string, object>>();
+    for (const { key, owner } of moved) {
+      if (owner === undefined) {
+        passing.push(key);
+        continue;
+      }
+      const value = this.kept.interfaceOf(key) === undefined ? this.scheduler.wanted(key) : undefined;
+      if (value !== undefined) adopted.set(owner, (adopted.get(owner) ?? new Map(this.kept.of(owner))).set(key, value));
+    }
+    for (const [owner, configuration] of adopted) this.kept.set(owner, configuration);
+    this.kept.release(passing);
+    this.#pass(passing);
+  }
+
+  /** Hands over what is wanted under keys that nothing holds any more. */
+  #pass(keys: readonly string[]): void {
+    if (keys.length === 0 || this.#open === undefined) return;
+    const { keeper } = this.#open;
+    const changes = (): Map<string, object | undefined> =>
+      new Map(keys.filter((key) => this.hold(key) === undefined).map((key) => [key, keeper.desired.wanted(key)]));
+    this.listener.passed(
+      keeper.apply({ id: `ifmgr-${randomUUID()}`, description: "ifmgr: not held any more", changes }),
+    );
+  }
+}

@@ -1,0 +1,2 @@
+export { type IfmgrConfig, ifmgrConfig } from "./config.js";
+export { IfmgrPlugin } from "./plugin.js";

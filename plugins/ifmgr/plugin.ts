@@ -1,0 +1,64 @@
+import { AgentInfo } from "#core/agent/types.js";
+import { PluginHealthReporter } from "#core/health/types.js";
+import { Logger } from "#core/logging/types.js";
+import { ModelRegistry } from "#core/model/types.js";
+import { ConfigGate, EventPublisher, Northbound, RequestGroup } from "#core/northbound/index.js";
+import { inject, injectOptional, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
+import { Scheduler } from "#core/scheduler/token.js";
+import { HostInterfaces } from "#plugins/interface-watcher/index.js";
+import { Store } from "#plugins/store/index.js";
+import { registrationModel } from "#proto/index.js";
+import { type IfmgrConfig, ifmgrConfig } from "./config.js";
+import { registrationDescriptor } from "./descriptor.js";
+import { Fleet } from "./fleet.js";
+import { Notes } from "./notes.js";
+import { IfmgrRequests } from "./requests.js";
+
+/**
+ * Configuration at plug time, after DANOS's ifmgrd: what is wanted for a registered interface is staged, and applied when the
+ * interface is plugged. See docs/ifmgr.md.
+ */
+@plugin({
+  name: "ifmgr",
+  description: "configuration at plug time: a state machine per registered interface",
+  config: ifmgrConfig,
+  provides: [
+    provide(ConfigGate, (ifmgr: IfmgrPlugin) => ifmgr.fleet.gate),
+    provide(RequestGroup, (ifmgr: IfmgrPlugin) => ifmgr.requests),
+  ],
+})
+export class IfmgrPlugin implements Plugin {
+  readonly fleet: Fleet;
+  readonly requests: IfmgrRequests;
+
+  constructor(
+    @inject(PluginConfig) config: IfmgrConfig,
+    @inject(Logger) log: Logger,
+    @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
+    @inject(AgentInfo) { label }: AgentInfo,
+    @inject(Scheduler) private readonly scheduler: Scheduler,
+    @inject(ModelRegistry) private readonly models: ModelRegistry,
+    @inject(EventPublisher) publisher: EventPublisher,
+    @inject(Store) store: Store,
+    @inject(Northbound) northbound: Northbound,
+    @injectOptional(HostInterfaces) present: HostInterfaces | undefined,
+  ) {
+    this.fleet = new Fleet({ config, label, scheduler, publisher, notes: new Notes(store), present, health, log });
+    this.requests = new IfmgrRequests(this.fleet, northbound);
+  }
+
+  init(): void {
+    this.models.register(registrationModel);
+    this.scheduler.registerDescriptor(registrationDescriptor);
+  }
+
+  /** The orchestrator, which comes earlier, has opened the gate by now, and handed in the first resync. */
+  afterInit(): void {
+    this.fleet.begin();
+    this.health.ok();
+  }
+
+  async close(): Promise<void> {
+    await this.fleet.close();
+  }
+}

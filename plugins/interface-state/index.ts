@@ -1,0 +1,1 @@
+export { type InterfaceStateConfig, InterfaceStatePlugin, interfaceStateConfig } from "./plugin.js";

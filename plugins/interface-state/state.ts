@@ -1,0 +1,48 @@
+import type { InterfaceMetadata } from "#plugins/linux/index.js";
+import type { Link, LinkStatistics } from "#plugins/netlink/index.js";
+import type { InterfaceState, InterfaceStateStatistics, InterfaceStateStatus } from "#proto/index.js";
+
+/** What a state says apart from counters, times and numbers of notifications: if it is equal, nothing has changed. */
+export type Condition = Omit<InterfaceState, "statistics" | "last_change" | "sequence" | "folded_changes">;
+
+/** The kernel's view of an interface. `addresses` are canonical. */
+export function conditionOf(metadata: InterfaceMetadata, link: Link, addresses: readonly string[]): Condition {
+  return {
+    name: metadata.name,
+    internal_name: link.name,
+    type: metadata.type,
+    if_index: link.index,
+    admin_status: link.up ? "UP" : "DOWN",
+    oper_status: operStatus(link),
+    ...(/^[0:]*$/.test(link.address) ? {} : { phys_address: link.address }),
+    mtu: link.mtu,
+    ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+    ...(addresses.length === 0 ? {} : { ip_addresses: addresses }),
+    ...(link.carrierChanges === 0 ? {} : { carrier_changes: link.carrierChanges }),
+    ...(metadata.ours ? { managed: true } : {}),
+    ...(link.kind === undefined ? {} : { kind: link.kind }),
+  };
+}
+
+/** Links without an operational state of their own (loopback, tunnels) say `unknown` while they work. */
+function operStatus({ operState, up, carrier }: Link): InterfaceStateStatus {
+  if (operState === "up") return "UP";
+  if (operState === "unknown") return up && carrier ? "UP" : "DOWN";
+  return "DOWN";
+}
+
+/** Counters as the contract writes them: decimal text, zeros left out. */
+export function statisticsOf(statistics: LinkStatistics): InterfaceStateStatistics {
+  const counters = {
+    in_packets: statistics.rxPackets,
+    in_bytes: statistics.rxBytes,
+    out_packets: statistics.txPackets,
+    out_bytes: statistics.txBytes,
+    drop_packets: statistics.rxDropped + statistics.txDropped,
+    in_error_packets: statistics.rxErrors,
+    out_error_packets: statistics.txErrors,
+  };
+  return Object.fromEntries(
+    Object.entries(counters).flatMap(([name, count]) => (count === 0n ? [] : [[name, String(count)]])),
+  );
+}

@@ -1,0 +1,2 @@
+export { HostInterfaces } from "./host-interfaces.js";
+export { type InterfaceWatcherConfig, InterfaceWatcherPlugin, interfaceWatcherConfig } from "./plugin.js";

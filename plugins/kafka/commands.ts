@@ -1,0 +1,128 @@
+import type { KafkaMessage } from "kafkajs";
+import { errorMessage, InvalidInputError, TenutoError } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import { CONTENT_TYPE, type Encoding, type ModelRegistry } from "#core/model/types.js";
+import { fitResult } from "#core/northbound/fit.js";
+import { emptyResult, idOf, requestEncoding } from "#core/northbound/incoming.js";
+import type { Northbound, Transaction, TransactionResult } from "#core/northbound/index.js";
+import type { TransactionParts } from "#core/northbound/parts.js";
+import { HEADERS } from "#proto/kafka.js";
+import type { KafkaConfig } from "./config.js";
+import { type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
+import { deadLetter } from "./dead-letters.js";
+import { headerOf, type Origin } from "./message.js";
+import type { ReplyTopics } from "./reply-topics.js";
+
+const TRANSACTION = "tenuto.v1.Transaction";
+const RESULT = "tenuto.v1.TransactionResult";
+
+export interface CommandsContext {
+  readonly config: KafkaConfig;
+  readonly label: string;
+  readonly registry: ModelRegistry;
+  readonly northbound: Northbound;
+  readonly parts: TransactionParts;
+  readonly replyTopics: ReplyTopics;
+  readonly log: Logger;
+}
+
+/** What became of a command. */
+export type Answer =
+  /** One of several parts, with more to come. */
+  | { readonly kind: "part"; readonly id: string }
+  | {
+      readonly kind: "result";
+      readonly id: string;
+      /** At most `limit` bytes each. */
+      records(limit: number): readonly OutgoingRecord[];
+    }
+  | {
+      readonly kind: "dead";
+      readonly id: string;
+      readonly error: string;
+      records(limit: number): readonly OutgoingRecord[];
+    };
+
+/** Turns commands into answers: decodes them, asks the agent, and encodes what it says in the encoding of the command. */
+export class Commands {
+  readonly #context: CommandsContext;
+
+  constructor(context: CommandsContext) {
+    this.#context = context;
+  }
+
+  /** Never throws: what cannot be decoded or applied is a dead letter. */
+  async apply(message: KafkaMessage, origin: Origin): Promise<Answer> {
+    let id = "";
+    try {
+      const transaction = this.#decode(message);
+      id = transaction.id ?? "";
+      const whole = this.#whole(message, transaction);
+      if (whole === undefined) return { kind: "part", id };
+      id = id === "" ? ownId(message, origin) : id;
+      const result = await this.#context.northbound.commit({ ...whole, id }, "kafka");
+      return { kind: "result", id, records: (limit) => [this.#reply(message, result, limit)] };
+    } catch (error) {
+      return this.#dead(message, origin, id, error);
+    }
+  }
+
+  #decode(message: KafkaMessage): Transaction {
+    if (message.value === null) throw new InvalidInputError("NO_VALUE", "the message has no value, not a transaction");
+    const contentType = headerOf(message, HEADERS.contentType);
+    return this.#context.registry.decodeMessage<Transaction>(TRANSACTION, message.value, contentType);
+  }
+
+  #whole(message: KafkaMessage, transaction: Transaction): Transaction | undefined {
+    const position = headerOf(message, HEADERS.part);
+    if (position === "") return transaction;
+    return this.#context.parts.add({ position, transaction, bytes: message.value?.length ?? 0 });
+  }
+
+  /** Whoever waits for an answer, and can be told apart, gets one as well. */
+  #dead(message: KafkaMessage, origin: Origin, decodedId: string, thrown: unknown): Answer {
+    const { config, label, log } = this.#context;
+    const invalid = thrown instanceof TenutoError && thrown.kind === "invalid-input";
+    if (!invalid) log.error({ err: thrown, ...origin }, "a command could not be worked on");
+    const error = invalid ? thrown.message : `the agent failed: ${errorMessage(thrown)}`;
+    const id = decodedId !== "" || message.value === null ? decodedId : idOf(message.value);
+    const awaited = [id, headerOf(message, HEADERS.correlationId), headerOf(message, HEADERS.replyTopic)];
+    const answered = awaited.some((text) => text !== "");
+    const records = (limit: number): readonly OutgoingRecord[] => [
+      deadLetter(config, label, { origin, message, error, limit }),
+      ...(answered ? [this.#reply(message, emptyResult(id, "REJECTED", error), limit)] : []),
+    ];
+    return { kind: "dead", id, error, records };
+  }
+
+  #reply(message: KafkaMessage, result: TransactionResult, limit: number): OutgoingRecord {
+    const { label, registry, replyTopics } = this.#context;
+    const encoding = encodingOf(message);
+    const encode = (fitting: TransactionResult): Uint8Array =>
+      encoding === "json" ? Buffer.from(JSON.stringify(fitting)) : registry.encodeMessage(RESULT, fitting, encoding);
+    return {
+      topic: replyTopics.choose(headerOf(message, HEADERS.replyTopic)),
+      isReply: true,
+      key: result.id,
+      value: fitResult(result, Math.max(0, limit - RECORD_ROOM), encode),
+      headers: {
+        [HEADERS.contentType]: CONTENT_TYPE[encoding],
+        [HEADERS.correlationId]: headerOf(message, HEADERS.correlationId) || result.id,
+        [HEADERS.label]: label,
+      },
+    };
+  }
+}
+
+/** An answer has the encoding of its command. */
+function encodingOf(message: KafkaMessage): Encoding {
+  return requestEncoding(message.value ?? new Uint8Array(), headerOf(message, HEADERS.contentType));
+}
+
+/**
+ * The id of a transaction that came without one: the same when the message is read again, so that it is not applied twice.
+ * With the time, because a topic that was made anew counts its offsets from 0 again.
+ */
+function ownId({ timestamp }: KafkaMessage, { topic, partition, offset }: Origin): string {
+  return `${topic}/${partition}/${offset}/${timestamp}`;
+}

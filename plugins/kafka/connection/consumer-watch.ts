@@ -1,0 +1,103 @@
+import type { Consumer } from "kafkajs";
+import { BusError } from "#core/errors.js";
+
+export interface WatchLimits {
+  /** A consumer of the group shows no sign of life for longer: it is stalled, ms. */
+  readonly stall: number;
+  /** Joining the group takes longer: it will not come about, ms. */
+  readonly join: number;
+}
+
+export interface WatchListener {
+  /** The consumer has joined the group, for the first time or anew. */
+  joined(partitions: readonly number[]): void;
+}
+
+/** How often the signs of life are looked at, ms. */
+const INTERVAL = 500;
+
+/**
+ * Tells when a kafkajs consumer has come to its end: it crashed, was stopped or disconnected by itself, does not get into its
+ * group, or has gone silent. kafkajs restarts a consumer after some failures, gives up after others, and in a few says
+ * nothing at all; so whoever needs the topic replaces the consumer in every case.
+ */
+export class ConsumerWatch {
+  readonly #consumer: Consumer;
+  readonly #limits: WatchLimits;
+  readonly #timer: NodeJS.Timeout;
+  readonly #unsubscribe: readonly (() => void)[];
+  /** When it last showed a sign of life, or began to join; `performance.now()`. */
+  #sign = performance.now();
+  #joining = true;
+  /** Batches being worked on: kafkajs does not fetch meanwhile. */
+  #busy = 0;
+  #end: (reason: Error) => void = () => undefined;
+
+  /** Resolves with the reason when the consumer has to be replaced. */
+  readonly ended: Promise<Error>;
+
+  constructor(consumer: Consumer, topic: string, limits: WatchLimits, listener: WatchListener) {
+    this.#consumer = consumer;
+    this.#limits = limits;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.#unsubscribe = this.#subscribe(topic, listener);
+    this.#timer = setInterval(() => this.#look(topic), INTERVAL).unref();
+  }
+
+  /** Work on a batch during which the consumer cannot show signs of life by itself. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#busy += 1;
+    try {
+      return await work();
+    } finally {
+      this.#busy -= 1;
+      this.#alive();
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #subscribe(topic: string, listener: WatchListener): readonly (() => void)[] {
+    const consumer = this.#consumer;
+    const { GROUP_JOIN, REBALANCING, FETCH, HEARTBEAT, CRASH, STOP, DISCONNECT } = consumer.events;
+    // A crash stops and disconnects the consumer first and then says why.
+    const over = (what: string) => (): void => {
+      setTimeout(() => this.#end(new BusError("CONSUMER_ENDED", `the consumer ${what}`)), INTERVAL).unref();
+    };
+    return [
+      consumer.on(GROUP_JOIN, ({ payload }) => {
+        this.#joining = false;
+        this.#alive();
+        listener.joined(payload.memberAssignment[topic] ?? []);
+      }),
+      consumer.on(REBALANCING, () => {
+        this.#joining = true;
+        this.#alive();
+      }),
+      consumer.on(FETCH, () => this.#alive()),
+      consumer.on(HEARTBEAT, () => this.#alive()),
+      consumer.on(CRASH, ({ payload }) => this.#end(payload.error)),
+      consumer.on(STOP, over("stopped by itself")),
+      consumer.on(DISCONNECT, over("disconnected by itself")),
+    ];
+  }
+
+  #alive(): void {
+    this.#sign = performance.now();
+  }
+
+  #look(topic: string): void {
+    if (this.#busy > 0) return;
+    const silent = performance.now() - this.#sign;
+    if (this.#joining && silent > this.#limits.join) {
+      this.#end(new BusError("GROUP_NOT_JOINED", `the consumer of ${topic} does not get into its group`));
+    } else if (!this.#joining && silent > this.#limits.stall) {
+      this.#end(new BusError("CONSUMER_STALLED", `the consumer of ${topic} has stalled: nothing from Kafka any more`));
+    }
+  }
+}

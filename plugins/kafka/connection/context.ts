@@ -1,0 +1,17 @@
+import type { Logger } from "#core/logging/types.js";
+import type { Conditions } from "#core/northbound/conditions.js";
+import type { KafkaConfig } from "../config.js";
+import type { KafkaClient } from "./client.js";
+import type { Topics } from "./topics.js";
+
+/** A part of the plugin that can be impaired by itself. */
+export type Part = "brokers" | "topics" | "commands" | "desired state" | "publishing";
+
+/** What everything that uses the bus needs. */
+export interface BusContext {
+  readonly config: KafkaConfig;
+  readonly client: KafkaClient;
+  readonly topics: Topics;
+  readonly conditions: Conditions<Part>;
+  readonly log: Logger;
+}

@@ -1,0 +1,145 @@
+import type { IHeaders, Message, Producer, TopicMessages } from "kafkajs";
+import { BusError } from "#core/errors.js";
+import { Backoff, pause } from "#core/northbound/backoff.js";
+import type { BusContext } from "./context.js";
+import { kafkaFailure, protocolError } from "./failure.js";
+import type { TopicSpec } from "./topics.js";
+
+/** A message ready to be sent. Without a value it is a tombstone. */
+export interface OutgoingRecord {
+  readonly topic: string;
+  readonly key: string | Buffer | null;
+  readonly value: Uint8Array | null;
+  readonly headers: IHeaders;
+  /** A result: its topic may be a requester's own. */
+  readonly isReply?: boolean;
+}
+
+/** What a record takes of a batch beside its value: key, headers and framing, as an upper estimate in bytes. */
+export const RECORD_ROOM = 2_048;
+
+export function sizeOf({ value }: OutgoingRecord): number {
+  return (value?.length ?? 0) + RECORD_ROOM;
+}
+
+/** Codes for a message, or several in one batch, that exceed what the topic takes. */
+export const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+
+/** Acknowledged by every replica in sync. */
+const ALL = -1;
+
+/**
+ * Sends to the topics that all agents share, which it creates where they are missing. After any failure it begins anew with
+ * a new kafkajs producer: one that has once met a topic that is gone fails for all others, too.
+ */
+export class BusProducer {
+  readonly #context: BusContext;
+  readonly #shared: readonly TopicSpec[];
+  #producer: Promise<Producer> | undefined;
+  #working = false;
+
+  constructor(context: BusContext, shared: readonly TopicSpec[]) {
+    this.#context = context;
+    this.#shared = shared;
+  }
+
+  /** Did the last attempt succeed? */
+  get working(): boolean {
+    return this.#working;
+  }
+
+  /** Forgets the connection, so that the next send looks at the topics again. */
+  async reset(): Promise<void> {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    if (producer === undefined) return;
+    try {
+      await (await producer).disconnect();
+    } catch (error) {
+      this.#context.log.debug({ err: error }, "a producer ended badly");
+    }
+  }
+
+  /**
+   * Sends all records in one request per broker, and tries until that is done; resolves with whether it took more than one
+   * attempt. Without records it resolves when there is a connection and the shared topics are there.
+   *
+   * Throws when `signal` aborts, and `BusError` with Kafka's own code for one of `refusals`.
+   */
+  async deliver(
+    records: readonly OutgoingRecord[],
+    signal: AbortSignal,
+    refusals: ReadonlySet<string> = TOO_LARGE,
+  ): Promise<{ readonly retried: boolean }> {
+    const { config, conditions, log } = this.#context;
+    const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
+    for (let attempt = 0; ; attempt += 1) {
+      signal.throwIfAborted();
+      try {
+        await this.#send(records);
+        conditions.fine("publishing");
+        return { retried: attempt > 0 };
+      } catch (error) {
+        const code = protocolError(error);
+        if (refusals.has(code)) throw new BusError(code, kafkaFailure(error, config), { cause: error });
+        const reason = kafkaFailure(error, config);
+        if (!signal.aborted && conditions.impaired("publishing", reason)) log.warn({ err: error }, reason);
+        await backoff.wait(signal);
+      }
+    }
+  }
+
+  /** A broker that hangs must not keep us. */
+  async close(): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([this.reset(), pause(this.#context.config.drain_timeout, enough.signal)]);
+    enough.abort();
+  }
+
+  async #send(records: readonly OutgoingRecord[]): Promise<void> {
+    try {
+      const producer = await this.#connected();
+      if (records.length > 0) await producer.sendBatch({ acks: ALL, topicMessages: byTopic(records) });
+      this.#working = true;
+    } catch (error) {
+      this.#working = false;
+      await this.reset();
+      throw error;
+    }
+  }
+
+  #connected(): Promise<Producer> {
+    if (this.#producer !== undefined) return this.#producer;
+    const opening = this.#open();
+    this.#producer = opening;
+    opening.catch(() => {
+      if (this.#producer === opening) this.#producer = undefined;
+    });
+    return opening;
+  }
+
+  async #open(): Promise<Producer> {
+    const { client, topics } = this.#context;
+    const kafka = await client.open();
+    await client.withAdmin(kafka, (admin) => topics.ensure(admin, this.#shared));
+    const { Partitioners } = await import("kafkajs");
+    const producer = kafka.producer({
+      allowAutoTopicCreation: false,
+      createPartitioner: Partitioners.DefaultPartitioner,
+      retry: { retries: 1 },
+    });
+    await producer.connect();
+    return producer;
+  }
+}
+
+function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {
+  const messages = new Map<string, Message[]>();
+  for (const { topic, key, value, headers } of records) {
+    const some = messages.get(topic) ?? [];
+    messages.set(topic, some);
+    const bytes = value === null ? null : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    some.push({ key, value: bytes, headers });
+  }
+  return [...messages].map(([topic, some]) => ({ topic, messages: some }));
+}

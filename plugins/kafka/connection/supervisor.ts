@@ -1,0 +1,211 @@
+import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
+import { Backoff, pause } from "#core/northbound/backoff.js";
+import type { KafkaConfig } from "../config.js";
+import { ConsumerWatch } from "./consumer-watch.js";
+import type { BusContext, Part } from "./context.js";
+import { kafkaFailure } from "./failure.js";
+import type { TopicSpec } from "./topics.js";
+
+/** Messages of one partition, in order. */
+export interface TopicBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly messages: readonly KafkaMessage[];
+  /** Offset of the last of them, messages that only the protocol sees included. */
+  readonly lastOffset: string;
+  /** Aborts when the consumer has lost its place: what is done from then on is done again by its successor. */
+  readonly signal: AbortSignal;
+  /** The consumer is about to stop, in peace or not: no other message should be begun. */
+  stopping(): boolean;
+  /** The message is dealt with as far as this consumer is concerned: it goes on behind it. */
+  resolve(offset: string): void;
+  /** Makes the group go on at this offset also after a restart. Throws when the consumer is not in the group any more. */
+  commit(next: string): Promise<void>;
+}
+
+/** Who reads a topic, and what is done with it. */
+export interface TopicReader {
+  readonly part: Part;
+  readonly topic: TopicSpec;
+  /** Group of the next consumer. */
+  group(): string;
+  /** Before a new consumer joins; the topic is there. */
+  prepare?(admin: Admin): Promise<void>;
+  /** The consumer has partitions to read. */
+  joined?(): void;
+  take(batch: TopicBatch): Promise<void>;
+}
+
+/** Most that one fetch brings into memory, unless a single message is larger, bytes. */
+const MAX_FETCH_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Keeps one consumer on a topic, for ever. A consumer that crashed, stopped, was thrown out of its group or has gone silent
+ * is noticed within seconds ({@link ConsumerWatch}) and replaced by a new one after a pause with backoff and jitter.
+ */
+export class ConsumerSupervisor {
+  readonly #context: BusContext;
+  readonly #reader: TopicReader;
+  readonly #closing = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(context: BusContext, reader: TopicReader) {
+    this.#context = context;
+    this.#reader = reader;
+  }
+
+  /** Returns at once. */
+  start(): void {
+    this.#context.conditions.impaired(this.#reader.part, "not connected to Kafka yet");
+    this.#running ??= this.#run();
+  }
+
+  /** Lets the reader finish the message it is at, up to `drain_timeout`, and leaves the group. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { config, conditions, log } = this.#context;
+    const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
+    const closing = this.#closing.signal;
+    while (!closing.aborted) {
+      const since = performance.now();
+      try {
+        await this.#live();
+      } catch (error) {
+        const reason = kafkaFailure(error, config);
+        if (!closing.aborted && conditions.impaired(this.#reader.part, reason)) log.warn({ err: error }, reason);
+      }
+      if (performance.now() - since > config.reconnect_max) backoff.reset();
+      await backoff.wait(closing);
+    }
+  }
+
+  /** The life of one consumer; throws what ended it. Returns when the supervisor closes. */
+  async #live(): Promise<void> {
+    const { client, topics, config } = this.#context;
+    const reader = this.#reader;
+    const kafka = await client.open();
+    await client.withAdmin(kafka, async (admin) => {
+      await topics.ensure(admin, [reader.topic]);
+      await reader.prepare?.(admin);
+    });
+    const consumer = consumerOf(kafka, reader.group(), config);
+    const lost = new AbortController();
+    const watch = this.#watch(consumer);
+    const closing = aborted(this.#closing.signal);
+    const begun = this.#begin(consumer, watch, lost);
+    try {
+      await Promise.race([begun, closing]);
+      const reason = await Promise.race([watch.ended, closing]);
+      if (reason !== undefined) throw reason;
+    } catch (error) {
+      lost.abort();
+      throw error;
+    } finally {
+      watch.close();
+      await this.#leave(consumer);
+      lost.abort();
+      // One that was still on its way into its group gets there after all.
+      void begun.then(
+        () => this.#leave(consumer),
+        () => undefined,
+      );
+    }
+  }
+
+  async #begin(consumer: Consumer, watch: ConsumerWatch, lost: AbortController): Promise<void> {
+    await consumer.connect();
+    await consumer.subscribe({ topic: this.#reader.topic.topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => watch.during(() => this.#take(payload, lost)),
+    });
+  }
+
+  #watch(consumer: Consumer): ConsumerWatch {
+    const { config, conditions, log } = this.#context;
+    const reader = this.#reader;
+    const { part, topic } = reader;
+    const limits = { stall: config.stall_timeout, join: config.rebalance_timeout + config.request_timeout };
+    return new ConsumerWatch(consumer, topic.topic, limits, {
+      joined: (partitions) => {
+        if (partitions.length === 0) {
+          const reason = `another agent with the same label reads ${topic.topic}`;
+          if (conditions.impaired(part, reason)) log.warn(reason);
+          return;
+        }
+        if (conditions.fine(part)) log.info({ topic: topic.topic, partitions }, "reading a topic of Kafka");
+        reader.joined?.();
+      },
+    });
+  }
+
+  async #take(payload: EachBatchPayload, lost: AbortController): Promise<void> {
+    const { batch } = payload;
+    const { topic, partition } = batch;
+    const ended = new AbortController();
+    const end = (): void => ended.abort();
+    lost.signal.addEventListener("abort", end);
+    let failure: Error | undefined;
+    // kafkajs sends heartbeats between batches only, and an answer may take longer than a session lasts.
+    const heart = setInterval(() => {
+      payload.heartbeat().catch((error: Error) => {
+        failure ??= error;
+        ended.abort();
+      });
+    }, this.#context.config.heartbeat_interval / 2);
+    try {
+      await this.#reader.take({
+        topic,
+        partition,
+        messages: batch.messages,
+        lastOffset: batch.lastOffset(),
+        signal: ended.signal,
+        stopping: () => ended.signal.aborted || !payload.isRunning() || payload.isStale(),
+        resolve: (offset) => payload.resolveOffset(offset),
+        commit: (next) =>
+          payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset: next }] }] }),
+      });
+    } finally {
+      clearInterval(heart);
+      lost.signal.removeEventListener("abort", end);
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  /** A broker that hangs must not keep us. Harmless when done before. */
+  async #leave(consumer: Consumer): Promise<void> {
+    const { config, log } = this.#context;
+    const enough = new AbortController();
+    await Promise.race([
+      consumer.disconnect().catch((error: unknown) => log.debug({ err: error }, "a consumer ended badly")),
+      pause(config.drain_timeout, enough.signal),
+    ]);
+    enough.abort();
+  }
+}
+
+function consumerOf(kafka: Kafka, groupId: string, config: KafkaConfig): Consumer {
+  return kafka.consumer({
+    groupId,
+    sessionTimeout: config.session_timeout,
+    rebalanceTimeout: config.rebalance_timeout,
+    heartbeatInterval: config.heartbeat_interval,
+    maxWaitTimeInMs: config.fetch_wait,
+    maxBytes: MAX_FETCH_BYTES,
+    allowAutoTopicCreation: false,
+    // A failure that kafkajs cannot ride out in a second ends the consumer; a new one begins with fresh credentials.
+    retry: { retries: 2, restartOnFailure: async () => false },
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

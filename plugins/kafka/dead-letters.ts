@@ -1,0 +1,70 @@
+import type { IHeaders } from "kafkajs";
+import type { DeadLetter } from "#core/northbound/index.js";
+import { DEAD_LETTER_HEADERS, topicFor } from "#proto/kafka.js";
+import type { KafkaConfig } from "./config.js";
+import { type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
+import { type Origin, originText, type ReadMessage } from "./message.js";
+
+const TRUNCATED_HEADER = "truncated";
+
+/** A message that can never be applied, as it came, with the reason in headers. Cut when it is larger than `limit` bytes. */
+export function deadLetter(
+  config: KafkaConfig,
+  label: string,
+  letter: ReadMessage & { readonly error: string; readonly limit: number },
+): OutgoingRecord {
+  const { origin, message, error, limit } = letter;
+  const reason = error.slice(0, RECORD_ROOM / 2);
+  const room = Math.max(0, limit - RECORD_ROOM);
+  const { value } = message;
+  const cut = value !== null && value.length > room;
+  const headers: IHeaders = {
+    ...message.headers,
+    [DEAD_LETTER_HEADERS.error]: reason,
+    [DEAD_LETTER_HEADERS.topic]: origin.topic,
+    [DEAD_LETTER_HEADERS.partition]: String(origin.partition),
+    [DEAD_LETTER_HEADERS.offset]: origin.offset,
+    ...(cut ? { [TRUNCATED_HEADER]: "true" } : {}),
+  };
+  const topic = topicFor(config.topics.dead_letter, label);
+  return { topic, key: label, value: cut ? value.subarray(0, room) : value, headers };
+}
+
+/**
+ * What is known of messages while the agent looks at them, by their origin as text: the event that tells of a dead letter has
+ * that text only.
+ */
+export class Origins {
+  readonly #known = new Map<string, ReadMessage>();
+  /** Origins whose dead letters are on the bus already. */
+  readonly #sent = new Set<string>();
+
+  /** Knows these messages while `work` lasts. */
+  async during(messages: readonly ReadMessage[], work: () => unknown): Promise<void> {
+    for (const read of messages) this.#known.set(originText(read.origin), read);
+    try {
+      await work();
+    } finally {
+      for (const { origin } of messages) this.#known.delete(originText(origin));
+    }
+  }
+
+  /** Tells of a dead letter by `tell`, of which no record shall be made: there is one. */
+  withoutRecord(origin: Origin, tell: (text: string) => void): void {
+    const text = originText(origin);
+    this.#sent.add(text);
+    tell(text);
+    this.#sent.delete(text);
+  }
+
+  /** What an event is about; `undefined` when there is a record already. One from elsewhere says itself what came. */
+  letterOf({ origin: text, payload }: DeadLetter): ReadMessage | undefined {
+    if (this.#sent.has(text)) return undefined;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const [topic = text, offset = ""] = text.split(/@(?=[^@]*$)/);
+    const value = Buffer.from(payload);
+    const message = { key: null, value, timestamp: "", attributes: 0, offset, headers: {} };
+    return { origin: { topic, partition: 0, offset }, message };
+  }
+}

@@ -1,0 +1,134 @@
+import type { KafkaMessage } from "kafkajs";
+import type { AgentInfo } from "#core/agent/types.js";
+import type { ModelRegistry } from "#core/model/types.js";
+import type { EventPublisher, Northbound, TransactionEndpoint } from "#core/northbound/index.js";
+import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
+import { topicFor } from "#proto/kafka.js";
+import { type Answer, Commands } from "./commands.js";
+import type { BusContext } from "./connection/context.js";
+import type { BusProducer } from "./connection/producer.js";
+import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
+import type { Origins } from "./dead-letters.js";
+import { HeldOffsets } from "./held-offsets.js";
+import type { Origin } from "./message.js";
+import { Outbox, type Outcome } from "./outbox.js";
+import { ReplyTopics } from "./reply-topics.js";
+
+export interface EndpointContext extends BusContext {
+  readonly agent: AgentInfo;
+  readonly registry: ModelRegistry;
+  readonly publisher: EventPublisher;
+  readonly producer: BusProducer;
+  readonly origins: Origins;
+  /** Bytes of one transaction in parts. */
+  readonly maxTransactionBytes: number;
+  /** There is a new consumer, in place of one that was lost. */
+  readonly returned: () => void;
+}
+
+/**
+ * Transactions from the command topic. They take effect in the order of the topic, which is the order in which the agent is
+ * asked, but the next ones are begun before the results of earlier ones are stored and sent: that is what takes the time,
+ * and several are stored and sent together for the price of one. The group's offset moves on once a result is on the bus: what was under way when the agent
+ * or the broker died is read again, and by its transaction id answered again without being applied again.
+ *
+ * No more is read from the topic than what is being worked on, so a flood of commands waits at the broker.
+ */
+export class KafkaEndpoint implements TransactionEndpoint {
+  readonly name = "kafka";
+  readonly #context: EndpointContext;
+  readonly #topic: string;
+  readonly #parts: TransactionParts;
+  readonly #held = new HeldOffsets();
+  readonly #replyTopics: ReplyTopics;
+  #supervisor: ConsumerSupervisor | undefined;
+
+  constructor(context: EndpointContext) {
+    const { config, agent, maxTransactionBytes } = context;
+    this.#context = context;
+    this.#topic = topicFor(config.topics.commands, agent.label);
+    this.#replyTopics = new ReplyTopics(topicFor(config.topics.results, agent.label));
+    const limits = { maxBytes: maxTransactionBytes, timeLimit: config.part_timeout };
+    this.#parts = new TransactionParts(limits, (dropped) => this.#dropped(dropped));
+  }
+
+  /** Returns at once. */
+  serve(northbound: Northbound): void {
+    const { config, agent, registry, log } = this.#context;
+    if (config.brokers === "") return;
+    const context = { config, label: agent.label, registry, northbound, log };
+    const commands = new Commands({ ...context, parts: this.#parts, replyTopics: this.#replyTopics });
+    let joins = 0;
+    this.#supervisor = new ConsumerSupervisor(this.#context, {
+      part: "commands",
+      topic: { topic: this.#topic, policy: "delete", shared: false },
+      group: () => this.#topic,
+      joined: () => {
+        joins += 1;
+        if (joins > 1) this.#context.returned();
+      },
+      take: (batch) => this.#take(batch, commands),
+    });
+    this.#supervisor.start();
+  }
+
+  /** Finishes the command under way, up to `drain_timeout`. */
+  async close(): Promise<void> {
+    await this.#supervisor?.close();
+    this.#parts.close();
+  }
+
+  async #take(batch: TopicBatch, commands: Commands): Promise<void> {
+    const { config, producer } = this.#context;
+    const outbox = new Outbox({
+      producer,
+      replyTopics: this.#replyTopics,
+      maxMessageBytes: config.max_message_bytes,
+      maxPending: config.max_pending_commands,
+      maxPendingBytes: config.max_pending_bytes,
+      signal: batch.signal,
+      done: async (offset) => {
+        batch.resolve(offset);
+        await batch.commit(this.#held.limit(batch, offset));
+      },
+    });
+    for (const message of batch.messages) {
+      await outbox.room();
+      if (batch.stopping()) break;
+      outbox.add(this.#answer(commands, message, batch));
+    }
+    await outbox.sent();
+  }
+
+  async #answer(commands: Commands, message: KafkaMessage, { topic, partition }: TopicBatch): Promise<Outcome> {
+    const origin = { topic, partition, offset: message.offset };
+    return this.#outcome(await commands.apply(message, origin), origin);
+  }
+
+  #outcome(answer: Answer, origin: Origin): Outcome {
+    const { offset } = origin;
+    if (answer.kind === "part") {
+      this.#held.hold(answer.id, origin);
+      return { offset, records: () => [], sent: () => undefined };
+    }
+    if (answer.kind === "dead") this.#tell(origin, answer);
+    return { offset, records: (limit) => answer.records(limit), sent: () => this.#held.release(answer.id) };
+  }
+
+  /** The dead letter itself goes out with the answers, so that it is on the bus before the command counts as done. */
+  #tell(origin: Origin, { id, error }: { readonly id: string; readonly error: string }): void {
+    this.#context.log.warn({ ...origin, error }, "a command can never be applied");
+    this.#context.origins.withoutRecord(origin, (text) => {
+      const data = { key: id, origin: text, error, payload: "" };
+      this.#context.publisher.publish({ kind: "deadletter", origin: text, data });
+    });
+  }
+
+  #dropped({ id, reason }: DroppedTransaction): void {
+    const error = `transaction ${id} was dropped: ${reason}`;
+    this.#context.log.warn(error);
+    this.#held.release(id);
+    const data = { key: id, origin: this.#topic, error, payload: "" };
+    this.#context.publisher.publish({ kind: "deadletter", origin: "kafka", data });
+  }
+}

@@ -1,0 +1,28 @@
+import type { Origin } from "./message.js";
+
+/**
+ * Offsets that the group must not go beyond: those of the first parts of transactions that are not complete. An agent that
+ * starts again reads them again, and so gets such a transaction whole.
+ */
+export class HeldOffsets {
+  /** By transaction id. */
+  readonly #first = new Map<string, Origin>();
+
+  hold(id: string, origin: Origin): void {
+    if (!this.#first.has(id)) this.#first.set(id, origin);
+  }
+
+  release(id: string): void {
+    this.#first.delete(id);
+  }
+
+  /** Where the group may go on once everything up to `done` in a partition is done. */
+  limit({ topic, partition }: Omit<Origin, "offset">, done: string): string {
+    let limit = BigInt(done) + 1n;
+    for (const held of this.#first.values()) {
+      const here = held.topic === topic && held.partition === partition;
+      if (here && BigInt(held.offset) < limit) limit = BigInt(held.offset);
+    }
+    return String(limit);
+  }
+}

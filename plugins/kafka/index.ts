@@ -1,0 +1,2 @@
+export { type KafkaConfig, kafkaConfig } from "./config.js";
+export { KafkaPlugin } from "./plugin.js";

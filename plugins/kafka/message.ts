@@ -1,0 +1,25 @@
+import type { KafkaMessage } from "kafkajs";
+
+/** A header's text; empty without. Names are compared without regard to case, as on other buses. */
+export function headerOf({ headers = {} }: KafkaMessage, name: string): string {
+  const [, value] = Object.entries(headers).find(([key]) => key.toLowerCase() === name) ?? [];
+  const first = Array.isArray(value) ? value[0] : value;
+  return first === undefined ? "" : first.toString();
+}
+
+/** Where a message came from. */
+export interface Origin {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+}
+
+export interface ReadMessage {
+  readonly origin: Origin;
+  readonly message: KafkaMessage;
+}
+
+/** An origin as text: `tenuto.t1.config@17`, with the partition when it is not the first one. */
+export function originText({ topic, partition, offset }: Origin): string {
+  return `${topic}${partition === 0 ? "" : `[${partition}]`}@${offset}`;
+}

@@ -1,0 +1,1 @@
+export { type DriftConfig, DriftPlugin, driftConfig } from "./plugin.js";

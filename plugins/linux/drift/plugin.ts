@@ -1,0 +1,212 @@
+import { z } from "zod";
+import { errorMessage } from "#core/errors.js";
+import { PluginHealthReporter } from "#core/health/types.js";
+import { Logger } from "#core/logging/types.js";
+import { EventPublisher } from "#core/northbound/index.js";
+import { inject, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
+import { Scheduler } from "#core/scheduler/token.js";
+import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { NetlinkEvent } from "#plugins/netlink/index.js";
+import { ARP_PREFIX, interfaceKey, type NetNamespace, ROUTE_PREFIX, RULE_PREFIX } from "#proto/index.js";
+import { InterfaceIndex, type InterfaceMetadata } from "../interfaces/index.js";
+import { Namespaces } from "../namespaces/index.js";
+import { FollowedNamespace, type OptionalGroup } from "./followed-namespace.js";
+import { DriftReporter } from "./reporter.js";
+import { Suspects } from "./suspects.js";
+import { WantedRoutes } from "./wanted-routes.js";
+
+export const driftConfig = z.strictObject({
+  policy: z
+    .enum(["enforce", "report", "ignore"])
+    .default("enforce")
+    .describe("what to do about values that somebody else changed or removed: repair them, only tell, or nothing"),
+  fight_threshold: z
+    .int()
+    .min(1)
+    .default(5)
+    .describe("a value that drifts more often than this in a minute is reported as fought over"),
+});
+
+export type DriftConfig = z.infer<typeof driftConfig>;
+
+/** Changes that come together are looked at together: ms after the first. */
+const GATHER = 10;
+
+/** Groups of events that are followed only while there are wanted values of that kind. */
+const GROUP_PREFIXES: readonly (readonly [OptionalGroup, prefix: string])[] = [
+  ["route", ROUTE_PREFIX],
+  ["neighbour", ARP_PREFIX],
+  ["rule", RULE_PREFIX],
+];
+
+/**
+ * Notices that somebody else changed what the agent configured. It follows the kernel's events of every namespace in use; those
+ * that may contradict what is wanted make the scheduler read these values again, which then tells, and repairs, what differs.
+ * The scheduler reads only when no transaction is under way, so that the agent's own changes are never taken for drift.
+ */
+@plugin({
+  name: "linux-drift",
+  description: "Notices what others change of the configured network, reports it and has it repaired.",
+  config: driftConfig,
+})
+export class DriftPlugin implements Plugin {
+  /** By identity of the namespace. */
+  readonly #followed = new Map<string, Promise<FollowedNamespace | undefined>>();
+  /** Identity of the namespace that each interface, and each value without interface, was last followed in. */
+  readonly #places = new Map<string, string>();
+  readonly #routes: WantedRoutes;
+  readonly #groups = new Set<OptionalGroup>();
+  readonly #suspected = new Set<string>();
+  readonly #undo: (() => void)[] = [];
+  #gathering: NodeJS.Timeout | undefined;
+  #checking = false;
+  #closed = false;
+
+  constructor(
+    @inject(Scheduler) private readonly scheduler: Scheduler,
+    @inject(InterfaceIndex) private readonly interfaces: InterfaceIndex,
+    @inject(Namespaces) private readonly namespaces: Namespaces,
+    @inject(EventPublisher) private readonly events: EventPublisher,
+    @inject(PluginConfig) private readonly config: DriftConfig,
+    @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
+    @inject(Logger) private readonly log: Logger,
+  ) {
+    this.#routes = new WantedRoutes(scheduler);
+  }
+
+  init(): void {
+    const reporter = new DriftReporter(this.events, this.log, this.config.fight_threshold);
+    this.#undo.push(this.scheduler.watchDrift((drifts) => reporter.tell(drifts)));
+    if (this.config.policy === "ignore") return;
+    this.#undo.push(
+      this.interfaces.watch((name, metadata) => this.#place(interfaceKey(name), metadata)),
+      this.scheduler.watchTransactions((record) => this.#hearOfTransaction(record)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#gathering);
+    for (const undo of this.#undo.splice(0)) undo();
+    const followed = [...this.#followed.values()];
+    this.#followed.clear();
+    for (const each of await Promise.all(followed)) each?.close();
+  }
+
+  #hearOfTransaction({ values, executed }: TransactionRecord): void {
+    for (const [group, prefix] of GROUP_PREFIXES) {
+      const keys = this.#groups.has(group) ? [] : values.flatMap(({ key }) => (key.startsWith(prefix) ? key : []));
+      if (keys.length > 0) this.#listen(group, keys);
+    }
+    for (const { key } of values) if (key.startsWith(ROUTE_PREFIX)) this.#routes.look(key);
+    for (const { key } of [...values, ...executed]) this.#placeWithoutInterface(key);
+  }
+
+  /** Rules, and routes that lead nowhere, may be in a namespace without any interface of ours. */
+  #placeWithoutInterface(key: string): void {
+    if (!key.startsWith(RULE_PREFIX) && !key.startsWith(ROUTE_PREFIX)) return;
+    const wanted: { readonly type?: string; readonly namespace?: NetNamespace } | undefined =
+      this.scheduler.wanted(key);
+    if (key.startsWith(ROUTE_PREFIX) && (wanted?.type ?? "UNICAST") === "UNICAST" && !this.#places.has(key)) return;
+    if (wanted === undefined || this.scheduler.status(key).state !== "CONFIGURED") {
+      this.#place(key, undefined);
+      return;
+    }
+    this.namespaces
+      .open(wanted.namespace)
+      .then((handle) => {
+        handle.close();
+        if (this.scheduler.wanted(key) !== wanted) return;
+        const { namespace } = wanted;
+        this.#place(key, { ...(namespace === undefined ? {} : { namespace }), namespaceIdentity: handle.identity });
+      })
+      .catch(this.#troubled);
+  }
+
+  /** What is under `key` is in that namespace now, or nowhere. */
+  #place(key: string, place: Pick<InterfaceMetadata, "namespace" | "namespaceIdentity"> | undefined): void {
+    const before = this.#places.get(key);
+    if (before === place?.namespaceIdentity || this.#closed) return;
+    if (before !== undefined) this.#leave(key, before);
+    if (place === undefined) return;
+    const { namespaceIdentity: identity, namespace } = place;
+    this.#places.set(key, identity);
+    const known = this.#followed.get(identity);
+    const followed = known ?? this.#follow(identity, namespace);
+    if (known === undefined) this.#followed.set(identity, followed);
+    followed.then((namespaceFollowed) => namespaceFollowed?.uses.add(key), this.#troubled);
+  }
+
+  #leave(key: string, identity: string): void {
+    this.#places.delete(key);
+    const followed = this.#followed.get(identity);
+    followed?.then((namespace) => {
+      namespace?.uses.delete(key);
+      if (namespace === undefined || namespace.uses.size > 0 || this.#followed.get(identity) !== followed) return;
+      this.#followed.delete(identity);
+      namespace.close();
+    }, this.#troubled);
+  }
+
+  /** What happens before the kernel's events arrive is found by looking at everything once. */
+  async #follow(identity: string, namespace: NetNamespace | undefined): Promise<FollowedNamespace | undefined> {
+    try {
+      const handle = await this.namespaces.open(namespace);
+      const { scheduler, interfaces } = this;
+      const suspects = new Suspects({ scheduler, interfaces, routes: this.#routes, identity });
+      const followed = new FollowedNamespace(handle, (event) => this.#hear(event, followed, suspects));
+      await followed.listen(this.#groups);
+      this.#suspect([...this.#places].flatMap(([key, place]) => (place === identity ? [key] : [])));
+      return followed;
+    } catch (error) {
+      this.#troubled(error);
+      return undefined;
+    }
+  }
+
+  /** Follows one more kind of event everywhere, and looks at the values that made it worth while: something may have happened. */
+  #listen(group: OptionalGroup, keys: readonly string[]): void {
+    this.#groups.add(group);
+    const listening = [...this.#followed.values()].map(async (followed) => (await followed)?.listen(this.#groups));
+    Promise.all(listening).then(() => this.#suspect(keys), this.#troubled);
+  }
+
+  #hear(event: NetlinkEvent, { uses }: FollowedNamespace, suspects: Suspects): void {
+    if (event.type !== "lost") {
+      this.#suspect(suspects.named(event));
+      return;
+    }
+    this.log.warn("the kernel dropped events; everything they may have been about is read again");
+    const { scheduler } = this;
+    this.#suspect([...uses, ...this.#routes.all()]);
+    for (const prefix of [ARP_PREFIX, RULE_PREFIX]) this.#suspect(scheduler.statuses(prefix).map(({ key }) => key));
+  }
+
+  #suspect(keys: Iterable<string>): void {
+    for (const key of keys) this.#suspected.add(key);
+    if (this.#suspected.size === 0 || this.#checking || this.#closed) return;
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.#check().catch(this.#troubled);
+    }, GATHER);
+  }
+
+  async #check(): Promise<void> {
+    const keys = [...this.#suspected];
+    this.#suspected.clear();
+    this.#checking = true;
+    try {
+      await this.scheduler.refresh(keys, "changed from below", this.config.policy);
+      this.health.ok();
+    } finally {
+      this.#checking = false;
+      this.#suspect([]);
+    }
+  }
+
+  readonly #troubled = (error: unknown): void => {
+    if (this.#closed) return;
+    this.log.warn({ error: errorMessage(error) }, "drift cannot be watched");
+    this.health.degraded(`drift cannot be watched: ${errorMessage(error)}`);
+  };
+}

@@ -1,0 +1,121 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Scheduler } from "#core/scheduler/types.js";
+import type { Address, Link, Neighbour, NetlinkEvent, Route, Rule } from "#plugins/netlink/index.js";
+import {
+  type ARPEntry,
+  arpKey,
+  canonicalAddress,
+  canonicalInterfaceAddress,
+  canonicalNetwork,
+  type Interface,
+  interfaceAddressKey,
+  interfaceKey,
+  ruleKey,
+} from "#proto/index.js";
+import type { InterfaceIndex } from "../interfaces/index.js";
+import { TENUTO_PROTOCOL } from "../protocol.js";
+import type { WantedRoutes } from "./wanted-routes.js";
+
+/** NUD_PERMANENT of linux/neighbour.h. */
+const PERMANENT = 0x80;
+
+export interface SuspectsParts {
+  readonly scheduler: Pick<Scheduler, "wanted">;
+  readonly interfaces: InterfaceIndex;
+  readonly routes: WantedRoutes;
+  /** Identity of the namespace that the events are from. */
+  readonly identity: string;
+}
+
+/** What of a link somebody might change; what changes by itself (state, counters) is left out. */
+type Settings = Pick<Link, "name" | "up" | "mtu" | "address" | "master" | "data" | "slaveKind" | "slaveData" | "alias">;
+
+/**
+ * Tells from the kernel's events of one namespace which wanted values may not be as wanted any more. Most events are about our own
+ * work and fit what is wanted; they name nobody. A suspicion may be wrong: reading what is there decides.
+ */
+export class Suspects {
+  /** Of every link of the namespace that an event was about. */
+  readonly #settings = new Map<number, Settings>();
+
+  constructor(private readonly parts: SuspectsParts) {}
+
+  /** Keys of wanted base values. */
+  named(event: NetlinkEvent): readonly string[] {
+    switch (event.type) {
+      case "link":
+        return this.#byLink(event.link, event.deleted);
+      case "address":
+        return event.deleted ? this.#byLostAddress(event.address) : [];
+      case "route":
+        return this.#byRoute(event.route, event.deleted);
+      case "neighbour":
+        return this.#byNeighbour(event.neighbour, event.deleted);
+      case "rule":
+        return event.deleted ? this.#byLostRule(event.rule) : [];
+      default:
+        return [];
+    }
+  }
+
+  #byLink(link: Link, deleted: boolean): readonly string[] {
+    const before = this.#settings.get(link.index);
+    const settings = settingsOf(link);
+    if (deleted) this.#settings.delete(link.index);
+    else this.#settings.set(link.index, settings);
+    const metadata = this.parts.interfaces.byIndex(this.parts.identity, link.index);
+    if (metadata === undefined) return [];
+    const key = interfaceKey(metadata.name);
+    const wanted: Interface | undefined = this.parts.scheduler.wanted(key);
+    if (wanted === undefined) return [];
+    const contradicts = link.up !== Boolean(wanted.enabled) || link.name !== metadata.hostName;
+    return deleted || contradicts || !isDeepStrictEqual(before, settings) ? [key] : [];
+  }
+
+  #byLostAddress({ linkIndex, address }: Address): readonly string[] {
+    const name = this.#nameOf(linkIndex);
+    if (name === undefined) return [];
+    const canonical = canonicalInterfaceAddress(address) ?? address;
+    const isWanted = this.parts.scheduler.wanted(interfaceAddressKey(name, canonical)) !== undefined;
+    return isWanted ? [interfaceKey(name)] : [];
+  }
+
+  /** A route that somebody else sets in place of ours is told without a word about ours. */
+  #byRoute({ destination, protocol }: Route, deleted: boolean): readonly string[] {
+    if ((protocol === TENUTO_PROTOCOL) !== deleted) return [];
+    return this.parts.routes.to(canonicalNetwork(destination) ?? destination);
+  }
+
+  #byNeighbour({ linkIndex, address, linkAddress, state = 0 }: Neighbour, deleted: boolean): readonly string[] {
+    const name = this.#nameOf(linkIndex);
+    if (name === undefined) return [];
+    const key = arpKey(name, canonicalAddress(address) ?? address);
+    const wanted: ARPEntry | undefined = this.parts.scheduler.wanted(key);
+    if (wanted === undefined) return [];
+    const same = (state & PERMANENT) !== 0 && linkAddress === wanted.hw_address?.toLowerCase();
+    return deleted || !same ? [key] : [];
+  }
+
+  #byLostRule({ protocol, priority }: Rule): readonly string[] {
+    const key = ruleKey(priority);
+    return protocol === TENUTO_PROTOCOL && this.parts.scheduler.wanted(key) !== undefined ? [key] : [];
+  }
+
+  #nameOf(linkIndex: number): string | undefined {
+    return this.parts.interfaces.byIndex(this.parts.identity, linkIndex)?.name;
+  }
+}
+
+function settingsOf({ name, up, mtu, address, master, data, slaveKind, slaveData, alias }: Link): Settings {
+  return {
+    name,
+    up,
+    mtu,
+    address,
+    ...(master === undefined ? {} : { master }),
+    ...(data === undefined ? {} : { data }),
+    ...(slaveKind === undefined ? {} : { slaveKind }),
+    ...(slaveData === undefined ? {} : { slaveData }),
+    ...(alias === undefined ? {} : { alias }),
+  };
+}

@@ -1,0 +1,62 @@
+import { SouthboundError } from "#core/errors.js";
+import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/types.js";
+import { canonicalNetwork, type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/index.js";
+import { isCode } from "../namespaces/index.js";
+import { interfacePlaceKey } from "./derived-keys.js";
+import type { InterfaceIndex } from "./interface-index.js";
+import { addressesOf, addressRequest, type InterfaceAddress } from "./own-addresses.js";
+
+/** Addresses, derived from their interface, and marked as ours by IFA_PROTO. Every change is a re-creation. */
+export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined> {
+  readonly name = "linux-interface-address";
+  readonly prefix = "linux/interface/";
+
+  constructor(
+    private readonly interfaces: InterfaceIndex,
+    private readonly scheduler: Pick<Scheduler, "wanted">,
+  ) {}
+
+  selects(key: string): boolean {
+    return parseInterfaceAddressKey(key) !== undefined;
+  }
+
+  dependencies(_key: string, { interface: name }: InterfaceAddress): readonly Dependency[] {
+    return [{ label: `place of interface ${name}`, key: interfacePlaceKey(name) }];
+  }
+
+  /** With the first IPv4 address of a network its later ones go (see below): one that takes its place comes afterwards. */
+  claims(_key: string, { interface: name, address }: InterfaceAddress): readonly string[] {
+    return address.includes(":") ? [] : [`network ${canonicalNetwork(address)} of ${name}`];
+  }
+
+  async create(key: string, { interface: name, address }: InterfaceAddress): Promise<undefined> {
+    const metadata = this.interfaces.get(name);
+    const handle = this.interfaces.namespaceOf(name);
+    if (metadata === undefined || handle === undefined) {
+      throw new SouthboundError("ENODEV", `interface ${name} is not there to take ${address}`, { key });
+    }
+    await handle.addrReplace(addressRequest(metadata.index, address));
+  }
+
+  async delete(_key: string, { interface: name, address }: InterfaceAddress): Promise<void> {
+    const metadata = this.interfaces.get(name);
+    const handle = this.interfaces.namespaceOf(name);
+    if (metadata === undefined || handle === undefined) return;
+    try {
+      await handle.addrDel({ linkIndex: metadata.index, address });
+    } catch (error) {
+      if (!isCode(error, "EADDRNOTAVAIL", "ENODEV", "ESRCH")) throw error;
+    }
+    const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(name));
+    const swept = wanted === undefined ? [] : addressesOf(wanted).filter((other) => isSweptWith(address, other));
+    await Promise.all(swept.map((other) => handle.addrReplace(addressRequest(metadata.index, other))));
+  }
+}
+
+/**
+ * With an IPv4 address the kernel removes all later ones of the same network (its secondaries), unless
+ * net.ipv4.conf.<if>.promote_secondaries is set: net/ipv4/devinet.c, __inet_del_ifa.
+ */
+function isSweptWith(removed: string, other: string): boolean {
+  return removed !== other && !removed.includes(":") && canonicalNetwork(removed) === canonicalNetwork(other);
+}

@@ -1,0 +1,75 @@
+import type { KeyedValue } from "#core/scheduler/types.js";
+import { type Interface, interfaceAddressKey, interfaceStateKey, interfaceVrfKey } from "#proto/index.js";
+import { namespaceText } from "../namespaces/index.js";
+import { borrowedAddressesKey, interfaceLoanKey, interfacePlaceKey } from "./derived-keys.js";
+import { hostNameOf } from "./host-name.js";
+import type { BorrowedAddresses, InterfaceLoan } from "./loan.js";
+import { addressesOf, type InterfaceAddress } from "./own-addresses.js";
+import type { InterfacePlace } from "./place.js";
+import { portsOf } from "./port.js";
+import { resetsOnRename } from "./settings.js";
+import { linkTypeOf } from "./types/index.js";
+
+/** That an interface is there and up, or down: what routes through it wait for. */
+export interface InterfaceAdminState {
+  readonly interface: string;
+  /** Where a change of it drops routes. */
+  readonly hostName?: string;
+}
+
+export function derivedValues(value: Interface): readonly KeyedValue[] {
+  const { name = "", namespace, vrf_master_interface: vrf, enabled = false } = value;
+  const state: InterfaceAdminState = {
+    interface: name,
+    ...(resetsOnRename(enabled) ? { hostName: hostNameOf(value, linkTypeOf(value)) } : {}),
+  };
+  const place: InterfacePlace = {
+    interface: name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(vrf ? { vrf } : {}),
+  };
+  const addresses = addressesOf(value);
+  const loan: InterfaceLoan = { addresses };
+  return [
+    ...(vrf ? [{ key: interfaceVrfKey(name, vrf), value: place }] : []),
+    { key: interfacePlaceKey(name), value: place },
+    { key: interfaceStateKey(name, enabled), value: state },
+    ...addresses.map((address) => {
+      const derived: InterfaceAddress = { interface: name, address };
+      return { key: interfaceAddressKey(name, address), value: derived };
+    }),
+    ...(addresses.length === 0 ? [] : [{ key: interfaceLoanKey(name), value: loan }]),
+    ...borrowed(value),
+    ...portsOf(value),
+  ];
+}
+
+function borrowed({ name = "", unnumbered: lender }: Interface): readonly KeyedValue[] {
+  if (!lender) return [];
+  const value: BorrowedAddresses = { interface: name, lender };
+  return [{ key: borrowedAddressesKey(name), value }];
+}
+
+/**
+ * Is the link that `a` describes what `b` asks for? What `b` leaves to the kernel (MTU, MAC address) may be anything.
+ * Addresses, VRF and ports are values of their own and are not compared here.
+ */
+export function sameLink(a: Interface, b: Interface): boolean {
+  const type = linkTypeOf(a);
+  return (
+    a.type === b.type &&
+    a.name === b.name &&
+    namespaceText(a.namespace) === namespaceText(b.namespace) &&
+    hostNameOf(a, type) === hostNameOf(b, type) &&
+    Boolean(a.enabled) === Boolean(b.enabled) &&
+    (!b.mtu || a.mtu === b.mtu) &&
+    sameHardwareAddress(a, b) &&
+    (type?.same?.(a, b) ?? true) &&
+    (type?.recreates?.(a, b) ?? false) === false
+  );
+}
+
+function sameHardwareAddress(a: Interface, b: Interface): boolean {
+  if (a.link_only || b.link_only || !b.phys_address) return true;
+  return a.phys_address?.toLowerCase() === b.phys_address.toLowerCase();
+}

@@ -1,0 +1,30 @@
+/** Keys of what is derived from interfaces, besides addresses, state and VRF (proto/keys.ts has those). */
+
+/** Of {@link interfacePlaceKey}. */
+export const INTERFACE_PLACE_PREFIX = "linux/interface-place/";
+/** Of {@link interfacePortKey}. */
+export const INTERFACE_PORT_PREFIX = "linux/interface-port/";
+/** Of {@link interfaceLoanKey}. */
+export const INTERFACE_LOAN_PREFIX = "linux/interface-loan/";
+/** Of {@link borrowedAddressesKey}. */
+export const BORROWED_ADDRESSES_PREFIX = "linux/interface-borrowed/";
+
+/** That the link is in its namespace and its VRF. A change to either puts aside whatever rests on it. */
+export function interfacePlaceKey(name: string): string {
+  return INTERFACE_PLACE_PREFIX + name;
+}
+
+/** That `member` is a port of `master`, a bridge or a bond. */
+export function interfacePortKey(master: string, member: string): string {
+  return `${INTERFACE_PORT_PREFIX}${master}/${member}`;
+}
+
+/** The addresses that an interface lends to unnumbered ones. */
+export function interfaceLoanKey(name: string): string {
+  return INTERFACE_LOAN_PREFIX + name;
+}
+
+/** That an unnumbered interface uses the addresses of another. */
+export function borrowedAddressesKey(name: string): string {
+  return BORROWED_ADDRESSES_PREFIX + name;
+}

@@ -1,0 +1,275 @@
+import { BugError, errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import type {
+  Dependency,
+  Descriptor,
+  InvalidField,
+  KeyedValue,
+  MetadataMap,
+  RetrievedValue,
+  Scheduler,
+} from "#core/scheduler/types.js";
+import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
+import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js";
+import { type NamespaceLease, type Namespaces, namespaceText } from "../namespaces/index.js";
+import { derivedValues, sameLink } from "./canonical.js";
+import { hostNameOf } from "./host-name.js";
+import type { InterfaceMetadata } from "./interface-index.js";
+import type { InterfaceLeases } from "./leases.js";
+import type { LinkContext, LinkPlace, LinkType } from "./link-type.js";
+import type { Marker } from "./marker.js";
+import { addressRequest, allAddressesOf } from "./own-addresses.js";
+import { retrieveInterfaces } from "./retrieve.js";
+import { resetsOnRename, settle } from "./settings.js";
+import { linkTypeOf } from "./types/index.js";
+import { validateInterface } from "./validation.js";
+
+export const INTERFACE_DESCRIPTOR = "linux-interface";
+
+export interface InterfaceDescriptorDependencies {
+  readonly namespaces: Namespaces;
+  readonly scheduler: Scheduler;
+  readonly leases: InterfaceLeases;
+  readonly marker: Marker;
+  readonly metadataMap: MetadataMap<InterfaceMetadata>;
+  readonly log: Logger;
+}
+
+/** Interfaces of every type: what the types share is done here, what is a type's own in its {@link LinkType}. */
+export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetadata> {
+  readonly name = INTERFACE_DESCRIPTOR;
+  readonly prefix = INTERFACE_PREFIX;
+  readonly metadataMap: MetadataMap<InterfaceMetadata>;
+  readonly #namespaces: Namespaces;
+  readonly #scheduler: Scheduler;
+  readonly #leases: InterfaceLeases;
+  readonly #marker: Marker;
+  readonly #log: Logger;
+
+  constructor(dependencies: InterfaceDescriptorDependencies) {
+    this.metadataMap = dependencies.metadataMap;
+    this.#namespaces = dependencies.namespaces;
+    this.#scheduler = dependencies.scheduler;
+    this.#leases = dependencies.leases;
+    this.#marker = dependencies.marker;
+    this.#log = dependencies.log;
+  }
+
+  validate(_key: string, value: Interface): readonly InvalidField[] {
+    return validateInterface(value, this.#marker);
+  }
+
+  dependencies(_key: string, value: Interface): readonly Dependency[] {
+    return [...this.#namespaces.dependencies(value.namespace), ...(linkTypeOf(value)?.dependencies?.(value) ?? [])];
+  }
+
+  derivedValues(_key: string, value: Interface): readonly KeyedValue[] {
+    return derivedValues(value);
+  }
+
+  /** One host name per namespace: a value that gives a name up goes before the one that takes it. */
+  claims(_key: string, value: Interface): readonly string[] {
+    return [`${namespaceText(value.namespace)}: ${hostNameOf(value, linkTypeOf(value))}`];
+  }
+
+  equivalent(_key: string, a: Interface, b: Interface): boolean {
+    return sameLink(a, b);
+  }
+
+  async create(key: string, value: Interface): Promise<InterfaceMetadata> {
+    return this.#naming(key, async () => {
+      const type = typeOf(value);
+      const lease = await this.#namespaces.acquire(value.namespace, key);
+      try {
+        const context = this.#context(lease.handle);
+        const link = await type.create(value, context);
+        try {
+          await settle(lease.handle, link, value, hostNameOf(value, type));
+        } catch (error) {
+          await type.remove?.(value, link.index, context);
+          throw error;
+        }
+        this.#leases.keep(value.name ?? "", lease);
+        return metadataOf(value, link.index, lease.handle);
+      } catch (error) {
+        lease.release();
+        throw error;
+      }
+    });
+  }
+
+  updateWithRecreate(_key: string, oldValue: Interface, newValue: Interface): boolean {
+    const type = linkTypeOf(newValue);
+    if (type === undefined || oldValue.type !== newValue.type) return true;
+    const moves = namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace);
+    return (moves && !type.movable) || (type.recreates?.(oldValue, newValue) ?? false);
+  }
+
+  async update(
+    key: string,
+    oldValue: Interface,
+    newValue: Interface,
+    metadata: InterfaceMetadata,
+  ): Promise<InterfaceMetadata> {
+    return this.#naming(key, async () => {
+      const type = typeOf(newValue);
+      const lease = await this.#leaseOf(metadata);
+      await type.update?.(oldValue, newValue, metadata.index, this.#context(lease.handle));
+      if (namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace)) {
+        return this.#move(newValue, metadata, lease);
+      }
+      const link = await existingLink(lease.handle, metadata);
+      await settle(lease.handle, link, newValue, hostNameOf(newValue, type));
+      const renamed = link.name !== hostNameOf(newValue, type);
+      if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up))) {
+        const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
+        await restoreIpv6(lease.handle, link.index, before, after);
+      }
+      return metadataOf(newValue, link.index, lease.handle);
+    });
+  }
+
+  async delete(key: string, value: Interface, metadata: InterfaceMetadata): Promise<void> {
+    await this.#naming(key, async () => {
+      const lease = this.#leases.get(metadata.name);
+      // Without a lease a resync has found that the link vanished, perhaps with its namespace.
+      if (lease === undefined) return;
+      await linkTypeOf(value)?.remove?.(value, metadata.index, this.#context(lease.handle));
+      this.#leases.drop(metadata.name);
+    });
+  }
+
+  retrieve(
+    correlate: readonly RetrievedValue<Interface, InterfaceMetadata>[],
+    only?: ReadonlySet<string>,
+  ): Promise<readonly RetrievedValue<Interface, InterfaceMetadata>[]> {
+    return retrieveInterfaces({
+      namespaces: this.#namespaces,
+      marker: this.#marker,
+      leases: this.#leases,
+      known: [...this.metadataMap.entries()].map(([, metadata]) => metadata),
+      expected: new Map(correlate.map(({ key, value }) => [key, value])),
+      only,
+      wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
+    });
+  }
+
+  /**
+   * Moves a link to another namespace, where it arrives down, without addresses, and perhaps with another index. What the
+   * kernel may refuse is done before, so that a failure leaves the link where it was.
+   */
+  async #move(value: Interface, metadata: InterfaceMetadata, from: NamespaceLease): Promise<InterfaceMetadata> {
+    const hostName = hostNameOf(value, linkTypeOf(value));
+    const link = await existingLink(from.handle, metadata);
+    await settle(from.handle, link, { ...value, enabled: link.up }, link.name);
+    const to = await this.#namespaces.acquire(value.namespace, interfaceKey(metadata.name));
+    try {
+      await from.handle.linkSet({ index: metadata.index, namespace: to.handle, name: hostName });
+      const moved = await to.handle.linkByName(hostName);
+      if (moved === undefined) throw vanished(metadata);
+      this.#leases.keep(metadata.name, to);
+      await settle(to.handle, moved, value, hostName);
+      return metadataOf(value, moved.index, to.handle);
+    } catch (error) {
+      if (this.#leases.get(metadata.name) !== to) to.release();
+      throw error;
+    }
+  }
+
+  #context(handle: NamespaceHandle): LinkContext {
+    return {
+      handle,
+      marker: this.#marker,
+      placeOf: (name) => this.#placeOf(name),
+      wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
+      acquire: (namespace, name) => this.#namespaces.acquire(namespace, interfaceKey(name)),
+      refresh: (name) => {
+        this.#scheduler
+          .refresh([interfaceKey(name)], "its pair was taken apart")
+          .catch((error: unknown) =>
+            this.#log.debug({ interface: name, error: errorMessage(error) }, "not looked at again"),
+          );
+      },
+    };
+  }
+
+  #addressesOf(value: Interface): readonly string[] {
+    return allAddressesOf(value, (name) => this.#scheduler.wanted(interfaceKey(name)));
+  }
+
+  #placeOf(name: string): LinkPlace {
+    const metadata = this.metadataMap.get(interfaceKey(name));
+    const handle = this.#leases.get(name)?.handle;
+    if (metadata !== undefined && handle !== undefined) return { handle, index: metadata.index };
+    throw new SouthboundError("ENODEV", `interface ${name} is not there`);
+  }
+
+  /** The lease of an interface that exists; opened anew for one whose namespace was given up, since its link had vanished. */
+  async #leaseOf({ name, namespace }: InterfaceMetadata): Promise<NamespaceLease> {
+    const lease = this.#leases.get(name) ?? (await this.#namespaces.acquire(namespace, interfaceKey(name)));
+    this.#leases.keep(name, lease);
+    return lease;
+  }
+
+  /** What fails says which key it is about. */
+  async #naming<T>(key: string, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (!(error instanceof TenutoError) || error.kind !== "southbound" || error.key !== undefined) throw error;
+      const field = error.field === undefined ? "" : `${error.field}: `;
+      throw new SouthboundError(error.code, `${key}: ${field}${error.message}`, {
+        key,
+        field: error.field,
+        cause: error,
+      });
+    }
+  }
+}
+
+function typeOf(value: Interface): LinkType {
+  const type = linkTypeOf(value);
+  if (type === undefined)
+    throw new BugError("NO_LINK_TYPE", `interface ${value.name} has an unknown type, but was not refused`);
+  return type;
+}
+
+function metadataOf(value: Interface, index: number, handle: NamespaceHandle): InterfaceMetadata {
+  const type = linkTypeOf(value);
+  return {
+    name: value.name ?? "",
+    type: value.type ?? "UNDEFINED",
+    hostName: hostNameOf(value, type),
+    ours: type?.kinds !== undefined,
+    index,
+    ...(value.namespace === undefined ? {} : { namespace: value.namespace }),
+    namespaceIdentity: handle.identity,
+  };
+}
+
+async function existingLink(handle: NamespaceHandle, metadata: InterfaceMetadata): Promise<Link> {
+  const link = await handle.linkByIndex(metadata.index);
+  if (link === undefined) throw vanished(metadata);
+  return link;
+}
+
+function vanished({ name, hostName }: InterfaceMetadata): SouthboundError {
+  return new SouthboundError(
+    "ENODEV",
+    `the link ${hostName} of interface ${name} has vanished; a resync brings it back`,
+  );
+}
+
+/**
+ * The kernel takes the IPv6 addresses off a link that goes down (net/ipv6/addrconf.c, addrconf_ifdown) and accepts them
+ * again at once; they are the interface's as before.
+ */
+async function restoreIpv6(
+  handle: NamespaceHandle,
+  index: number,
+  before: readonly string[],
+  after: readonly string[],
+): Promise<void> {
+  const lost = before.filter((address) => address.includes(":") && after.includes(address));
+  await Promise.all(lost.map((address) => handle.addrReplace(addressRequest(index, address))));
+}

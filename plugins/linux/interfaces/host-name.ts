@@ -1,0 +1,33 @@
+import type { InvalidField } from "#core/scheduler/types.js";
+import type { Interface } from "#proto/index.js";
+import type { LinkType } from "./link-type.js";
+
+/** IFNAMSIZ of linux/if.h without the terminating zero. */
+const MAX_BYTES = 15;
+
+/** The name that the value's link has in the host. */
+export function hostNameOf(value: Interface, type: LinkType | undefined): string {
+  return value.host_if_name || type?.defaultHostName?.(value) || value.name || "";
+}
+
+/**
+ * The rules of the kernel for a name (net/core/dev.c, dev_valid_name), told with the field that the name comes from. A percent
+ * sign is refused too: the kernel puts a number in place of `%d`.
+ */
+export function validateHostName(value: Interface, type: LinkType | undefined): readonly InvalidField[] {
+  const hostName = hostNameOf(value, type);
+  const problem = problemOf(hostName);
+  if (problem === undefined) return [];
+  if (value.host_if_name) return [{ field: "host_if_name", problem: `is "${hostName}", which ${problem}` }];
+  return [
+    { field: "name", problem: `is "${hostName}", which cannot be the host name too: it ${problem}; set host_if_name` },
+  ];
+}
+
+function problemOf(hostName: string): string | undefined {
+  const bytes = Buffer.byteLength(hostName);
+  if (bytes > MAX_BYTES) return `has ${bytes} bytes, at most ${MAX_BYTES} are possible`;
+  if (hostName === "." || hostName === "..") return "is no name to the kernel";
+  if (/[/:\s\0%]/.test(hostName)) return "has a slash, a colon, a percent sign or a space";
+  return undefined;
+}

@@ -1,0 +1,68 @@
+import { AgentInfo } from "#core/agent/types.js";
+import { Logger } from "#core/logging/types.js";
+import { ModelRegistry } from "#core/model/types.js";
+import { inject, type Plugin, plugin, provide } from "#core/plugin/index.js";
+import { Scheduler } from "#core/scheduler/token.js";
+import { interfaceModel } from "#proto/index.js";
+import { Namespaces } from "../namespaces/index.js";
+import { AddressDescriptor } from "./address.js";
+import { InterfaceDescriptor } from "./descriptor.js";
+import { InterfaceIndex } from "./interface-index.js";
+import { InterfaceLeases } from "./leases.js";
+import { BorrowedAddressesDescriptor, InterfaceLoanDescriptor } from "./loan.js";
+import { Marker } from "./marker.js";
+import { InterfacePlaceDescriptor } from "./place.js";
+import { InterfacePortDescriptor } from "./port.js";
+import { InterfaceStateDescriptor } from "./state.js";
+import { InterfaceTable } from "./table.js";
+import { VrfMembershipDescriptor } from "./vrf.js";
+
+/** Interfaces of every type with their addresses. Provides {@link InterfaceIndex}. */
+@plugin({
+  name: "linux-interfaces",
+  description: "Linux interfaces of every type, with their addresses.",
+  provides: [provide(InterfaceIndex, (self: InterfacesPlugin) => self.index)],
+})
+export class InterfacesPlugin implements Plugin {
+  readonly #leases = new InterfaceLeases();
+  readonly #table = new InterfaceTable(this.#leases);
+  readonly index: InterfaceIndex = this.#table;
+  #unwatch: () => void = () => undefined;
+
+  constructor(
+    @inject(Namespaces) private readonly namespaces: Namespaces,
+    @inject(Scheduler) private readonly scheduler: Scheduler,
+    @inject(ModelRegistry) private readonly models: ModelRegistry,
+    @inject(AgentInfo) private readonly agent: AgentInfo,
+    @inject(Logger) private readonly log: Logger,
+  ) {}
+
+  init(): void {
+    this.models.register(interfaceModel);
+    this.scheduler.registerDescriptor(
+      new InterfaceDescriptor({
+        namespaces: this.namespaces,
+        scheduler: this.scheduler,
+        leases: this.#leases,
+        marker: new Marker(this.agent.label),
+        metadataMap: this.#table.metadata,
+        log: this.log,
+      }),
+    );
+    this.scheduler.registerDescriptor(new AddressDescriptor(this.index, this.scheduler));
+    this.scheduler.registerDescriptor(new InterfaceStateDescriptor());
+    this.scheduler.registerDescriptor(new InterfacePlaceDescriptor());
+    this.scheduler.registerDescriptor(new InterfacePortDescriptor(this.index, this.scheduler));
+    this.scheduler.registerDescriptor(new InterfaceLoanDescriptor());
+    this.scheduler.registerDescriptor(new BorrowedAddressesDescriptor(this.index, this.scheduler));
+    this.scheduler.registerDescriptor(new VrfMembershipDescriptor(this.index, this.scheduler));
+    this.#unwatch = this.scheduler.watchTransactions(() => {
+      this.#leases.keepOnly((name) => this.#table.get(name) !== undefined, this.#table.metadata.size);
+    });
+  }
+
+  close(): void {
+    // The leases are kept: nothing that was made is given up because the agent ends. Their sockets go with the netlink room.
+    this.#unwatch();
+  }
+}

@@ -1,0 +1,252 @@
+import type { RetrievedValue } from "#core/scheduler/types.js";
+import type { Address, Link, NamespaceHandle } from "#plugins/netlink/index.js";
+import { canonicalInterfaceAddress, type Interface, interfaceKey, type NetNamespace } from "#proto/index.js";
+import { type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
+import { TENUTO_PROTOCOL } from "../protocol.js";
+import { hostNameOf } from "./host-name.js";
+import type { InterfaceMetadata } from "./interface-index.js";
+import type { InterfaceLeases } from "./leases.js";
+import type { FoundLink, FoundLinks, LinkType } from "./link-type.js";
+import type { Marker } from "./marker.js";
+import { allAddressesOf } from "./own-addresses.js";
+import { linkTypeOf, linkTypeOfKind } from "./types/index.js";
+
+export interface RetrieveRequest {
+  readonly namespaces: Namespaces;
+  readonly marker: Marker;
+  /** Gets a lease for each interface found. */
+  readonly leases: InterfaceLeases;
+  /** The interfaces that existed so far. */
+  readonly known: readonly InterfaceMetadata[];
+  /** Wanted values by key: all of them, or with `only` those under its keys. */
+  readonly expected: ReadonlyMap<string, Interface>;
+  readonly only: ReadonlySet<string> | undefined;
+  /** The wanted value of any interface. */
+  readonly wanted: (name: string) => Interface | undefined;
+}
+
+type Retrieved = RetrievedValue<Interface, InterfaceMetadata>;
+
+/**
+ * Reads every interface of ours: links that carry our alias, in any namespace, and for the types that have no link of their
+ * own (`EXISTING`, `LOOPBACK`) the links that wanted values name. Links that a crash left half-made are reported under a name
+ * that nobody wants, so that a resync removes them.
+ */
+export async function retrieveInterfaces(request: RetrieveRequest): Promise<readonly Retrieved[]> {
+  const expected = [...request.expected.values()];
+  const references = [...expected, ...request.known].map(({ namespace }) => namespace);
+  const surveyed = await request.namespaces.survey(references, { named: request.only === undefined });
+  try {
+    const contents = await Promise.all(surveyed.map((each) => readNamespace(each)));
+    const survey = new Survey(contents, request);
+    const found = await survey.interfaces();
+    await keepLeases(found, request);
+    return found;
+  } finally {
+    for (const { lease } of surveyed) lease.release();
+  }
+}
+
+interface Contents {
+  /** Every way in which somebody refers to the namespace. */
+  readonly references: readonly (NetNamespace | undefined)[];
+  readonly handle: NamespaceHandle;
+  readonly links: readonly Link[];
+  readonly addresses: ReadonlyMap<number, readonly Address[]>;
+}
+
+async function readNamespace({ references, lease: { handle } }: SurveyedNamespace): Promise<Contents> {
+  const [links, addresses] = await Promise.all([handle.linkList(), handle.addrList()]);
+  return { references, handle, links, addresses: groupBy(addresses, ({ linkIndex }) => linkIndex) };
+}
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): ReadonlyMap<number, readonly T[]> {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group === undefined) groups.set(keyOf(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
+/** The reference that the wanted value uses, when it means this namespace. */
+function referenceFor(contents: Contents, expected: Interface | undefined): NetNamespace | undefined {
+  const wanted = namespaceText(expected?.namespace);
+  const same = contents.references.find((reference) => namespaceText(reference) === wanted);
+  return same ?? contents.references[0];
+}
+
+/** A link together with the value it stands for. */
+interface Match {
+  readonly name: string;
+  readonly contents: Contents;
+  readonly link: Link;
+  readonly type: LinkType | undefined;
+  readonly expected: Interface | undefined;
+}
+
+class Survey implements FoundLinks {
+  readonly #contents: readonly Contents[];
+  readonly #request: RetrieveRequest;
+  readonly #matches: readonly Match[];
+  /** The indexes of different namespaces overlap. */
+  readonly #byIndex: ReadonlyMap<number, readonly Match[]>;
+  readonly #byMaster: ReadonlyMap<number, readonly Match[]>;
+  readonly #namespaceIds = new Map<string, Promise<number | undefined>>();
+
+  constructor(contents: readonly Contents[], request: RetrieveRequest) {
+    this.#contents = contents;
+    this.#request = request;
+    this.#matches = [...this.#marked(), ...this.#configured()];
+    this.#byIndex = groupBy(this.#matches, ({ link }) => link.index);
+    this.#byMaster = groupBy(this.#matches, ({ link }) => link.master ?? 0);
+  }
+
+  async interfaces(): Promise<readonly Retrieved[]> {
+    const { only } = this.#request;
+    const wanted = this.#matches.filter(({ name }) => only?.has(interfaceKey(name)) ?? true);
+    return Promise.all(wanted.map((match) => this.#describe(match)));
+  }
+
+  async linkedName({ link, handle }: FoundLink, index = link.link ?? 0): Promise<string | undefined> {
+    const place = await this.#placeOfLinked(link, handle);
+    if (place === undefined) return undefined;
+    const candidates = this.#byIndex.get(index) ?? [];
+    return candidates.find((other) => other.contents.handle === place)?.name ?? "";
+  }
+
+  membersOf({ link, handle }: FoundLink): readonly { readonly name: string; readonly link: Link }[] {
+    const members = this.#byMaster.get(link.index) ?? [];
+    return members.filter(({ contents }) => contents.handle === handle);
+  }
+
+  /** The namespace that IFLA_LINK counts in; `undefined` when it was not looked into. */
+  async #placeOfLinked(link: Link, handle: NamespaceHandle): Promise<NamespaceHandle | undefined> {
+    if (link.linkNamespaceId === undefined) return handle;
+    for (const { handle: other } of this.#contents) {
+      if (other !== handle && (await this.#idOf(handle, other)) === link.linkNamespaceId) return other;
+    }
+    return undefined;
+  }
+
+  #idOf(from: NamespaceHandle, other: NamespaceHandle): Promise<number | undefined> {
+    const pair = `${from.identity} ${other.identity}`;
+    const id = this.#namespaceIds.get(pair) ?? from.namespaceId(other);
+    this.#namespaceIds.set(pair, id);
+    return id;
+  }
+
+  #marked(): Match[] {
+    return this.#contents.flatMap((contents) =>
+      contents.links.flatMap((link): Match[] => {
+        const marked = this.#request.marker.nameIn(link.alias);
+        const name =
+          marked ??
+          (this.#request.marker.isUnfinished(link)
+            ? `unfinished:${contents.handle.identity}:${link.index}`
+            : undefined);
+        if (name === undefined) return [];
+        const type = linkTypeOfKind(link.kind ?? "");
+        return [{ name, contents, link, type, expected: this.#request.expected.get(interfaceKey(name)) }];
+      }),
+    );
+  }
+
+  /** Wanted values whose links somebody else made, and with `only` those that others may stand on or belong to. */
+  #configured(): Match[] {
+    const byReference = new Map<string, Contents>();
+    for (const contents of this.#contents) {
+      for (const reference of contents.references) byReference.set(namespaceText(reference), contents);
+    }
+    const { expected: asked, known, wanted } = this.#request;
+    const others = known.filter(({ name, ours }) => !ours && !asked.has(interfaceKey(name)));
+    const values = [...asked.values(), ...others.flatMap(({ name }) => wanted(name) ?? [])];
+    return values.flatMap((expected): Match[] => {
+      const type = linkTypeOf(expected);
+      if (type === undefined || type.kinds !== undefined) return [];
+      const contents = byReference.get(namespaceText(expected.namespace));
+      const hostName = hostNameOf(expected, type);
+      const link = contents?.links.find((each) => each.name === hostName);
+      if (contents === undefined || link === undefined) return [];
+      return [{ name: expected.name ?? "", contents, link, type, expected }];
+    });
+  }
+
+  /** The VRF of ours that the link belongs to. */
+  #vrfOf({ link, contents }: Match): Pick<Interface, "vrf_master_interface"> {
+    if (link.slaveKind !== "vrf") return {};
+    const masters = this.#byIndex.get(link.master ?? 0) ?? [];
+    const name = masters.find((other) => other.contents === contents)?.name;
+    return name === undefined ? {} : { vrf_master_interface: name };
+  }
+
+  /** The addresses of ours. Those that are borrowed are no interface's own, and are told of once they are all there. */
+  #addressesOf({ link, contents, expected }: Match): Pick<Interface, "ip_addresses" | "unnumbered"> {
+    const wanted = expected === undefined ? [] : allAddressesOf(expected, this.#request.wanted);
+    const found = ownAddresses(contents.addresses.get(link.index) ?? [], wanted);
+    const lender = expected?.unnumbered;
+    if (!lender) return found.length === 0 ? {} : { ip_addresses: found };
+    const others = found.filter((address) => !wanted.includes(address));
+    const complete = wanted.length > 0 && wanted.every((address) => found.includes(address));
+    return {
+      ...(others.length === 0 ? {} : { ip_addresses: others }),
+      ...(complete ? { unnumbered: lender } : {}),
+    };
+  }
+
+  async #describe(match: Match): Promise<Retrieved> {
+    const { name, contents, link, type, expected } = match;
+    const namespace = referenceFor(contents, expected);
+    const addresses = this.#addressesOf(match);
+    const value: Interface = {
+      name,
+      ...(type === undefined ? {} : { type: type.type }),
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(link.name === name ? {} : { host_if_name: link.name }),
+      ...(link.up ? { enabled: true } : {}),
+      ...addresses,
+      ...hardwareAddressOf(link),
+      mtu: link.mtu,
+      ...this.#vrfOf(match),
+      ...(expected?.link_only ? { link_only: true } : {}),
+      ...(await type?.decode?.({ link, handle: contents.handle }, this, expected)),
+    };
+    const metadata: InterfaceMetadata = {
+      name,
+      type: type?.type ?? "UNDEFINED",
+      hostName: link.name,
+      ours: type?.kinds !== undefined,
+      index: link.index,
+      ...(namespace === undefined ? {} : { namespace }),
+      namespaceIdentity: contents.handle.identity,
+    };
+    return { key: interfaceKey(name), value, origin: "northbound", metadata };
+  }
+}
+
+/** Its own, which the kernel keeps aside while a bond has it under its address. */
+function hardwareAddressOf({ address, slaveKind, slaveData }: Link): Pick<Interface, "phys_address"> {
+  const own = slaveKind === "bond" ? slaveData?.permanentAddress : undefined;
+  const shown = typeof own === "string" ? own : address;
+  return /^[0:]*$/.test(shown) ? {} : { phys_address: shown };
+}
+
+/** Ours by their mark; where the kernel keeps none (before Linux 5.18) those that the value asks for. Canonical. */
+function ownAddresses(addresses: readonly Address[], expected: readonly string[]): readonly string[] {
+  const wanted = new Set(expected);
+  return addresses.flatMap(({ address, protocol }) => {
+    const canonical = canonicalInterfaceAddress(address) ?? address;
+    return protocol === TENUTO_PROTOCOL || wanted.has(canonical) ? [canonical] : [];
+  });
+}
+
+async function keepLeases(found: readonly Retrieved[], { namespaces, leases }: RetrieveRequest): Promise<void> {
+  await Promise.all(
+    found.map(async ({ key, metadata }) => {
+      if (metadata === undefined) return;
+      if (leases.get(metadata.name)?.handle.identity === metadata.namespaceIdentity) return;
+      leases.keep(metadata.name, await namespaces.acquire(metadata.namespace, key));
+    }),
+  );
+}

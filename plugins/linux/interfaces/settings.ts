@@ -1,0 +1,82 @@
+import { release } from "node:os";
+import { errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
+import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
+import type { Interface } from "#proto/index.js";
+
+const [MAJOR = 0, MINOR = 0] = release().split(".").map(Number);
+
+/**
+ * Before Linux 6.2 a link that is up cannot get another name (net/core/dev.c, dev_change_name). It goes down for a moment, and
+ * loses IPv6 addresses and routes.
+ */
+export function resetsOnRename(up: boolean): boolean {
+  return up && (MAJOR < 6 || (MAJOR === 6 && MINOR < 2));
+}
+
+/** The settings that every link has, and the field of `Interface` that each comes from. */
+type Setting = "name" | "mtu" | "address" | "up";
+
+const FIELDS: Readonly<Record<Setting, keyof Interface>> = {
+  name: "host_if_name",
+  mtu: "mtu",
+  address: "phys_address",
+  up: "enabled",
+};
+
+/** MTU and MAC address, where the value does not leave them to the kernel's choice. */
+export function chosenSettings(value: Interface): Partial<LinkRequest> {
+  return {
+    ...(value.mtu ? { mtu: value.mtu } : {}),
+    ...(value.phys_address && !value.link_only ? { address: value.phys_address.toLowerCase() } : {}),
+  };
+}
+
+/** The settings in which a link differs from what is wanted. */
+export function differences(
+  link: Link,
+  value: Interface,
+  hostName: string,
+): readonly Partial<Pick<LinkRequest, Setting>>[] {
+  const wanted = chosenSettings(value);
+  const up = value.enabled ?? false;
+  return [
+    ...(link.name === hostName ? [] : [{ name: hostName }]),
+    ...(wanted.mtu === undefined || wanted.mtu === link.mtu ? [] : [{ mtu: wanted.mtu }]),
+    ...(wanted.address === undefined || wanted.address === link.address ? [] : [{ address: wanted.address }]),
+    ...(link.up === up ? [] : [{ up }]),
+  ];
+}
+
+/**
+ * Brings the settings of a link to what is wanted, one request each (they leave together), so that what the kernel refuses
+ * is known by its field. The others are in force even if one is refused.
+ */
+export async function settle(handle: NamespaceHandle, link: Link, value: Interface, hostName: string): Promise<void> {
+  const results = await Promise.allSettled(
+    differences(link, value, hostName).map(async (setting) => {
+      try {
+        await apply(handle, link, setting);
+      } catch (error) {
+        throw refusal(error, setting);
+      }
+    }),
+  );
+  for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+async function apply(handle: NamespaceHandle, { index, up }: Link, setting: Partial<LinkRequest>): Promise<void> {
+  const change = (): Promise<void> => handle.linkSet({ index, ...setting });
+  if (setting.name === undefined || !resetsOnRename(up)) return change();
+  // The requests leave in this order.
+  await Promise.all([handle.linkSet({ index, up: false }), change(), handle.linkSet({ index, up: true })]);
+}
+
+function refusal(error: unknown, setting: Partial<Pick<LinkRequest, Setting>>): unknown {
+  const [entry] = Object.entries(setting);
+  if (!(error instanceof TenutoError) || error.kind !== "southbound" || entry === undefined) return error;
+  const field = FIELDS[entry[0] as Setting];
+  return new SouthboundError(error.code, `cannot set ${field} to ${entry[1]}: ${errorMessage(error)}`, {
+    field,
+    cause: error,
+  });
+}

@@ -1,0 +1,71 @@
+import type { BridgeLink, BridgeLinkPort } from "#proto/index.js";
+import { checkRange, type Problems } from "../checks.js";
+import type { FoundLink, FoundLinks } from "../link-type.js";
+import { boolean, number, type Option } from "../options.js";
+import { bridgeMembership, checkPorts, decodePort } from "./bridge-port.js";
+import { KernelLinkType } from "./kernel-link.js";
+
+/** The kernel counts times in hundredths of a second (USER_HZ). */
+const PER_MILLISECOND = 0.1;
+
+/** A bridge. Its ports are values of their own: see bridge-port.ts. */
+export const bridge = new KernelLinkType({
+  type: "BRIDGE",
+  field: "bridge",
+  kinds: ["bridge"],
+  membership: bridgeMembership,
+  options: {
+    stp: stpOption(),
+    priority: number("priority", { default: 32_768, zero: true }),
+    forward_delay: number("forwardDelay", { default: 15_000, scale: PER_MILLISECOND }),
+    hello_time: number("helloTime", { default: 2_000, scale: PER_MILLISECOND }),
+    max_age: number("maxAge", { default: 20_000, scale: PER_MILLISECOND }),
+    ageing_time: number("ageingTime", { default: 300_000, zero: true, scale: PER_MILLISECOND }),
+    vlan_filtering: boolean("vlanFiltering"),
+    vlan_default_pvid: number("vlanDefaultPvid", { default: 1, zero: true }),
+    multicast_snooping: boolean("multicastSnooping", { default: true }),
+  },
+
+  validate: (part, { name = "" }) => [
+    ...checkRange("bridge.priority", part.priority, 0, 0xffff),
+    ...checkRange("bridge.vlan_default_pvid", part.vlan_default_pvid, 0, 4094),
+    ...checkTimes(part),
+    ...checkPorts(part, name),
+  ],
+
+  decodeMore: decodePorts,
+});
+
+/** BR_KERNEL_STP of net/bridge/br_private.h; 2 is a daemon's, and as good. */
+function stpOption(): Option<boolean> {
+  return {
+    encode: (value = false) => ({ stpState: value ? 1 : 0 }),
+    decode: ({ stpState }) => (stpState === 0 || stpState === undefined ? undefined : true),
+  };
+}
+
+/** Limits of net/bridge/br_private_stp.h. 0 is the default. */
+function checkTimes({ forward_delay: delay, hello_time: hello, max_age: age }: BridgeLink): Problems {
+  return [
+    ...(delay ? checkRange("bridge.forward_delay", delay, 2_000, 30_000) : []),
+    ...(hello ? checkRange("bridge.hello_time", hello, 1_000, 10_000) : []),
+    ...(age ? checkRange("bridge.max_age", age, 6_000, 40_000) : []),
+  ];
+}
+
+async function decodePorts(
+  found: FoundLink,
+  links: FoundLinks,
+  expected: BridgeLink | undefined,
+): Promise<Partial<BridgeLink>> {
+  const members = links.membersOf(found);
+  if (members.length === 0) return {};
+  const filters = found.link.data?.vlanFiltering === true;
+  const vlans = filters ? await found.handle.bridgeVlanList() : [];
+  const wanted = new Map(expected?.ports?.map((port) => [port.interface ?? "", port]));
+  const ports = members.map(({ name, link }): BridgeLinkPort => {
+    const own = vlans.find(({ linkIndex }) => linkIndex === link.index)?.vlans ?? [];
+    return decodePort(name, link, own, Number(found.link.data?.vlanDefaultPvid ?? 1), wanted.get(name));
+  });
+  return { ports };
+}

@@ -1,0 +1,44 @@
+import { SouthboundError } from "#core/errors.js";
+import type { Dependency } from "#core/scheduler/types.js";
+import type { Link } from "#plugins/netlink/index.js";
+import { canonicalInterfaceAddress, hostNameAddressKey, hostPresentKey, type Interface } from "#proto/index.js";
+import { namespaceText } from "../../namespaces/index.js";
+import { hostNameOf } from "../host-name.js";
+import type { LinkContext, LinkType } from "../link-type.js";
+
+/**
+ * A link that somebody else makes: hardware, or another program's. It is configured, never made or removed. Its addresses are
+ * the agent's business or, with `link_only`, somebody else's: then those that the value lists are waited for.
+ */
+export const existing: LinkType = {
+  type: "EXISTING",
+  dependencies: (value) => foreignLink(value, hostNameOf(value, existing)),
+  create: (value, context) => findForeignLink(value, hostNameOf(value, existing), context),
+  recreates: (oldValue, newValue) => hostNameOf(oldValue, existing) !== hostNameOf(newValue, existing),
+};
+
+/**
+ * What waits for a link of somebody else waits for: that it exists, since it may be this value that sets it up. The agent
+ * learns of links in its own namespace only (the interface watcher's keys): in another one the link must be there, or the
+ * creation fails and is tried again.
+ */
+export function foreignLink(value: Interface, hostName: string): readonly Dependency[] {
+  if ((value.namespace?.type ?? "UNDEFINED") !== "UNDEFINED") return [];
+  const addresses = value.link_only ? (value.ip_addresses ?? []) : [];
+  return [
+    { label: `an interface ${hostName} in the host`, key: hostPresentKey(hostName) },
+    ...addresses.map((text) => {
+      const address = canonicalInterfaceAddress(text) ?? text;
+      return { label: `address ${address} on ${hostName}`, key: hostNameAddressKey(hostName, address) };
+    }),
+  ];
+}
+
+/** Throws `ENODEV` when there is none. */
+export async function findForeignLink(value: Interface, hostName: string, { handle }: LinkContext): Promise<Link> {
+  const link = await handle.linkByName(hostName);
+  if (link !== undefined) return link;
+  throw new SouthboundError("ENODEV", `there is no interface ${hostName} in ${namespaceText(value.namespace)}`, {
+    field: value.host_if_name ? "host_if_name" : "name",
+  });
+}

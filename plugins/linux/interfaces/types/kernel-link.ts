@@ -1,0 +1,184 @@
+import type { Dependency, InvalidField } from "#core/scheduler/types.js";
+import type { Link } from "#plugins/netlink/index.js";
+import type { Interface, InterfaceType } from "#proto/index.js";
+import { interfacePlaceKey } from "../derived-keys.js";
+import { hostNameOf } from "../host-name.js";
+import type { FoundLink, FoundLinks, LinkContext, LinkField, LinkType, Membership } from "../link-type.js";
+import { removeLink } from "../links.js";
+import { makeLink } from "../make-link.js";
+import {
+  type Attributes,
+  decodeOptions,
+  encodeChanged,
+  encodeFixed,
+  encodeNew,
+  encodeOptions,
+  type Options,
+  sameAttributes,
+} from "../options.js";
+
+/** A type's own part of an interface. */
+export type Part<F extends LinkField> = NonNullable<Interface[F]>;
+
+/** The link that another one stands on: the Ethernet link of a VLAN, the underlay of a tunnel. */
+export interface Below<P> {
+  /** The field of the part that has its logical name. */
+  readonly field: keyof P & string;
+  /** The attribute of the kind that has its index; left out: IFLA_LINK. */
+  readonly attribute?: string;
+}
+
+/** A type whose links are made by one netlink request, described by data. */
+export interface KernelLink<F extends LinkField> {
+  readonly type: InterfaceType;
+  readonly field: F;
+  readonly kinds: readonly [string, ...string[]];
+  /** Which of the kinds a value has. Default: the first. */
+  kindOf?(part: Part<F>): string;
+  readonly options: Options<Part<F>>;
+  /** Fields that share attributes, or that the kernel takes together. */
+  readonly shared?: {
+    /** The kernel takes them when the link is made, and never again. */
+    readonly fixed?: boolean;
+    encode(part: Part<F>): Attributes;
+    decode(attributes: Attributes): Partial<Part<F>>;
+  };
+  readonly below?: Below<Part<F>>;
+  readonly movable?: boolean;
+  readonly membership?: Membership;
+  validate?(part: Part<F>, value: Interface): readonly InvalidField[];
+  /** What it waits for besides its namespace and the link below. */
+  dependencies?(part: Part<F>): readonly Dependency[];
+  /** True when the change cannot be made in place, for another reason than a fixed option. */
+  recreates?(before: Part<F>, after: Part<F>): boolean;
+  /** What is to be done once the link is there. Whatever it throws fails the creation, and the link goes. */
+  finish?(value: Interface, link: Link, context: LinkContext): Promise<void>;
+  /** What the options cannot say of a link. */
+  decodeMore?(found: FoundLink, links: FoundLinks, expected: Part<F> | undefined): Promise<Partial<Part<F>>>;
+}
+
+/** Makes a {@link LinkType} of its description. */
+export class KernelLinkType<F extends LinkField> implements LinkType {
+  readonly type: InterfaceType;
+  readonly field: F;
+  readonly kinds: readonly string[];
+  readonly movable: boolean;
+  readonly membership?: Membership;
+  readonly #spec: KernelLink<F>;
+
+  constructor(spec: KernelLink<F>) {
+    this.#spec = spec;
+    this.type = spec.type;
+    this.field = spec.field;
+    this.kinds = spec.kinds;
+    this.movable = spec.movable ?? false;
+    if (spec.membership !== undefined) this.membership = spec.membership;
+  }
+
+  validate(value: Interface): readonly InvalidField[] {
+    return this.#spec.validate?.(this.#part(value), value) ?? [];
+  }
+
+  dependencies(value: Interface): readonly Dependency[] {
+    const name = this.#belowOf(value);
+    const below = name === "" ? [] : [{ label: `interface ${name}`, key: interfacePlaceKey(name) }];
+    return [...below, ...(this.#spec.dependencies?.(this.#part(value)) ?? [])];
+  }
+
+  async create(value: Interface, context: LinkContext): Promise<Link> {
+    const { options, shared } = this.#spec;
+    const part = this.#part(value);
+    const name = this.#belowOf(value);
+    const place = name === "" ? undefined : context.placeOf(name);
+    const body = {
+      kind: this.#kind(value),
+      data: { ...encodeNew(options, part), ...shared?.encode(part), ...this.#standingOn(value, context) },
+      ...(this.#spec.below?.attribute === undefined && place !== undefined ? { link: place.index } : {}),
+    };
+    const link = await makeLink(value, hostNameOf(value, this), body, context, place);
+    try {
+      await this.#spec.finish?.(value, link, context);
+    } catch (error) {
+      await removeLink(context.handle, link.index);
+      throw error;
+    }
+    return link;
+  }
+
+  same(a: Interface, b: Interface): boolean {
+    return sameAttributes(this.#attributes(a), this.#attributes(b));
+  }
+
+  recreates(before: Interface, after: Interface): boolean {
+    return (
+      this.#kind(before) !== this.#kind(after) ||
+      this.#belowOf(before) !== this.#belowOf(after) ||
+      !sameAttributes(this.#fixed(before), this.#fixed(after)) ||
+      (this.#spec.recreates?.(this.#part(before), this.#part(after)) ?? false)
+    );
+  }
+
+  async update(before: Interface, after: Interface, index: number, context: LinkContext): Promise<void> {
+    if (this.same(before, after)) return;
+    const { options, shared } = this.#spec;
+    const data = {
+      ...encodeChanged(options, this.#part(before), this.#part(after)),
+      ...(shared?.fixed ? {} : shared?.encode(this.#part(after))),
+      ...this.#standingOn(after, context),
+    };
+    await context.handle.linkSet({ index, kind: this.#kind(after), data });
+  }
+
+  remove(_value: Interface, index: number, { handle }: LinkContext): Promise<void> {
+    return removeLink(handle, index);
+  }
+
+  async decode(found: FoundLink, links: FoundLinks, expected: Interface | undefined): Promise<Partial<Interface>> {
+    const { options, shared, below, field } = this.#spec;
+    const data = found.link.data ?? {};
+    const wanted = expected && this.#part(expected);
+    const part = {
+      ...decodeOptions(options, data),
+      ...shared?.decode(data),
+      ...(await this.#spec.decodeMore?.(found, links, wanted)),
+    };
+    if (below === undefined) return { [field]: part };
+    const index = below.attribute === undefined ? undefined : Number(data[below.attribute] ?? 0);
+    // Where nobody looked, nothing says that the link below is another one than it should be.
+    const name = (await links.linkedName(found, index)) ?? (expected && this.#belowOf(expected));
+    return { [field]: name ? { ...part, [below.field]: name } : part };
+  }
+
+  #part(value: Interface): Part<F> {
+    return value[this.field] ?? {};
+  }
+
+  #attributes(value: Interface): Attributes {
+    const { options, shared } = this.#spec;
+    const part = this.#part(value);
+    return { ...encodeOptions(options, part), ...shared?.encode(part) };
+  }
+
+  #fixed(value: Interface): Attributes {
+    const { options, shared } = this.#spec;
+    const part = this.#part(value);
+    return { ...encodeFixed(options, part), ...(shared?.fixed ? shared.encode(part) : {}) };
+  }
+
+  #kind(value: Interface): string {
+    return this.#spec.kindOf?.(this.#part(value)) ?? this.#spec.kinds[0];
+  }
+
+  /** The attribute that says which link it stands on, for the kinds that have one. */
+  #standingOn(value: Interface, context: LinkContext): Attributes {
+    const attribute = this.#spec.below?.attribute;
+    const name = this.#belowOf(value);
+    return attribute === undefined || name === "" ? {} : { [attribute]: context.placeOf(name).index };
+  }
+
+  /** Logical name of the link below; empty when there is none. */
+  #belowOf(value: Interface): string {
+    const { below } = this.#spec;
+    return below === undefined ? "" : String(this.#part(value)[below.field] ?? "");
+  }
+}

@@ -1,0 +1,108 @@
+import type { InvalidField } from "#core/scheduler/types.js";
+import { canonicalInterfaceAddress, type Interface } from "#proto/index.js";
+import { validateNamespace } from "../namespaces/index.js";
+import { checkOther } from "./checks.js";
+import { validateHostName } from "./host-name.js";
+import type { LinkField, LinkType } from "./link-type.js";
+import type { Marker } from "./marker.js";
+import { linkTypeOf, supportedTypes } from "./types/index.js";
+
+const LINK_FIELDS: readonly LinkField[] = [
+  "veth",
+  "tap",
+  "vrf_dev",
+  "bridge",
+  "vxlan",
+  "macvlan",
+  "tuntap",
+  "vlan",
+  "bond",
+  "ipvlan",
+  "geneve",
+  "gre",
+  "wireguard",
+];
+
+const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+
+/** Every wrong field of an interface. */
+export function validateInterface(value: Interface, marker: Marker): readonly InvalidField[] {
+  const type = linkTypeOf(value);
+  return [
+    ...validateName(value, marker),
+    ...validateType(value, type),
+    ...validateHostName(value, type),
+    ...validateNamespace(value.namespace),
+    ...validateAddresses(value.ip_addresses ?? []),
+    ...validateHardwareAddress(value.phys_address),
+    ...validateVrf(value),
+    ...validateUnnumbered(value),
+    ...(type?.validate?.(value) ?? []),
+  ];
+}
+
+function validateName({ name }: Interface, marker: Marker): readonly InvalidField[] {
+  if (!name) return [{ field: "name", problem: "is missing" }];
+  if (Buffer.byteLength(name) > marker.maxNameBytes || name.includes("\0")) {
+    const problem = `is "${name}", expected at most ${marker.maxNameBytes} bytes, none of them zero`;
+    return [{ field: "name", problem }];
+  }
+  return [];
+}
+
+function validateType(value: Interface, type: LinkType | undefined): readonly InvalidField[] {
+  const is = value.type ?? "UNDEFINED";
+  if (type === undefined) {
+    return [{ field: "type", problem: `is ${is}, supported are ${supportedTypes().join(", ")}` }];
+  }
+  return LINK_FIELDS.filter((field) => field !== type.field && value[field] !== undefined).map((field) => ({
+    field,
+    problem: `is set, but does not belong to an interface of type ${is}`,
+  }));
+}
+
+function validateAddresses(addresses: readonly string[]): readonly InvalidField[] {
+  const seen = new Map<string, number>();
+  return addresses.flatMap((text, position): InvalidField[] => {
+    const field = `ip_addresses[${position}]`;
+    const address = canonicalInterfaceAddress(text);
+    if (address === undefined) {
+      return [
+        { field, problem: `is "${text}", expected an address with prefix length such as 10.0.0.1/24 or fd00::1/64` },
+      ];
+    }
+    const first = seen.get(address);
+    if (first !== undefined) return [{ field, problem: `is ${text}, the same as ip_addresses[${first}]` }];
+    seen.set(address, position);
+    return [];
+  });
+}
+
+function validateHardwareAddress(address: string | undefined): readonly InvalidField[] {
+  if (!address) return [];
+  if (!MAC_ADDRESS.test(address)) {
+    return [{ field: "phys_address", problem: `is "${address}", expected a MAC address such as 02:00:00:00:00:01` }];
+  }
+  const multicast = Number.parseInt(address.slice(0, 2), 16) & 1;
+  if (!multicast && !/^[0:]+$/.test(address)) return [];
+  return [{ field: "phys_address", problem: `is ${address}, which no interface can have: it is multicast or zero` }];
+}
+
+function validateVrf({ name, vrf_master_interface: vrf }: Interface): readonly InvalidField[] {
+  return vrf ? checkOther("vrf_master_interface", vrf, name) : [];
+}
+
+function validateUnnumbered({
+  name,
+  unnumbered: lender,
+  ip_addresses: addresses = [],
+  link_only: linkOnly,
+}: Interface) {
+  const field = "unnumbered";
+  if (!lender) return [];
+  if (addresses.length > 0)
+    return [{ field, problem: `is "${lender}", but the interface has ip_addresses of its own` }];
+  if (linkOnly)
+    return [{ field, problem: `is "${lender}", but with link_only addresses are somebody else's business` }];
+  return checkOther(field, lender, name);
+}

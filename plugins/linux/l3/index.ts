@@ -1,0 +1,1 @@
+export { L3Plugin } from "./plugin.js";

@@ -1,0 +1,109 @@
+import type { Dependency, Descriptor, InvalidField, RetrievedValue } from "#core/scheduler/types.js";
+import type { NamespaceHandle, Neighbour } from "#plugins/netlink/index.js";
+import { ARP_PREFIX, type ARPEntry, arpKey, canonicalAddress, interfaceKey, interfaceStateKey } from "#proto/index.js";
+import { INTERFACE_DESCRIPTOR, type InterfaceIndex } from "../interfaces/index.js";
+import { isCode } from "../namespaces/index.js";
+import { TENUTO_PROTOCOL } from "../protocol.js";
+import { placeOf, placesOf } from "./place.js";
+
+/** NUD_PERMANENT of linux/neighbour.h: never asked for, never forgotten. */
+const PERMANENT = 0x80;
+
+const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+
+/** Static neighbour entries, IPv4 and IPv6, marked as ours by NDA_PROTOCOL. The kernel drops them when the link goes down. */
+export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
+  readonly name = "linux-neighbour";
+  readonly prefix = ARP_PREFIX;
+  readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
+
+  constructor(private readonly interfaces: InterfaceIndex) {}
+
+  validate(_key: string, value: ARPEntry): readonly InvalidField[] {
+    const problems: InvalidField[] = [];
+    if (!value.interface) problems.push({ field: "interface", problem: "is missing" });
+    if (canonicalAddress(value.ip_address ?? "") === undefined) {
+      const problem = `is "${value.ip_address ?? ""}", expected an address without prefix length such as 10.0.0.1`;
+      problems.push({ field: "ip_address", problem });
+    }
+    if (!MAC_ADDRESS.test(value.hw_address ?? "")) {
+      const problem = `is "${value.hw_address ?? ""}", expected a MAC address such as 02:00:00:00:00:01`;
+      problems.push({ field: "hw_address", problem });
+    }
+    return problems;
+  }
+
+  dependencies(_key: string, value: ARPEntry): readonly Dependency[] {
+    const name = value.interface ?? "";
+    return [
+      { label: `interface ${name}`, key: interfaceKey(name) },
+      { label: `interface ${name} to be up`, key: interfaceStateKey(name, true) },
+    ];
+  }
+
+  equivalent(_key: string, a: ARPEntry, b: ARPEntry): boolean {
+    return (
+      a.interface === b.interface &&
+      canonicalAddress(a.ip_address ?? "") === canonicalAddress(b.ip_address ?? "") &&
+      a.hw_address?.toLowerCase() === b.hw_address?.toLowerCase()
+    );
+  }
+
+  async create(key: string, value: ARPEntry): Promise<undefined> {
+    const { handle, index } = placeOf(this.interfaces, value.interface ?? "", key);
+    await handle.neighSet(kernelNeighbour(value, index));
+  }
+
+  async update(key: string, _oldValue: ARPEntry, newValue: ARPEntry): Promise<undefined> {
+    await this.create(key, newValue);
+  }
+
+  async delete(_key: string, value: ARPEntry): Promise<void> {
+    const metadata = this.interfaces.get(value.interface ?? "");
+    const handle = this.interfaces.namespaceOf(value.interface ?? "");
+    if (metadata === undefined || handle === undefined) return;
+    try {
+      await handle.neighDel({ linkIndex: metadata.index, address: canonicalAddress(value.ip_address ?? "") ?? "" });
+    } catch (error) {
+      if (!isCode(error, "ENOENT", "ENODEV", "ENXIO")) throw error;
+    }
+  }
+
+  async retrieve(
+    correlate: readonly RetrievedValue<ARPEntry, undefined>[],
+  ): Promise<readonly RetrievedValue<ARPEntry, undefined>[]> {
+    const expected = new Set(correlate.map(({ key }) => key));
+    const places = placesOf(this.interfaces);
+    return (await Promise.all(places.map((handle) => this.#retrieveFrom(handle, expected)))).flat();
+  }
+
+  async #retrieveFrom(
+    handle: NamespaceHandle,
+    expected: ReadonlySet<string>,
+  ): Promise<readonly RetrievedValue<ARPEntry, undefined>[]> {
+    const neighbours = await handle.neighList();
+    return neighbours.filter(isPermanent).flatMap((neighbour): RetrievedValue<ARPEntry, undefined>[] => {
+      const name = this.interfaces.byIndex(handle.identity, neighbour.linkIndex)?.name;
+      if (name === undefined) return [];
+      const ipAddress = canonicalAddress(neighbour.address) ?? neighbour.address;
+      const key = arpKey(name, ipAddress);
+      if (neighbour.protocol !== TENUTO_PROTOCOL && !expected.has(key)) return [];
+      const value: ARPEntry = { interface: name, ip_address: ipAddress, hw_address: neighbour.linkAddress ?? "" };
+      return [{ key, value, origin: "northbound" }];
+    });
+  }
+}
+
+function kernelNeighbour(value: ARPEntry, linkIndex: number): Neighbour {
+  return {
+    linkIndex,
+    address: canonicalAddress(value.ip_address ?? "") ?? "",
+    linkAddress: (value.hw_address ?? "").toLowerCase(),
+    state: PERMANENT,
+    protocol: TENUTO_PROTOCOL,
+  };
+}
+
+function isPermanent({ state }: Neighbour): boolean {
+  return ((state ?? 0) & PERMANENT) !== 0;
+}

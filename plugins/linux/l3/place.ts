@@ -1,0 +1,41 @@
+import { SouthboundError } from "#core/errors.js";
+import type { Scheduler } from "#core/scheduler/types.js";
+import type { NamespaceHandle } from "#plugins/netlink/index.js";
+import { type Interface, interfaceKey } from "#proto/index.js";
+import type { InterfaceIndex } from "../interfaces/index.js";
+import { MAIN_TABLE } from "./route-kernel.js";
+
+/** Where an interface's routes and neighbours go: its namespace and its index there. */
+export interface Place {
+  readonly handle: NamespaceHandle;
+  readonly index: number;
+}
+
+/** Throws `SouthboundError` (`ENODEV`) that names the field when the interface does not exist. */
+export function placeOf(interfaces: InterfaceIndex, name: string, key: string, field = "outgoing_interface"): Place {
+  const metadata = interfaces.get(name);
+  const handle = interfaces.namespaceOf(name);
+  if (metadata === undefined || handle === undefined) {
+    throw new SouthboundError("ENODEV", `${key}: ${field}: interface ${name} is not there`, { key, field });
+  }
+  return { handle, index: metadata.index };
+}
+
+/** Every namespace that has an interface of ours, once. */
+export function placesOf(interfaces: InterfaceIndex): readonly NamespaceHandle[] {
+  const handles = new Map<string, NamespaceHandle>();
+  for (const { name, namespaceIdentity } of interfaces.all()) {
+    const handle = interfaces.namespaceOf(name);
+    if (handle !== undefined) handles.set(namespaceIdentity, handle);
+  }
+  return [...handles.values()];
+}
+
+/** The routing table of an interface: that of the VRF it belongs to, else the main table. */
+export function tableOf(scheduler: Pick<Scheduler, "wanted">, interfaceName: string): number {
+  const own: Interface | undefined = scheduler.wanted(interfaceKey(interfaceName));
+  const vrf = own?.vrf_master_interface;
+  if (!vrf) return MAIN_TABLE;
+  const device: Interface | undefined = scheduler.wanted(interfaceKey(vrf));
+  return device?.vrf_dev?.routing_table || MAIN_TABLE;
+}

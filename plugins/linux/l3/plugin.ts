@@ -1,0 +1,33 @@
+import { ModelRegistry } from "#core/model/types.js";
+import { inject, type Plugin, plugin } from "#core/plugin/index.js";
+import { Scheduler } from "#core/scheduler/token.js";
+import { arpModel, routeModel, ruleModel } from "#proto/index.js";
+import { InterfaceIndex } from "../interfaces/index.js";
+import { Namespaces } from "../namespaces/index.js";
+import { ValueLeases } from "./leases.js";
+import { NeighbourDescriptor } from "./neighbour.js";
+import { LinkLocalRouteDescriptor, RouteDescriptor } from "./route.js";
+import { RuleDescriptor } from "./rule.js";
+
+/** Routes, static neighbour entries and policy rules. */
+@plugin({ name: "linux-l3", description: "Linux routes, static neighbour (ARP, NDP) entries and policy rules." })
+export class L3Plugin implements Plugin {
+  constructor(
+    @inject(Scheduler) private readonly scheduler: Scheduler,
+    @inject(ModelRegistry) private readonly models: ModelRegistry,
+    @inject(InterfaceIndex) private readonly interfaces: InterfaceIndex,
+    @inject(Namespaces) private readonly namespaces: Namespaces,
+  ) {}
+
+  init(): void {
+    const { scheduler, interfaces, namespaces } = this;
+    const leases = new ValueLeases(namespaces);
+    this.models.register(routeModel);
+    this.models.register(arpModel);
+    this.models.register(ruleModel);
+    scheduler.registerDescriptor(new RouteDescriptor({ interfaces, scheduler, namespaces, leases }));
+    scheduler.registerDescriptor(new LinkLocalRouteDescriptor());
+    scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
+    scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases }));
+  }
+}

@@ -1,0 +1,194 @@
+import { InvalidInputError, SouthboundError } from "#core/errors.js";
+import type { Dependency, Descriptor, InvalidField, KeyedValue, RetrievedValue } from "#core/scheduler/types.js";
+import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
+import {
+  interfaceKey,
+  interfaceStateKey,
+  LINK_LOCAL_ROUTE_PREFIX,
+  linkLocalRouteKey,
+  ROUTE_PREFIX,
+  type Route,
+} from "#proto/index.js";
+import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
+import { isCode } from "../namespaces/index.js";
+import { placeOf, tableOf } from "./place.js";
+import { gatewayDependencies } from "./reachable.js";
+import {
+  hopsOf,
+  isOnLink,
+  kernelRoute,
+  leadsNowhere,
+  MAIN_TABLE,
+  type PlainHop,
+  type PlainRoute,
+  plainRoute,
+  routeIdentity,
+} from "./route-kernel.js";
+import {
+  means,
+  type RetrievedRoute,
+  type RouteMetadata,
+  RouteReader,
+  type RouteReaderParts,
+} from "./route-retrieval.js";
+import { validateRoute } from "./route-validation.js";
+import { SharedDependencies } from "./shared-dependencies.js";
+
+/** What deleting a route says when it is gone already: with its link, its namespace or its gateway. */
+const GONE = ["ESRCH", "ENODEV", "ENETUNREACH"] as const;
+
+/**
+ * Static routes. They are marked as ours by their protocol number and wait for their interfaces to be up and their gateways to be
+ * reachable; the kernel drops them when the interface goes down. A route goes to the table of its interface's VRF unless it
+ * names another.
+ */
+export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
+  readonly name = "linux-route";
+  readonly prefix = ROUTE_PREFIX;
+  readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
+  readonly #parts: RouteReaderParts;
+  readonly #reader: RouteReader;
+  readonly #nextHops = new SharedDependencies();
+
+  constructor(parts: RouteReaderParts) {
+    this.#parts = parts;
+    this.#reader = new RouteReader(parts);
+  }
+
+  validate(_key: string, value: Route): readonly InvalidField[] {
+    return validateRoute(value);
+  }
+
+  dependencies(_key: string, value: Route): readonly Dependency[] {
+    if (leadsNowhere(value)) return this.#parts.namespaces.dependencies(value.namespace);
+    const [first, ...others] = hopsOf(value).map((hop) => this.#hopDependencies(hop));
+    return first !== undefined && others.length === 0 ? first : [first ?? [], ...others].flat();
+  }
+
+  /** A route to the link makes gateways in its network reachable. */
+  derivedValues(_key: string, value: Route): readonly KeyedValue[] {
+    if (!isOnLink(value)) return [];
+    const { destination, hops } = plainRoute(value);
+    const names = new Set(hops.map((hop) => hop.interface));
+    return [...names].map((name) => ({ key: linkLocalRouteKey(name, destination), value: {} }));
+  }
+
+  equivalent(_key: string, a: Route, b: Route): boolean {
+    return means(a, b);
+  }
+
+  async create(key: string, value: Route): Promise<RouteMetadata> {
+    const { handle, request, table } = this.#request(key, value);
+    const add = async (namespace: NamespaceHandle): Promise<void> => {
+      try {
+        await namespace.routeAdd(request);
+      } catch (error) {
+        throw isCode(error, "EEXIST") ? taken(key, value, error) : error;
+      }
+    };
+    if (handle !== undefined) await add(handle);
+    else await this.#parts.leases.during(key, value.namespace, (lease) => add(lease.handle));
+    return { table };
+  }
+
+  /** The kernel tells routes apart by destination, table and metric. */
+  updateWithRecreate(_key: string, oldValue: Route, newValue: Route, { table }: RouteMetadata): boolean {
+    const [before, after] = [plainRoute(oldValue), plainRoute(newValue)];
+    return (
+      before.metric !== after.metric ||
+      before.type !== after.type ||
+      before.namespace !== after.namespace ||
+      table !== this.#tableOf(after)
+    );
+  }
+
+  async update(key: string, _oldValue: Route, newValue: Route): Promise<RouteMetadata> {
+    const { handle, request, table } = this.#request(key, newValue);
+    await (handle ?? this.#parts.leases.get(key)?.handle)?.routeReplace(request);
+    return { table };
+  }
+
+  async delete(key: string, value: Route, { table }: RouteMetadata): Promise<void> {
+    const route = plainRoute(value);
+    const [hop] = route.hops;
+    const linkIndex = hop === undefined ? undefined : this.#parts.interfaces.get(hop.interface)?.index;
+    const handle =
+      hop === undefined ? this.#parts.leases.get(key)?.handle : this.#parts.interfaces.namespaceOf(hop.interface);
+    const single = route.hops.length === 1 && linkIndex !== undefined ? { linkIndex } : {};
+    try {
+      await handle?.routeDel({ ...routeIdentity(route, table), ...single });
+    } catch (error) {
+      if (!isCode(error, ...GONE)) throw error;
+    }
+    this.#parts.leases.drop(key);
+  }
+
+  retrieve(
+    correlate: readonly RetrievedValue<Route, RouteMetadata>[],
+    only?: ReadonlySet<string>,
+  ): Promise<readonly RetrievedRoute[]> {
+    const expected = new Map(correlate.map(({ key, value }) => [key, value]));
+    const present = new Set(correlate.flatMap(({ key, metadata }) => (metadata === undefined ? [] : key)));
+    return this.#reader.read({ expected, present }, only !== undefined);
+  }
+
+  #hopDependencies({ interface: name, gateway, onLink }: PlainHop): readonly Dependency[] {
+    const through = onLink ? "" : gateway;
+    return this.#nextHops.dependencies(`${name} ${through}`, () => [
+      { label: `interface ${name}`, key: interfaceKey(name) },
+      { label: `interface ${name} to be up`, key: interfaceStateKey(name, true) },
+      ...(through === "" ? [] : gatewayDependencies(through, name)),
+    ]);
+  }
+
+  #tableOf({ table, hops }: PlainRoute): number {
+    const [hop] = hops;
+    return table || (hop === undefined ? MAIN_TABLE : tableOf(this.#parts.scheduler, hop.interface));
+  }
+
+  /** What to ask of the kernel, and of which namespace; that of a route that leads nowhere is leased by the caller. */
+  #request(key: string, value: Route): { handle: NamespaceHandle | undefined; request: KernelRoute; table: number } {
+    const route = plainRoute(value);
+    const table = this.#tableOf(route);
+    const { handle, indexOf } = this.#exits(key, route.hops);
+    return { handle, request: kernelRoute(route, { table, indexOf }), table };
+  }
+
+  /** The namespace that a route's interfaces are in, and their indexes there. */
+  #exits(key: string, hops: readonly PlainHop[]): Exits {
+    const [first, ...more] = hops;
+    if (first !== undefined && more.length === 0) {
+      const { handle, index } = placeOf(this.#parts.interfaces, first.interface, key);
+      return { handle, indexOf: () => index };
+    }
+    const places = new Map(
+      hops.map(({ interface: name }) => [name, placeOf(this.#parts.interfaces, name, key, "next_hops")]),
+    );
+    const [handle, ...others] = new Map(
+      [...places.values()].map((place) => [place.handle.identity, place.handle]),
+    ).values();
+    if (others.length > 0) {
+      const message = `${key}: next_hops: the interfaces ${[...places.keys()].join(", ")} are in different namespaces`;
+      throw new InvalidInputError("ROUTE_NAMESPACES", message, { key, field: "next_hops" });
+    }
+    return { handle, indexOf: (name) => places.get(name)?.index ?? 0 };
+  }
+}
+
+interface Exits {
+  /** `undefined` for a route that leads nowhere. */
+  readonly handle: NamespaceHandle | undefined;
+  readonly indexOf: (interfaceName: string) => number;
+}
+
+/** That a network is on the link of an interface, derived from a route: what gateways depend on. There is nothing to do for it. */
+export class LinkLocalRouteDescriptor implements Descriptor {
+  readonly name = "linux-link-local-route";
+  readonly prefix = LINK_LOCAL_ROUTE_PREFIX;
+}
+
+function taken(key: string, value: Route, cause: unknown): SouthboundError {
+  const metric = value.metric === undefined ? "the same metric" : `metric ${value.metric}`;
+  const message = `another route to ${plainRoute(value).destination} with ${metric} is there already, which is left alone`;
+  return new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
+}

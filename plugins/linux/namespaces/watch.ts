@@ -1,0 +1,216 @@
+import { existsSync } from "node:fs";
+import type { Dependency, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
+import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
+import type { NetNamespace } from "#proto/index.js";
+import { isCode } from "./named.js";
+import { namespaceKey, namespaceKind, namespaceLabel, namespaceText, OWN_NAMESPACE_KEY } from "./reference.js";
+
+/** What opening the namespace of a process or file says that is gone. A process that has ended, but was not waited for, has none. */
+const GONE = ["ENOENT", "ESRCH", "ENODEV", "EINVAL"] as const;
+
+interface Leases {
+  count: number;
+  readonly handle: NamespaceHandle;
+}
+
+/** A reference that values use, or wait for. */
+export interface Watched {
+  readonly namespace: NetNamespace;
+  /** Wanted values in it. */
+  readonly wantedBy: Set<string>;
+  /** By the identity of the namespace that the reference led to when they were made. */
+  readonly leases: Map<string, Leases>;
+  /** Nothing can be made there: it is gone, or what was made in the namespace it led to before is still being removed. */
+  away: boolean;
+  /** Its key is known to the scheduler. */
+  announced: boolean;
+  /** The agent made the namespace: it is made again when somebody else removes it. */
+  ours: boolean;
+}
+
+export interface NamespaceWatchOptions {
+  readonly netlink: Pick<Netlink, "open">;
+  readonly scheduler: Pick<Scheduler, "notify">;
+  /** How the netlink room finds the namespace; `undefined` for a microservice that does not run. */
+  readonly locate: (namespace: NetNamespace) => NamespaceRef | undefined;
+}
+
+/**
+ * Whether the namespaces that values refer to are there. Values in a namespace depend on it; when it goes, they are taken away
+ * (their links are still within reach: a namespace lives for as long as a socket in it does) and are pending until the
+ * reference leads to a namespace again.
+ *
+ * A reference counts as there until somebody has seen it go, since a named namespace that is missing is made, and a process is not
+ * known before a value names it: {@link dependencies} rests on the key of the agent's own namespace, which is always there,
+ * for as long as nothing is known to be wrong with the reference, and on the reference's own key after that.
+ */
+export class NamespaceWatch {
+  readonly #options: NamespaceWatchOptions;
+  /** By `namespaceText`. */
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(options: NamespaceWatchOptions) {
+    this.#options = options;
+  }
+
+  dependencies(namespace: NetNamespace | undefined): readonly Dependency[] {
+    const own = namespaceKey(namespace);
+    if (namespace === undefined || own === undefined) return [];
+    const matches = (key: string) => key === own || (key === OWN_NAMESPACE_KEY && this.#seemsThere(namespace));
+    return [{ label: namespaceLabel(namespace), anyOf: { prefixes: [own, OWN_NAMESPACE_KEY], matches } }];
+  }
+
+  /** The keys that values can depend on now. */
+  announced(): readonly RetrievedValue[] {
+    const keys = [...this.#watched.values()].flatMap(({ announced, namespace }) =>
+      announced ? (namespaceKey(namespace) ?? []) : [],
+    );
+    return [OWN_NAMESPACE_KEY, ...keys].map((key) => ({ key, value: {}, origin: "southbound" }));
+  }
+
+  /** Wanted values that are in that named namespace, or wait for it? */
+  isWanted(name: string): boolean {
+    return (this.#watched.get(namespaceText({ type: "NSID", reference: name }))?.wantedBy.size ?? 0) > 0;
+  }
+
+  /** The value under `key` wants to be in `namespace` from now on, and not in `before`. */
+  wants(key: string, namespace: NetNamespace | undefined, before: NetNamespace | undefined): void {
+    if (before !== undefined && namespaceText(before) !== namespaceText(namespace)) {
+      const watched = this.#watched.get(namespaceText(before));
+      watched?.wantedBy.delete(key);
+      this.#forgetUnused(namespaceText(before));
+    }
+    if (namespace === undefined || namespaceKey(namespace) === undefined) return;
+    this.#entry(namespace).wantedBy.add(key);
+  }
+
+  /** A lease was made; `ours`: of a namespace that the agent made. Returns what to call when it is released. */
+  leased(namespace: NetNamespace, handle: NamespaceHandle, ours: boolean): () => void {
+    const watched = this.#entry(namespace);
+    watched.ours = ours;
+    const leases = watched.leases.get(handle.identity) ?? { count: 0, handle };
+    watched.leases.set(handle.identity, leases);
+    leases.count += 1;
+    return () => {
+      leases.count -= 1;
+      if (leases.count === 0) watched.leases.delete(handle.identity);
+      this.#forgetUnused(namespaceText(namespace));
+    };
+  }
+
+  /** A way to the namespace that the reference led to, and in which values still are. */
+  lastPlace(namespace: NetNamespace | undefined): NamespaceRef | undefined {
+    const [leases] = this.#watched.get(namespaceText(namespace))?.leases.values() ?? [];
+    return leases === undefined ? undefined : { kind: "path", path: `/proc/self/fd/${leases.handle.fd}` };
+  }
+
+  /** Looks where references lead now: all, or only those that `selects` says. */
+  async check(selects: (watched: Watched) => boolean = () => true): Promise<void> {
+    await Promise.all([...this.#watched.values()].filter(selects).map((watched) => this.#check(watched)));
+  }
+
+  async #check(watched: Watched): Promise<void> {
+    if (watched.leases.size === 0) {
+      if (await this.#isThere(watched)) this.#arrive(watched);
+      else if (watched.announced) this.#depart(watched);
+      else if (!isNamed(watched.namespace)) watched.away = true;
+      return;
+    }
+    const identity = await this.#identify(watched.namespace);
+    const moved = [...watched.leases.keys()].some((leased) => leased !== identity);
+    if (!moved && watched.away) this.#arrive(watched);
+    else if (moved && !watched.away) this.#depart(watched);
+  }
+
+  #depart(watched: Watched): void {
+    watched.away = true;
+    watched.announced = false;
+    this.#notify(watched.namespace, undefined);
+  }
+
+  #arrive(watched: Watched): void {
+    watched.away = false;
+    if (watched.announced) return;
+    watched.announced = true;
+    this.#notify(watched.namespace, {});
+  }
+
+  #notify(namespace: NetNamespace, value: object | undefined): void {
+    const key = namespaceKey(namespace);
+    if (key !== undefined) this.#options.scheduler.notify([{ key, value }]);
+  }
+
+  #seemsThere(namespace: NetNamespace): boolean {
+    return !this.#watched.get(namespaceText(namespace))?.away && this.#exists(namespace);
+  }
+
+  async #isThere({ namespace, away, ours }: Watched): Promise<boolean> {
+    if (!isNamed(namespace)) return this.#exists(namespace);
+    return (away && ours) || (await this.#identify(namespace)) !== undefined;
+  }
+
+  /** Does the reference lead anywhere? Of named namespaces, which are made when they are missing, always true. */
+  #exists(namespace: NetNamespace): boolean {
+    const ref = this.#options.locate(namespace);
+    switch (ref?.kind) {
+      case undefined:
+        return false;
+      case "pid":
+        return existsSync(`/proc/${ref.pid}/ns/net`);
+      case "path":
+        return existsSync(ref.path);
+      default:
+        return true;
+    }
+  }
+
+  async #identify(namespace: NetNamespace): Promise<string | undefined> {
+    const ref = this.#options.locate(namespace);
+    if (ref === undefined) return undefined;
+    try {
+      const handle = await this.#options.netlink.open(ref);
+      handle.close();
+      return handle.identity;
+    } catch (error) {
+      if (isCode(error, ...GONE)) return undefined;
+      throw error;
+    }
+  }
+
+  #entry(namespace: NetNamespace): Watched {
+    const text = namespaceText(namespace);
+    const known = this.#watched.get(text);
+    if (known !== undefined) return known;
+    const watched: Watched = {
+      namespace,
+      wantedBy: new Set(),
+      leases: new Map(),
+      away: false,
+      announced: false,
+      ours: false,
+    };
+    this.#watched.set(text, watched);
+    return watched;
+  }
+
+  #forgetUnused(text: string): void {
+    const watched = this.#watched.get(text);
+    if (watched === undefined || watched.wantedBy.size > 0 || watched.leases.size > 0) return;
+    this.#watched.delete(text);
+    if (watched.announced) this.#notify(watched.namespace, undefined);
+  }
+}
+
+function isNamed(namespace: NetNamespace): boolean {
+  return namespaceKind(namespace) === "NSID";
+}
+
+/** References whose coming is told by nobody, or whose values wait to be brought back. */
+export function isUnsettled({ namespace, away, leases }: Watched): boolean {
+  return away || (leases.size === 0 && !isNamed(namespace));
+}
+
+/** @param reference name, process id … as in `NetNamespace.reference`. */
+export function isReference(kind: NonNullable<NetNamespace["type"]>, reference: string) {
+  return ({ namespace }: Watched) => namespaceKind(namespace) === kind && namespace.reference === reference;
+}

@@ -1,0 +1,123 @@
+import { InvalidInputError, TenutoError } from "#core/errors.js";
+import type { Encoding, ModelRegistry } from "#core/model/types.js";
+import { fitResult } from "#core/northbound/fit.js";
+import type { GroupRequest, Northbound, Transaction, TransactionResult } from "#core/northbound/index.js";
+import type { TransactionParts } from "#core/northbound/parts.js";
+import type { ConfigRequest } from "#proto/nats.js";
+import { splitToFit } from "./fit.js";
+import { errorReply, jsonBytes, type Outgoing, outgoing, requestEncoding } from "./messages.js";
+import { decodeRequest, type ListRequest, REQUESTS } from "./requests.js";
+
+/** A request as it came. */
+export interface Incoming {
+  readonly data: Uint8Array;
+  readonly contentType: string;
+  /** Header `tenuto-part`, empty without. */
+  readonly part: string;
+}
+
+const TRANSACTION = "tenuto.v1.Transaction";
+const RESULT = "tenuto.v1.TransactionResult";
+
+/**
+ * Turns requests into answers: decodes them, asks the agent, and encodes what it says in the encoding of the request and in
+ * messages no larger than the broker takes. Never throws: an error is an answer too.
+ */
+export class Answers {
+  readonly #registry: ModelRegistry;
+  readonly #northbound: Northbound;
+  readonly #parts: TransactionParts;
+
+  constructor(registry: ModelRegistry, northbound: Northbound, parts: TransactionParts) {
+    this.#registry = registry;
+    this.#northbound = northbound;
+    this.#parts = parts;
+  }
+
+  /** `limit`: bytes of a message. A commit and whatever has a single result is answered with one message. */
+  async answer(kind: ConfigRequest, incoming: Incoming, limit: number): Promise<readonly Outgoing[]> {
+    const encoding = requestEncoding(incoming.data, incoming.contentType);
+    try {
+      if (kind === "commit") return [await this.#commit(incoming, encoding, limit)];
+      const request = REQUESTS[kind];
+      const decoded = decodeRequest(this.#registry, request.message, incoming.data, incoming.contentType);
+      return "reply" in request
+        ? await this.#list(request, decoded, encoding, limit)
+        : [this.#result(await request.handle(this.#northbound, decoded), encoding, limit)];
+    } catch (error) {
+      return [errorReply(error)];
+    }
+  }
+
+  /** The answer to a request that is a plugin's own. */
+  async answerGroup(request: GroupRequest, { data, contentType }: Incoming): Promise<readonly Outgoing[]> {
+    const encoding = requestEncoding(data, contentType);
+    try {
+      const argument = decodeRequest(this.#registry, request.message, data, contentType);
+      return [outgoing(this.#encode(request.reply, await request.handle(argument), encoding), encoding)];
+    } catch (error) {
+      return [errorReply(error)];
+    }
+  }
+
+  /** A transaction that can never be applied is REJECTED. Anything else that goes wrong is ours, and thrown. */
+  async #commit(incoming: Incoming, encoding: Encoding, limit: number): Promise<Outgoing> {
+    let transaction: Transaction | undefined;
+    try {
+      transaction = this.#registry.decodeMessage<Transaction>(TRANSACTION, incoming.data, incoming.contentType);
+      return this.#result(await this.#commitPart(incoming, transaction), encoding, limit);
+    } catch (error) {
+      if (!(error instanceof TenutoError) || error.kind !== "invalid-input") throw error;
+      const rejected = { ...emptyResult(transaction?.id ?? idOf(incoming.data), "REJECTED"), error: error.message };
+      // Bytes that are nothing are no protobuf either: their sender can read JSON at least.
+      const readable = transaction === undefined && incoming.contentType === "" ? "json" : encoding;
+      return this.#result(rejected, readable, limit);
+    }
+  }
+
+  async #commitPart({ part, data }: Incoming, transaction: Transaction): Promise<TransactionResult> {
+    const whole = part === "" ? transaction : this.#parts.add({ position: part, transaction, bytes: data.length });
+    return whole === undefined
+      ? emptyResult(transaction.id ?? "", "PART")
+      : await this.#northbound.commit(whole, "nats");
+  }
+
+  #result(result: TransactionResult, encoding: Encoding, limit: number): Outgoing {
+    const encode = (fitting: TransactionResult): Uint8Array => this.#encode(RESULT, fitting, encoding);
+    return outgoing(fitResult(result, limit, encode), encoding);
+  }
+
+  async #list(request: ListRequest, decoded: object, encoding: Encoding, limit: number): Promise<readonly Outgoing[]> {
+    const { message, field } = request.reply;
+    const items = await request.handle(this.#northbound, decoded);
+    const messages = splitToFit(items, limit, (some) => this.#encode(message, { [field]: some }, encoding));
+    if (messages.some(({ length }) => length > limit)) {
+      throw new InvalidInputError(
+        "TOO_LARGE",
+        `one of the ${field} is larger than a message of the broker (${limit} bytes)`,
+      );
+    }
+    return messages.map((data) => outgoing(data, encoding));
+  }
+
+  /** What the agent says is the contract's JSON already. */
+  #encode(message: string, value: object, encoding: Encoding): Uint8Array {
+    return encoding === "json" ? jsonBytes(value) : this.#registry.encodeMessage(message, value, encoding);
+  }
+}
+
+function emptyResult(id: string, outcome: "PART" | "REJECTED"): TransactionResult {
+  return { id, seq: 0, outcome, error: "", values: [], operations: [] };
+}
+
+/** The id of a transaction that could not be decoded, so that its sender can tell which one was rejected. */
+function idOf(data: Uint8Array): string {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
+    const id = typeof parsed === "object" && parsed !== null && "id" in parsed ? parsed.id : "";
+    return typeof id === "string" ? id : "";
+  } catch (error) {
+    if (error instanceof SyntaxError) return "";
+    throw error;
+  }
+}

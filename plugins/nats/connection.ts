@@ -1,0 +1,148 @@
+import { connect, Events, type NatsConnection } from "nats";
+import type { Logger } from "#core/logging/types.js";
+import { Backoff, pause } from "./backoff.js";
+import type { Conditions } from "./conditions.js";
+import type { NatsConfig } from "./config.js";
+import { connectOptions } from "./connect-options.js";
+import { connectFailure } from "./failure.js";
+
+/** One connection, from the moment it stands until it is lost. */
+export interface Session {
+  readonly connection: NatsConnection;
+  /** Aborts when the connection is gone, or is about to be closed. */
+  readonly signal: AbortSignal;
+}
+
+export type SessionListener = (session: Session) => void;
+
+/** Resolves when the broker has taken everything that was sent, or the session is over: a flush then never settles. */
+export async function flushed({ connection }: Session): Promise<void> {
+  await Promise.race([connection.flush().catch(() => connection.closed()), connection.closed()]);
+}
+
+interface ConnectionContext {
+  readonly config: NatsConfig;
+  /** What the broker's monitoring shows. */
+  readonly name: string;
+  readonly log: Logger;
+  readonly conditions: Conditions;
+}
+
+/**
+ * Keeps the agent connected, for ever: a connection that fails or is lost is replaced after a pause with backoff and jitter.
+ *
+ * Each connection is a {@link Session} of its own and whoever needs the bus sets itself up anew for it. The library can
+ * reconnect by itself, but gives up after two refusals of the same credentials, keeps credentials it once read, and drops
+ * what was written meanwhile; with sessions there is one way in, at start as after a loss.
+ */
+export class BusConnection {
+  readonly #context: ConnectionContext;
+  readonly #listeners: SessionListener[] = [];
+  readonly #closing = new AbortController();
+  /** Servers of the cluster that a server told us about. */
+  #discovered: readonly string[] = [];
+  #session: Session | undefined;
+  /** Of the session. */
+  #ended = new AbortController();
+
+  constructor(context: ConnectionContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Called for every connection, in order of registration. The listener must not throw, and says in the conditions when it is
+   * not yet set up. Register before `start`.
+   */
+  onSession(listener: SessionListener): void {
+    this.#listeners.push(listener);
+  }
+
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  /** Begins to connect and returns at once. */
+  start(): void {
+    const { config, conditions } = this.#context;
+    if (config.url === "") {
+      conditions.impaired("connection", "no NATS server was given: set nats.url or start with --nats URL");
+      return;
+    }
+    conditions.impaired("connection", "not connected to NATS yet");
+    void this.#run();
+  }
+
+  /** Sends what is buffered and closes; after `drain_timeout` without it. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#ended.abort();
+    const connection = this.#session?.connection;
+    if (connection === undefined || connection.isClosed()) return;
+    const deadline = new AbortController();
+    await Promise.race([connection.drain(), pause(this.#context.config.drain_timeout, deadline.signal)]);
+    deadline.abort();
+    await connection.close();
+  }
+
+  async #run(): Promise<void> {
+    const { reconnect_min, reconnect_max } = this.#context.config;
+    const backoff = new Backoff(reconnect_min, reconnect_max);
+    const closing = this.#closing.signal;
+    while (!closing.aborted) {
+      const connection = await this.#connect();
+      if (connection !== undefined) {
+        const since = performance.now();
+        await this.#serve(connection);
+        // A server that accepts and hangs up at once is as good as one that refuses.
+        if (performance.now() - since > reconnect_max) backoff.reset();
+      }
+      await backoff.wait(closing);
+    }
+  }
+
+  async #connect(): Promise<NatsConnection | undefined> {
+    const { config, name, conditions, log } = this.#context;
+    try {
+      const connection = await connect(connectOptions(config, name, this.#discovered));
+      if (!this.#closing.signal.aborted) return connection;
+      await connection.close();
+    } catch (error) {
+      const reason = connectFailure(error, config.url);
+      if (!this.#closing.signal.aborted && conditions.impaired("connection", reason)) log.warn({ err: error }, reason);
+    }
+    return undefined;
+  }
+
+  async #serve(connection: NatsConnection): Promise<void> {
+    const { config, conditions, log } = this.#context;
+    const server = connection.getServer();
+    this.#discovered = connection.info?.connect_urls ?? [];
+    log.info({ server, version: connection.info?.version }, "connected to NATS");
+    void this.#logErrors(connection);
+
+    this.#ended = new AbortController();
+    this.#session = { connection, signal: this.#ended.signal };
+    for (const listener of this.#listeners) listener(this.#session);
+    conditions.fine("connection");
+    const error = await connection.closed();
+    this.#ended.abort();
+    this.#session = undefined;
+
+    if (this.#closing.signal.aborted) return;
+    const reason = error ? connectFailure(error, config.url) : `the NATS server at ${server} closed the connection`;
+    conditions.impaired("connection", reason);
+    log.warn(reason);
+  }
+
+  /** What the broker complains about while the connection goes on, for example a subject we may not use. */
+  async #logErrors(connection: NatsConnection): Promise<void> {
+    const { log } = this.#context;
+    for await (const status of connection.status()) {
+      if (status.type === Events.Error) {
+        log.warn({ error: status.data, permission: status.permissionContext }, "the NATS server reports an error");
+      } else if (status.type === Events.LDM) {
+        log.info({ server: connection.getServer() }, "the NATS server is about to shut down");
+      }
+    }
+  }
+}

@@ -1,0 +1,172 @@
+import type { Service, ServiceMsg } from "nats";
+import type { AgentInfo } from "#core/agent/types.js";
+import { BusError, errorMessage } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import type { ModelRegistry } from "#core/model/types.js";
+import type { EventPublisher, Northbound, RequestGroup, TransactionEndpoint } from "#core/northbound/index.js";
+import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
+import type { All } from "#core/plugin/index.js";
+import { CONFIG_REQUESTS, groupSubject, PART_HEADER, requestSubject, SERVICE } from "#proto/nats.js";
+import { Answers, type Incoming } from "./answers.js";
+import { pause } from "./backoff.js";
+import type { Conditions } from "./conditions.js";
+import type { NatsConfig } from "./config.js";
+import { type BusConnection, flushed, type Session } from "./connection.js";
+import { contentTypeOf, errorReply, type Outgoing } from "./messages.js";
+
+interface EndpointContext {
+  readonly config: NatsConfig;
+  readonly agent: AgentInfo;
+  readonly registry: ModelRegistry;
+  /** Requests of other plugins. */
+  readonly groups: All<RequestGroup>;
+  readonly publisher: EventPublisher;
+  readonly bus: BusConnection;
+  readonly conditions: Conditions;
+  readonly log: Logger;
+  /** Bytes of one transaction in parts. */
+  readonly maxTransactionBytes: number;
+}
+
+/** Makes the answer to a request; `limit`: bytes of a message. Never rejects. */
+type Respond = (incoming: Incoming, limit: number) => Promise<readonly Outgoing[]>;
+
+/** What a message's headers and the protocol take of the broker's limit. */
+const HEADER_ROOM = 1_024;
+
+/**
+ * The requests of the contract as a NATS service. They are worked on concurrently, up to a bound; what comes beyond it is
+ * answered `BUSY` at once, because a request on NATS cannot be left waiting at the broker.
+ *
+ * An answer is sent on the connection that stands when it is known. If there is none, it is lost: the requester asks again
+ * under the same transaction id and gets the stored answer.
+ */
+export class NatsEndpoint implements TransactionEndpoint {
+  readonly name = "nats";
+  readonly #context: EndpointContext;
+  readonly #parts: TransactionParts;
+  readonly #inWork = new Set<Promise<void>>();
+  #bytesInWork = 0;
+  #answers: Answers | undefined;
+  #service: Service | undefined;
+
+  constructor(context: EndpointContext) {
+    this.#context = context;
+    const limits = { maxBytes: context.maxTransactionBytes, timeLimit: context.config.part_timeout };
+    this.#parts = new TransactionParts(limits, (dropped) => this.#deadLetter(dropped));
+    context.bus.onSession((session) => void this.#offer(session));
+  }
+
+  serve(northbound: Northbound): void {
+    this.#answers = new Answers(this.#context.registry, northbound, this.#parts);
+    if (this.#context.bus.session !== undefined) void this.#offer(this.#context.bus.session);
+  }
+
+  /** Takes no more requests, and waits up to `drain_timeout` for the answers under way. */
+  async close(): Promise<void> {
+    this.#parts.close();
+    const enough = new AbortController();
+    const answered = async (): Promise<void> => {
+      await this.#service?.stop();
+      await Promise.all(this.#inWork);
+    };
+    await Promise.race([answered(), pause(this.#context.config.drain_timeout, enough.signal)]);
+    enough.abort();
+  }
+
+  async #offer(session: Session): Promise<void> {
+    const answers = this.#answers;
+    if (answers === undefined) return;
+    const { agent, conditions, log } = this.#context;
+    conditions.impaired("requests", "requests are not served yet");
+    try {
+      const service = await session.connection.services.add({
+        name: SERVICE,
+        version: agent.version,
+        description: "Holds a host's network in the state that the bus asked for",
+        metadata: { label: agent.label, version: agent.version, flavor: agent.flavor },
+      });
+      this.#service = service;
+      for (const kind of CONFIG_REQUESTS) {
+        service.addEndpoint(kind, {
+          subject: requestSubject(agent.label, kind),
+          handler: (_error, message) => this.#take(message, (incoming, limit) => answers.answer(kind, incoming, limit)),
+        });
+      }
+      this.#offerGroups(service, answers);
+      await flushed(session);
+      conditions.fine("requests");
+      const stopped = await service.stopped;
+      if (stopped !== null && !session.signal.aborted) throw stopped;
+    } catch (error) {
+      if (session.signal.aborted) return;
+      const reason = `requests are not served: ${errorMessage(error)}`;
+      if (conditions.impaired("requests", reason)) log.error({ err: error }, reason);
+    }
+  }
+
+  #offerGroups(service: Service, answers: Answers): void {
+    const { agent, groups } = this.#context;
+    for (const group of groups.get()) {
+      for (const [name, request] of Object.entries(group.requests)) {
+        service.addEndpoint(`${group.name}-${name}`, {
+          subject: groupSubject(agent.label, group.name, name),
+          handler: (_error, message) => this.#take(message, (incoming) => answers.answerGroup(request, incoming)),
+        });
+      }
+    }
+  }
+
+  #take(message: ServiceMsg, respond: Respond): void {
+    const { max_pending_requests, max_pending_bytes } = this.#context.config;
+    const bytes = message.data.length;
+    if (this.#inWork.size >= max_pending_requests || this.#bytesInWork + bytes > max_pending_bytes) {
+      this.#send(
+        message.reply,
+        errorReply(new BusError("BUSY", "the agent is busy: too many requests wait; ask again")),
+      );
+      return;
+    }
+    this.#bytesInWork += bytes;
+    const work = this.#answer(message, respond).finally(() => {
+      this.#bytesInWork -= bytes;
+      this.#inWork.delete(work);
+    });
+    this.#inWork.add(work);
+  }
+
+  async #answer(message: ServiceMsg, respond: Respond): Promise<void> {
+    const incoming = {
+      data: message.data,
+      contentType: contentTypeOf(message),
+      part: message.headers?.get(PART_HEADER) ?? "",
+    };
+    const limit = (this.#context.bus.session?.connection.info?.max_payload ?? 1024 * 1024) - HEADER_ROOM;
+    const replies = await respond(incoming, limit);
+    replies.forEach((reply, index) => {
+      if (replies.length > 1) reply.headers.set(PART_HEADER, `${index + 1}/${replies.length}`);
+      this.#send(message.reply, reply);
+    });
+  }
+
+  #send(subject: string | undefined, { data, headers }: Outgoing): void {
+    const session = this.#context.bus.session;
+    if (subject === undefined || subject === "") return;
+    try {
+      if (session === undefined) throw new BusError("NOT_CONNECTED", "there is no connection to NATS");
+      session.connection.publish(subject, data, { headers });
+    } catch (error) {
+      this.#context.log.warn({ err: error }, "an answer could not be sent");
+    }
+  }
+
+  #deadLetter({ id, reason }: DroppedTransaction): void {
+    const error = `transaction ${id} was dropped: ${reason}`;
+    this.#context.log.warn(error);
+    this.#context.publisher.publish({
+      kind: "deadletter",
+      origin: "nats",
+      data: { key: id, origin: requestSubject(this.#context.agent.label, "commit"), error, payload: "" },
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import type { EventEnvelope } from "#core/northbound/index.js";
+
+/**
+ * Events that wait for the bus, in order, in bounded memory. When it is full, interface states that a later one of the same
+ * interface supersedes go first, then the oldest events of other kinds; the last state of an interface always stays.
+ */
+export class EventQueue {
+  readonly #bound: number;
+  #events: EventEnvelope[] = [];
+  #head = 0;
+  #dropped = 0;
+
+  constructor(bound: number) {
+    this.#bound = bound;
+  }
+
+  get size(): number {
+    return this.#events.length - this.#head;
+  }
+
+  /** Events lost for good since the queue was made. Superseded states are not lost: a later one says it all. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  push(envelope: EventEnvelope): void {
+    this.#events.push(envelope);
+    if (this.size > this.#bound) this.#makeRoom();
+  }
+
+  /** The oldest event, taken out. */
+  take(): EventEnvelope | undefined {
+    const envelope = this.#events[this.#head];
+    if (envelope === undefined) return undefined;
+    this.#head += 1;
+    if (this.#head === this.#events.length) {
+      this.#events = [];
+      this.#head = 0;
+    }
+    return envelope;
+  }
+
+  /** Replaces the interface states in the queue by what is known now; interfaces deleted meanwhile stay deleted. */
+  renewInterfaces(current: readonly EventEnvelope[]): void {
+    const known = new Set(current.map(({ subject }) => subject));
+    const others = this.#superseded().filter(({ event, subject }) => event.kind !== "interface" || !known.has(subject));
+    this.#events = [...current, ...others];
+    this.#head = 0;
+  }
+
+  /** Makes room for a quarter of the bound, so that its cost is spread over many events. */
+  #makeRoom(): void {
+    const kept = this.#superseded();
+    let surplus = kept.length - Math.floor(this.#bound * 0.75);
+    this.#events = kept.filter(({ event }) => {
+      if (surplus <= 0 || event.kind === "interface") return true;
+      surplus -= 1;
+      this.#dropped += 1;
+      return false;
+    });
+    this.#head = 0;
+  }
+
+  /** The waiting events without interface states that a later one supersedes. */
+  #superseded(): EventEnvelope[] {
+    const seen = new Set<string>();
+    return this.#events
+      .slice(this.#head)
+      .toReversed()
+      .filter(({ event }) => {
+        if (event.kind !== "interface") return true;
+        if (seen.has(event.name)) return false;
+        seen.add(event.name);
+        return true;
+      })
+      .toReversed();
+  }
+}

@@ -1,0 +1,2 @@
+export { type NatsConfig, natsConfig } from "./config.js";
+export { NatsPlugin } from "./plugin.js";

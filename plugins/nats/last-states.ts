@@ -1,0 +1,118 @@
+import type { AgentInfo } from "#core/agent/types.js";
+import type { Logger } from "#core/logging/types.js";
+import type { EventEnvelope, EventPublisher } from "#core/northbound/index.js";
+import { nameFromStateBucket, stateBucketKey } from "#proto/nats.js";
+import { Backoff } from "./backoff.js";
+import { type Bucket, bucketKeys, openBucket, putWithHeaders } from "./buckets.js";
+import type { Conditions } from "./conditions.js";
+import type { NatsConfig } from "./config.js";
+import type { Session } from "./connection.js";
+import { eventMessage } from "./event-message.js";
+import { bucketFailure } from "./failure.js";
+import { Wake } from "./wake.js";
+
+interface LastStatesContext {
+  readonly config: NatsConfig;
+  readonly agent: AgentInfo;
+  readonly publisher: EventPublisher;
+  readonly conditions: Conditions;
+  readonly log: Logger;
+}
+
+/** Writes to the bucket under way at the same time. */
+const CONCURRENT_WRITES = 64;
+
+/**
+ * Keeps the bucket `tenuto-state`: the last state of every interface, for subscribers that start late. Only the newest state
+ * of an interface is written. A deleted interface leaves a delete marker.
+ */
+export class LastStates {
+  readonly #context: LastStatesContext;
+  /** States that the bucket does not have yet, by interface name. */
+  readonly #unwritten = new Map<string, EventEnvelope>();
+  readonly #wake = new Wake();
+  /** The bucket can be written to. */
+  #open = false;
+  #idle: (() => void) | undefined;
+
+  constructor(context: LastStatesContext) {
+    this.#context = context;
+  }
+
+  put(name: string, envelope: EventEnvelope): void {
+    // What goes while there is no bucket is swept from it when it opens; remembering every such name could fill the memory.
+    if (!this.#open && isDeleted(envelope)) this.#unwritten.delete(name);
+    else this.#unwritten.set(name, envelope);
+    this.#wake.up();
+  }
+
+  /** Brings the bucket up to date with a connection that has just come, and keeps it so until the connection ends. */
+  async serve(session: Session): Promise<void> {
+    const { config, conditions, log } = this.#context;
+    conditions.impaired("last states", "the last states are not written yet");
+    const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
+    while (!session.signal.aborted) {
+      try {
+        const bucket = await openBucket(session, config.state_bucket, "Last interface states of Tenuto agents", config);
+        await this.#begin(bucket);
+        conditions.fine("last states");
+        await this.#write(bucket, session.signal);
+      } catch (error) {
+        if (session.signal.aborted) break;
+        const reason = bucketFailure(error, config.state_bucket);
+        if (conditions.impaired("last states", reason)) log.warn({ err: error }, reason);
+      }
+      this.#open = false;
+      await backoff.wait(session.signal);
+    }
+    this.#open = false;
+  }
+
+  /** Resolves when everything is written, or cannot be. */
+  async written(): Promise<void> {
+    if (!this.#open || this.#unwritten.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  /** The bucket may miss anything: all states are written anew, and interfaces that went meanwhile are removed. */
+  async #begin(bucket: Bucket): Promise<void> {
+    const { agent, publisher } = this.#context;
+    this.#open = true;
+    for (const envelope of publisher.currentInterfaces()) {
+      if (!this.#unwritten.has(envelope.subject)) this.#unwritten.set(envelope.subject, envelope);
+    }
+    for (const key of await bucketKeys(bucket, stateBucketKey(agent.label))) {
+      const name = nameFromStateBucket(agent.label, key);
+      if (name === undefined || this.#unwritten.has(name)) continue;
+      const entry = await bucket.kv.get(key);
+      if (entry?.operation === "PUT") await bucket.kv.delete(key);
+    }
+  }
+
+  async #write(bucket: Bucket, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#wake.wait(signal, () => this.#unwritten.size > 0);
+      const some = [...this.#unwritten].slice(0, CONCURRENT_WRITES);
+      await Promise.all(some.map(([name, envelope]) => this.#writeOne(bucket, name, envelope)));
+      if (this.#unwritten.size === 0) this.#idle?.();
+    }
+  }
+
+  async #writeOne(bucket: Bucket, name: string, envelope: EventEnvelope): Promise<void> {
+    const key = stateBucketKey(this.#context.agent.label, name);
+    if (isDeleted(envelope)) {
+      await bucket.kv.delete(key);
+    } else {
+      const { data, headers } = eventMessage(envelope);
+      await putWithHeaders(bucket, key, data, headers);
+    }
+    // Unless a newer state came while this one was written.
+    if (this.#unwritten.get(name) === envelope) this.#unwritten.delete(name);
+  }
+}
+
+function isDeleted({ event }: EventEnvelope): boolean {
+  return event.kind === "interface" && event.deleted;
+}

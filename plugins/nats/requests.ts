@@ -1,0 +1,105 @@
+import type { ModelRegistry } from "#core/model/types.js";
+import type { DumpView, Northbound, StatusFilter, TransactionResult } from "#core/northbound/index.js";
+import type { ConfigRequest } from "#proto/nats.js";
+import { requestEncoding } from "./messages.js";
+
+/** A request that is answered with one `TransactionResult`. */
+export interface ResultRequest {
+  /** Full protobuf name of the request. */
+  readonly message: string;
+  handle(northbound: Northbound, request: object): Promise<TransactionResult>;
+}
+
+/** A request that is answered with a list, in several messages when one is too small for it. */
+export interface ListRequest {
+  readonly message: string;
+  readonly reply: {
+    readonly message: string;
+    /** The field that holds the list. */
+    readonly field: "values" | "entries";
+  };
+  handle(northbound: Northbound, request: object): Promise<readonly object[]> | readonly object[];
+}
+
+/** A request as decoded: enums by name; a field may be left out or have its default, which means the same. */
+interface RequestFields {
+  readonly id?: string;
+  readonly prefix?: string;
+  readonly view?: string;
+  readonly state?: string;
+  readonly seq?: number;
+  readonly downstream?: boolean;
+}
+
+const KEY_VALUES = { message: "tenuto.v1.KeyValueList", field: "values" } as const;
+const STATUSES = { message: "tenuto.v1.StatusList", field: "values" } as const;
+const HISTORY = { message: "tenuto.v1.HistoryList", field: "entries" } as const;
+
+const VIEWS: Readonly<Record<string, DumpView>> = { NB: "nb", SB: "sb", CACHED: "cached" };
+const FILTERS: Readonly<Record<string, "pending" | "failed">> = { PENDING: "pending", FAILED: "failed" };
+
+function statusFilter({ prefix, state }: RequestFields): StatusFilter {
+  const filter = FILTERS[state ?? ""];
+  return { ...(prefix === undefined ? {} : { prefix }), ...(filter === undefined ? {} : { state: filter }) };
+}
+
+/** Every request but `commit`: the messages it is and is answered with, and what it asks of the agent. */
+export const REQUESTS: Record<Exclude<ConfigRequest, "commit">, ResultRequest | ListRequest> = {
+  confirm: {
+    message: "tenuto.v1.ConfirmRequest",
+    handle: (northbound, { id = "" }: RequestFields) => northbound.confirm(id),
+  },
+  cancel: {
+    message: "tenuto.v1.ConfirmRequest",
+    handle: (northbound, { id = "" }: RequestFields) => northbound.cancel(id),
+  },
+  resync: {
+    message: "tenuto.v1.ResyncRequest",
+    handle: (northbound, { downstream = false }: RequestFields) => northbound.resync({ downstream }),
+  },
+  get: {
+    message: "tenuto.v1.GetRequest",
+    reply: KEY_VALUES,
+    handle: (northbound, { prefix }: RequestFields) => northbound.get(prefix),
+  },
+  dump: {
+    message: "tenuto.v1.DumpRequest",
+    reply: KEY_VALUES,
+    handle: (northbound, { view = "NB", prefix }: RequestFields) => northbound.dump(VIEWS[view] ?? "nb", prefix),
+  },
+  status: {
+    message: "tenuto.v1.StatusRequest",
+    reply: STATUSES,
+    handle: (northbound, request: RequestFields) => northbound.status(statusFilter(request)),
+  },
+  history: {
+    message: "tenuto.v1.HistoryRequest",
+    reply: HISTORY,
+    handle: (northbound, { seq = 0 }: RequestFields) => northbound.history(seq === 0 ? undefined : seq),
+  },
+};
+
+/** Fields whose values people write in lower case, as on the command line; enum names of the protobuf are upper case. */
+const LOWER_CASE_ENUMS = new Set(["view", "state"]);
+
+function upperCaseEnum(this: unknown, field: string, value: unknown): unknown {
+  return LOWER_CASE_ENUMS.has(field) && typeof value === "string" ? value.toUpperCase() : value;
+}
+
+/** Decodes a request strictly; an empty payload is a request without arguments. Throws `InvalidInputError`. */
+export function decodeRequest(registry: ModelRegistry, message: string, data: Uint8Array, contentType: string): object {
+  if (data.length === 0) return {};
+  const request = requestEncoding(data, contentType) === "json" ? parseObject(data) : undefined;
+  // What is no JSON object goes on as bytes, so that the registry says what is wrong with it.
+  return registry.decodeMessage(message, request ?? data, contentType);
+}
+
+function parseObject(data: Uint8Array): object | undefined {
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(data).toString("utf8"), upperCaseEnum);
+    return typeof parsed === "object" && parsed !== null ? parsed : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,97 @@
+import type { AgentInfo } from "#core/agent/types.js";
+import { errorMessage } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import type { EventEnvelope, EventPublisher, StateSink } from "#core/northbound/index.js";
+import { pause } from "./backoff.js";
+import type { Conditions } from "./conditions.js";
+import type { NatsConfig } from "./config.js";
+import { type BusConnection, flushed, type Session } from "./connection.js";
+import { eventMessage, subjectOf } from "./event-message.js";
+import { EventQueue } from "./event-queue.js";
+import { LastStates } from "./last-states.js";
+import { Wake } from "./wake.js";
+
+interface SinkContext {
+  readonly config: NatsConfig;
+  readonly agent: AgentInfo;
+  readonly publisher: EventPublisher;
+  readonly bus: BusConnection;
+  readonly conditions: Conditions;
+  readonly log: Logger;
+}
+
+/** Bytes handed to the connection before the broker has to confirm that it has read them. */
+const WINDOW = 256 * 1024;
+
+/**
+ * Publishes events on their subjects, and keeps the last state of every interface in the bucket `tenuto-state`. While the
+ * bus is away events wait in bounded memory; when it is back, every interface's current state is published first.
+ */
+export class NatsStateSink implements StateSink {
+  readonly name = "nats";
+  readonly #context: SinkContext;
+  readonly #queue: EventQueue;
+  readonly #wake = new Wake();
+  readonly #lastStates: LastStates;
+  #droppedBefore = 0;
+
+  constructor(context: SinkContext) {
+    this.#context = context;
+    this.#queue = new EventQueue(context.config.max_pending_events);
+    this.#lastStates = new LastStates(context);
+    context.bus.onSession((session) => this.#serve(session));
+  }
+
+  publish(envelope: EventEnvelope): void {
+    this.#queue.push(envelope);
+    this.#wake.up();
+    if (envelope.event.kind === "interface") this.#lastStates.put(envelope.event.name, envelope);
+  }
+
+  /** Hands what waits to the connection, and gives the bucket `drain_timeout` to take the last states. */
+  async close(): Promise<void> {
+    const { bus, config } = this.#context;
+    if (bus.session === undefined) return;
+    this.#send(bus.session, Number.POSITIVE_INFINITY);
+    const enough = new AbortController();
+    await Promise.race([this.#lastStates.written(), pause(config.drain_timeout, enough.signal)]);
+    enough.abort();
+  }
+
+  #serve(session: Session): void {
+    const dropped = this.#queue.dropped - this.#droppedBefore;
+    this.#droppedBefore = this.#queue.dropped;
+    if (dropped > 0)
+      this.#context.log.warn({ dropped }, "events were dropped while NATS was away: more than nats.max_pending_events");
+    this.#queue.renewInterfaces(this.#context.publisher.currentInterfaces());
+    void this.#pump(session);
+    void this.#lastStates.serve(session);
+  }
+
+  async #pump(session: Session): Promise<void> {
+    const { signal } = session;
+    while (!signal.aborted) {
+      await this.#wake.wait(signal, () => this.#queue.size > 0);
+      if (!signal.aborted && this.#send(session, WINDOW) > 0) await flushed(session);
+    }
+  }
+
+  /** Publishes waiting events up to about `window` bytes; returns how many bytes that were. */
+  #send({ connection }: Session, window: number): number {
+    let sent = 0;
+    for (;;) {
+      const envelope = sent < window && !connection.isClosed() ? this.#queue.take() : undefined;
+      if (envelope === undefined) return sent;
+      const { data, headers } = eventMessage(envelope);
+      try {
+        connection.publish(subjectOf(this.#context.agent.label, envelope.event), data, { headers });
+        sent += data.length;
+      } catch (error) {
+        this.#context.log.warn(
+          { err: error, event: envelope.type },
+          `an event was not published: ${errorMessage(error)}`,
+        );
+      }
+    }
+  }
+}

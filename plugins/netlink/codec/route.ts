@@ -1,0 +1,178 @@
+import { InvalidInputError } from "#core/errors.js";
+import type { NextHop, Route } from "../types.js";
+import { AttributeTable, type Codec } from "./attributes.js";
+import type { Reader, Writer } from "./buffer.js";
+import * as k from "./constants.js";
+import { formatIp } from "./ip.js";
+import { addressBytes, anyAddress, familyOf, parsePrefix } from "./prefix.js";
+import { present } from "./present.js";
+import { ip, u32 } from "./scalars.js";
+
+/** struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags. */
+const headerBytes = 12;
+/** struct rtnexthop: u16 length, u8 flags, u8 hops (weight - 1), s32 link index. */
+const nextHopBytes = 8;
+
+/** struct rtvia: a gateway of another family than the destination's. */
+const via: Codec<string> = {
+  write(writer, value) {
+    writer.view.setUint16(writer.reserve(2), familyOf(value, "gateway"), true);
+    ip.write(writer, value);
+  },
+  read: (reader, offset, length) =>
+    length === 6 || length === 18 ? formatIp(reader.bytes, offset + 2, length - 2) : undefined,
+};
+
+const gatewaySpec = { gateway: [5, ip], via: [18, via] } as const;
+const nextHopTable = new AttributeTable("next hop", gatewaySpec);
+
+/** A gateway of the family that the destination has goes to RTA_GATEWAY, any other to RTA_VIA. */
+function gatewayValues(gateway: string | undefined, family: number): Gateway {
+  const other = gateway !== undefined && familyOf(gateway, "gateway") !== family;
+  return other ? { gateway: undefined, via: gateway } : { gateway, via: undefined };
+}
+
+interface Gateway {
+  readonly gateway: string | undefined;
+  readonly via: string | undefined;
+}
+
+interface FamilyNextHops {
+  readonly family: number;
+  readonly hops: readonly NextHop[];
+}
+
+const multipath: Codec<FamilyNextHops> = {
+  write(writer, { family, hops }) {
+    for (const hop of hops) {
+      const weight = hop.weight ?? 1;
+      if (!Number.isInteger(weight) || weight < 1 || weight > 256) {
+        throw new InvalidInputError("INVALID_VALUE", `weight: expected 1 to 256, got ${weight}`, { field: "weight" });
+      }
+      const start = writer.reserve(nextHopBytes);
+      nextHopTable.encode(writer, gatewayValues(hop.gateway, family));
+      writer.view.setUint16(start, writer.length - start, true);
+      writer.view.setUint8(start + 2, hop.onLink ? k.RTNH_F_ONLINK : 0);
+      writer.view.setUint8(start + 3, weight - 1);
+      writer.view.setInt32(start + 4, hop.linkIndex ?? 0, true);
+    }
+  },
+  read(reader, from, length) {
+    const hops: NextHop[] = [];
+    const { view } = reader;
+    for (let at = from; at + nextHopBytes <= from + length; ) {
+      const size = view.getUint16(at, true);
+      if (size < nextHopBytes) break;
+      const { gateway, via: other } = nextHopTable.decode(reader, at + nextHopBytes, at + size);
+      const linkIndex = view.getInt32(at + 4, true);
+      hops.push({
+        weight: view.getUint8(at + 3) + 1,
+        ...(linkIndex === 0 ? {} : { linkIndex }),
+        ...present("gateway", gateway ?? other),
+        ...((view.getUint8(at + 2) & k.RTNH_F_ONLINK) !== 0 ? { onLink: true } : {}),
+      });
+      at += (size + 3) & ~3;
+    }
+    return { family: k.AF_UNSPEC, hops };
+  },
+};
+
+export const routeTable = new AttributeTable(
+  "route",
+  {
+    destination: [1, ip],
+    linkIndex: [4, u32],
+    ...gatewaySpec,
+    metric: [6, u32],
+    preferredSource: [7, ip],
+    nextHops: [9, multipath],
+    table: [15, u32],
+  },
+  [12], // RTA_CACHEINFO: counters and age
+);
+
+export function writeRouteHeader(writer: Writer, family: number, table = 0, protocol = 0): void {
+  const at = writer.reserve(headerBytes);
+  writer.bytes[at] = family;
+  writer.bytes[at + 4] = table;
+  writer.bytes[at + 5] = protocol;
+}
+
+/** Types whose routes end in this host, and those that need no next hop (iproute2 derives the scope the same way). */
+function defaultScope(route: Route, type: number): number {
+  if (type === k.RTN_LOCAL || type === k.RTN_NAT) return k.RT_SCOPE_HOST;
+  if (type === k.RTN_BROADCAST || type === k.RTN_MULTICAST || type === k.RTN_ANYCAST) return k.RT_SCOPE_LINK;
+  if (type !== k.RTN_UNICAST || route.gateway !== undefined || route.nextHops) return k.RT_SCOPE_UNIVERSE;
+  return k.RT_SCOPE_LINK;
+}
+
+/**
+ * `removing`: what is not said matches anything (scope, type and protocol), as `ip route del` does.
+ */
+function encode(writer: Writer, route: Route, removing: boolean): void {
+  const prefix = parsePrefix(route.destination, "destination");
+  const { family } = prefix;
+  const table = route.table ?? k.RT_TABLE_MAIN;
+  const at = writer.reserve(headerBytes);
+  const { bytes } = writer;
+  const type = route.type ?? (removing ? 0 : k.RTN_UNICAST);
+  bytes[at] = family;
+  bytes[at + 1] = prefix.length;
+  bytes[at + 4] = table < 256 ? table : 0;
+  bytes[at + 5] = route.protocol ?? (removing ? 0 : k.RTPROT_STATIC);
+  bytes[at + 6] = route.scope ?? (removing ? k.RT_SCOPE_NOWHERE : family === k.AF_INET ? defaultScope(route, type) : 0);
+  bytes[at + 7] = type;
+  const flags = (route.flags ?? 0) | (route.onLink ? k.RTNH_F_ONLINK : 0);
+  writer.view.setUint32(at + 8, flags >>> 0, true);
+  const { gateway, via: otherGateway } = gatewayValues(route.gateway, family);
+  routeTable.encode(
+    writer,
+    {
+      // A default route has no RTA_DST; the kernel leaves it out as well.
+      destination: prefix.length === 0 ? undefined : prefix.address,
+      linkIndex: route.linkIndex,
+      gateway,
+      via: otherGateway,
+      metric: route.metric,
+      preferredSource: route.preferredSource,
+      nextHops: route.nextHops && { family, hops: route.nextHops },
+      table: table < 256 ? undefined : table,
+    },
+    route.unknown,
+  );
+}
+
+export function encodeRoute(writer: Writer, route: Route): void {
+  encode(writer, route, false);
+}
+
+export function encodeRouteRemoval(writer: Writer, route: Route): void {
+  encode(writer, route, true);
+}
+
+/** `undefined` for a route of another family than IP. */
+export function decodeRoute(reader: Reader, start: number, end: number): Route | undefined {
+  const { view, bytes } = reader;
+  const family = view.getUint8(start);
+  if (end - start < headerBytes || addressBytes(family) === 0) return undefined;
+  const unknown = new Map<number, Uint8Array>();
+  const values = routeTable.decode(reader, start + headerBytes, end, unknown);
+  const flags = view.getUint32(start + 8, true);
+  const gateway = values.gateway ?? values.via;
+  const route: { -readonly [K in keyof Route]: Route[K] } = {
+    destination: `${values.destination ?? anyAddress(family)}/${bytes[start + 1]}`,
+    table: values.table ?? view.getUint8(start + 4),
+    protocol: view.getUint8(start + 5),
+    scope: view.getUint8(start + 6),
+    type: view.getUint8(start + 7),
+    flags,
+  };
+  if (values.linkIndex !== undefined) route.linkIndex = values.linkIndex;
+  if (gateway !== undefined) route.gateway = gateway;
+  if (values.preferredSource !== undefined) route.preferredSource = values.preferredSource;
+  if (values.metric !== undefined) route.metric = values.metric;
+  if (values.nextHops) route.nextHops = values.nextHops.hops;
+  if ((flags & k.RTNH_F_ONLINK) !== 0) route.onLink = true;
+  if (unknown.size > 0) route.unknown = unknown;
+  return route;
+}

@@ -1,0 +1,209 @@
+import { SouthboundError } from "#core/errors.js";
+import { Reader, Writer } from "../codec/buffer.js";
+import { decodeFamily } from "../codec/generic.js";
+import { beginMessage, endMessage, messagesOf } from "../codec/message.js";
+import type { EventGroup, NetlinkEvent, TapRequest } from "../types.js";
+import type { WorkerChannel } from "../worker/channel.js";
+import type { Failure, FromWorker } from "../worker/protocol.js";
+import { decodeEvent, eventGroupOf, multicastGroups } from "./events.js";
+import { checkCall, requestError } from "./failure.js";
+import { familyGet } from "./generic.js";
+import type { Operation } from "./operations.js";
+
+type Results = FromWorker & { readonly kind: "results" };
+/** Whole netlink messages, in order. */
+export type ReplyParts = readonly Uint8Array[];
+
+interface Pending {
+  readonly operation: Operation<unknown>;
+  readonly value: unknown;
+  readonly resolve: (parts: ReplyParts) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface Subscription {
+  readonly groups: ReadonlySet<EventGroup>;
+  readonly listener: (event: NetlinkEvent) => void;
+}
+
+/** A chunk leaves early when it is this long, so that the worker starts while the rest is still being written. */
+const chunkBytes = 64 * 1024;
+const nothing: ReplyParts = [];
+
+/**
+ * The main thread's end of a namespace's sockets, shared by all handles of that namespace. Requests of one turn of the
+ * event loop are written one after the other into one buffer, which moves to the worker at the end of the turn.
+ */
+export class Connection {
+  /** Handles that are open. */
+  references = 0;
+  openedGeneric: Promise<Connection> | undefined;
+  private readonly families = new Map<string, Promise<number>>();
+  private readonly writer = new Writer();
+  private written = 0;
+  private flushing = false;
+  /** In the order they were made in, which is the order they are answered in. */
+  private pending: Pending[] = [];
+  private nextSequence = 1;
+  private broken: Error | undefined;
+  private readonly subscriptions = new Set<Subscription>();
+  private readonly listeners = new Map<EventGroup, readonly Subscription["listener"][]>();
+  private readonly flushNow = () => {
+    this.flushing = false;
+    this.flush();
+  };
+
+  constructor(
+    private readonly channel: WorkerChannel,
+    /** Number by which the worker knows it. */
+    readonly id: number,
+    readonly identity: string,
+    readonly fd: number,
+    private readonly openGeneric: () => Promise<Connection>,
+  ) {}
+
+  /** The namespace's generic netlink, opened when it is first asked for. */
+  generic(): Promise<Connection> {
+    this.openedGeneric ??= this.openGeneric().catch((error: unknown) => {
+      this.openedGeneric = undefined;
+      throw error;
+    });
+    return this.openedGeneric;
+  }
+
+  /** The number of a generic netlink family. Fails with `ENOENT` when the kernel does not have it. */
+  family(name: string): Promise<number> {
+    const known = this.families.get(name);
+    if (known) return known;
+    const asked = this.request(familyGet, name).then(([part]) => {
+      if (part) {
+        const reader = new Reader(part);
+        for (const { start, end } of messagesOf(reader, 0, part.length)) {
+          const id = decodeFamily(reader, start, end);
+          if (id !== undefined) return id;
+        }
+      }
+      throw new SouthboundError("ENOENT", `the kernel did not say what number generic netlink family ${name} has`);
+    });
+    this.families.set(name, asked);
+    // Its module may be loaded later.
+    asked.catch(() => this.families.delete(name));
+    return asked;
+  }
+
+  /**
+   * Rejects with `SouthboundError` when the kernel refuses, with `InvalidInputError` when the value cannot be written.
+   */
+  request<T>(operation: Operation<T>, value: T): Promise<ReplyParts> {
+    return new Promise((resolve, reject) => {
+      if (this.broken) throw this.broken;
+      const { writer } = this;
+      const start = beginMessage(writer, operation.type, operation.flags, this.nextSequence);
+      try {
+        operation.encode(writer, value);
+      } catch (error) {
+        writer.truncate(start);
+        throw error;
+      }
+      endMessage(writer, start);
+      this.nextSequence = (this.nextSequence + 1) >>> 0;
+      this.written++;
+      this.pending.push({ operation, value, resolve, reject });
+      if (writer.length >= chunkBytes) this.flush();
+      else if (!this.flushing) {
+        this.flushing = true;
+        setImmediate(this.flushNow);
+      }
+    });
+  }
+
+  /** Sends what has been written so far. */
+  flush(): void {
+    if (this.written === 0) return;
+    const bytes = this.writer.take();
+    const count = this.written;
+    const first = (this.nextSequence - count) >>> 0;
+    this.written = 0;
+    this.channel.expect(count);
+    this.channel.post({ kind: "requests", namespace: this.id, first, count, bytes }, [bytes.buffer]);
+  }
+
+  /** After what has been asked for so far. */
+  async tapAdd(tap: TapRequest): Promise<void> {
+    this.flush();
+    const result = await this.channel.call({ kind: "add-tap", namespace: this.id, tap });
+    checkCall(`add link ${tap.name}`, result, "needs CAP_NET_ADMIN, and /dev/net/tun");
+  }
+
+  settle({ first, count, failures, replies }: Results): void {
+    this.channel.expect(-count);
+    const settled = this.pending.splice(0, count);
+    const refused = new Map<number, Failure>(failures.map((failure) => [failure.sequence, failure]));
+    const answered = new Map<number, ReplyParts>(replies.map((reply) => [reply.sequence, reply.parts]));
+    settled.forEach(({ operation, value, resolve, reject }, i) => {
+      const sequence = (first + i) >>> 0;
+      const failure = refused.get(sequence);
+      if (failure) reject(requestError(operation, value, failure));
+      else resolve(answered.get(sequence) ?? nothing);
+    });
+  }
+
+  async subscribe(subscription: Subscription): Promise<void> {
+    this.subscriptions.add(subscription);
+    try {
+      checkCall("subscribe to events", await this.joinGroups(), "needs the right to listen");
+    } catch (error) {
+      this.subscriptions.delete(subscription);
+      this.listeners.clear();
+      throw error;
+    }
+  }
+
+  unsubscribe(subscription: Subscription): void {
+    if (!this.subscriptions.delete(subscription) || this.broken) return;
+    // Leaving a group cannot fail, and a crash of the worker is reported to everyone anyway.
+    this.joinGroups().catch(() => undefined);
+  }
+
+  deliver(bytes: Uint8Array): void {
+    const reader = new Reader(bytes);
+    for (const message of messagesOf(reader, 0, bytes.length)) {
+      const group = eventGroupOf(message.type);
+      if (!group) continue;
+      const listeners = this.listenersTo(group);
+      if (listeners.length === 0) continue;
+      const event = decodeEvent(reader, message);
+      if (event) for (const listener of listeners) listener(event);
+    }
+  }
+
+  deliverLost(): void {
+    for (const { listener } of [...this.subscriptions]) listener({ type: "lost" });
+  }
+
+  /** Rejects what is in flight and everything that comes. */
+  fail(error: Error): void {
+    this.broken = error;
+    const { pending } = this;
+    this.pending = [];
+    this.written = 0;
+    for (const { reject } of pending) reject(error);
+    for (const { listener } of [...this.subscriptions]) listener({ type: "closed" });
+    this.subscriptions.clear();
+  }
+
+  /** Remembered until a subscription comes or goes: a flood of events asks for each of them. */
+  private listenersTo(group: EventGroup): readonly Subscription["listener"][] {
+    const known = this.listeners.get(group);
+    if (known) return known;
+    const listeners = [...this.subscriptions].filter(({ groups }) => groups.has(group)).map(({ listener }) => listener);
+    this.listeners.set(group, listeners);
+    return listeners;
+  }
+
+  private joinGroups() {
+    this.listeners.clear();
+    const groups = new Set([...this.subscriptions].flatMap((subscription) => [...subscription.groups]));
+    return this.channel.call({ kind: "groups", namespace: this.id, groups: multicastGroups(groups) });
+  }
+}

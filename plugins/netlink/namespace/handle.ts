@@ -1,0 +1,310 @@
+import { SouthboundError } from "#core/errors.js";
+import { decodeAddress } from "../codec/address.js";
+import { decodeBridgeVlans } from "../codec/bridge-vlan.js";
+import { Reader } from "../codec/buffer.js";
+import { AF_INET, AF_INET6 } from "../codec/constants.js";
+import { decodeFeatures } from "../codec/ethtool.js";
+import { decodeLink } from "../codec/link.js";
+import { messagesOf } from "../codec/message.js";
+import { decodeNamespaceId } from "../codec/namespace-id.js";
+import { decodeNeighbour } from "../codec/neighbour.js";
+import { decodeRoute } from "../codec/route.js";
+import { decodeRule } from "../codec/rule.js";
+import { decodeWireguard, joinWireguard } from "../codec/wireguard.js";
+import type {
+  Address,
+  BridgeVlan,
+  EventGroup,
+  Link,
+  LinkRequest,
+  NamespaceHandle,
+  NamespaceRef,
+  Neighbour,
+  NetlinkEvent,
+  PortVlans,
+  Route,
+  Rule,
+  TapRequest,
+  WireguardDevice,
+} from "../types.js";
+import type { Connection, ReplyParts, Subscription } from "./connection.js";
+import type { GenericOperation } from "./generic.js";
+import * as generic from "./generic.js";
+import type { Operation } from "./operations.js";
+import * as operations from "./operations.js";
+
+type Family = "inet" | "inet6";
+type Decode<T> = (reader: Reader, start: number, end: number) => T | undefined;
+
+/** Parts of a dump (of 32 KiB at most) to decode before others get their turn of the event loop. */
+const partsPerTurn = 4;
+
+function families(family: Family | undefined): readonly number[] {
+  if (family === undefined) return [AF_INET, AF_INET6];
+  return [family === "inet" ? AF_INET : AF_INET6];
+}
+
+function decodePart<T>(part: Uint8Array, decode: Decode<T>, into: T[]): void {
+  const reader = new Reader(part);
+  for (const { start, end } of messagesOf(reader, 0, part.length)) {
+    const value = decode(reader, start, end);
+    if (value !== undefined) into.push(value);
+  }
+}
+
+async function decodeAll<T>(parts: ReplyParts, decode: Decode<T>): Promise<readonly T[]> {
+  const values: T[] = [];
+  for (const [i, part] of parts.entries()) {
+    if (i > 0 && i % partsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+    decodePart(part, decode, values);
+  }
+  return values;
+}
+
+/** `undefined` instead of the error when the kernel says that there is no such thing. */
+async function unlessMissing<T>(code: string, promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (error instanceof SouthboundError && error.code === code) return undefined;
+    throw error;
+  }
+}
+
+/** One reference to a namespace. */
+export class Handle implements NamespaceHandle {
+  private readonly subscriptions = new Set<Subscription>();
+  private closed = false;
+
+  constructor(
+    readonly ref: NamespaceRef,
+    private readonly connection: Connection,
+    private readonly release: () => void,
+  ) {}
+
+  get identity(): string {
+    return this.connection.identity;
+  }
+
+  get fd(): number {
+    return this.connection.fd;
+  }
+
+  async linkAdd(link: LinkRequest): Promise<void> {
+    await this.request(operations.linkAdd, link);
+  }
+
+  async linkSet(link: LinkRequest & { readonly index: number }): Promise<void> {
+    await this.request(operations.linkSet, link);
+  }
+
+  async linkDel(index: number): Promise<void> {
+    await this.request(operations.linkDel, index);
+  }
+
+  linkByName(name: string): Promise<Link | undefined> {
+    return this.getLink(operations.linkGetByName, name);
+  }
+
+  linkByIndex(index: number): Promise<Link | undefined> {
+    return this.getLink(operations.linkGetByIndex, index);
+  }
+
+  linkList(filter: { readonly kind?: string; readonly master?: number } = {}): Promise<readonly Link[]> {
+    return this.list(operations.linkDump, filter, decodeLink);
+  }
+
+  async tapAdd(tap: TapRequest): Promise<void> {
+    if (this.closed) throw this.closedError(`add link ${tap.name}`);
+    await this.connection.tapAdd(tap);
+  }
+
+  bridgeVlanList(): Promise<readonly PortVlans[]> {
+    return this.list(operations.bridgeVlanDump, undefined, decodeBridgeVlans);
+  }
+
+  async bridgeVlanAdd(linkIndex: number, vlans: readonly BridgeVlan[]): Promise<void> {
+    await this.request(operations.bridgeVlanAdd, { linkIndex, vlans });
+  }
+
+  async bridgeVlanDel(linkIndex: number, vlans: readonly BridgeVlan[]): Promise<void> {
+    await this.request(operations.bridgeVlanDel, { linkIndex, vlans });
+  }
+
+  async featureList(index: number): Promise<ReadonlySet<string>> {
+    const [features] = await this.listGeneric("ethtool", generic.featureGet, index, decodeFeatures);
+    return features ?? new Set();
+  }
+
+  async featureSet(linkIndex: number, features: Readonly<Record<string, boolean>>): Promise<void> {
+    await this.requestGeneric("ethtool", generic.featureSet, { linkIndex, features });
+  }
+
+  async wireguardGet(index: number): Promise<WireguardDevice | undefined> {
+    return joinWireguard(await this.listGeneric("wireguard", generic.wireguardGet, index, decodeWireguard));
+  }
+
+  async wireguardSet(device: WireguardDevice): Promise<void> {
+    await this.requestGeneric("wireguard", generic.wireguardSet, device);
+  }
+
+  async altNameAdd(index: number, name: string): Promise<void> {
+    await this.request(operations.altNameAdd, { index, name });
+  }
+
+  async altNameDel(index: number, name: string): Promise<void> {
+    await this.request(operations.altNameDel, { index, name });
+  }
+
+  async addrAdd(address: Address): Promise<void> {
+    await this.request(operations.addrAdd, address);
+  }
+
+  async addrReplace(address: Address): Promise<void> {
+    await this.request(operations.addrReplace, address);
+  }
+
+  async addrDel(address: Address): Promise<void> {
+    await this.request(operations.addrDel, address);
+  }
+
+  async addrList({
+    linkIndex = 0,
+    family,
+  }: {
+    readonly linkIndex?: number;
+    readonly family?: Family;
+  } = {}): Promise<readonly Address[]> {
+    const dumps = families(family).map((number) =>
+      // The kernel answers a filter for a link that is not there with ENODEV: it has no addresses.
+      unlessMissing("ENODEV", this.list(operations.addrDump, { family: number, linkIndex }, decodeAddress)),
+    );
+    return (await Promise.all(dumps)).flatMap((addresses) => addresses ?? []);
+  }
+
+  async routeAdd(route: Route): Promise<void> {
+    await this.request(operations.routeAdd, route);
+  }
+
+  async routeReplace(route: Route): Promise<void> {
+    await this.request(operations.routeReplace, route);
+  }
+
+  async routeDel(route: Route): Promise<void> {
+    await this.request(operations.routeDel, route);
+  }
+
+  async routeList({
+    family,
+    ...filter
+  }: {
+    readonly family?: Family;
+    readonly table?: number;
+    readonly linkIndex?: number;
+    readonly protocol?: number;
+  } = {}): Promise<readonly Route[]> {
+    const dumps = families(family).map((number) =>
+      // A table that has never had a route does not exist (ENOENT), a link may be gone (ENODEV): neither has routes.
+      unlessMissing(
+        "ENODEV",
+        unlessMissing("ENOENT", this.list(operations.routeDump, { family: number, ...filter }, decodeRoute)),
+      ),
+    );
+    return (await Promise.all(dumps)).flatMap((routes) => routes ?? []);
+  }
+
+  async neighAdd(neighbour: Neighbour): Promise<void> {
+    await this.request(operations.neighAdd, neighbour);
+  }
+
+  async neighSet(neighbour: Neighbour): Promise<void> {
+    await this.request(operations.neighSet, neighbour);
+  }
+
+  async neighDel(neighbour: Neighbour): Promise<void> {
+    await this.request(operations.neighDel, neighbour);
+  }
+
+  neighList(filter: { readonly linkIndex?: number } = {}): Promise<readonly Neighbour[]> {
+    return this.list(operations.neighDump, filter, decodeNeighbour);
+  }
+
+  async ruleAdd(rule: Rule): Promise<void> {
+    await this.request(operations.ruleAdd, rule);
+  }
+
+  async ruleDel(rule: Rule): Promise<void> {
+    await this.request(operations.ruleDel, rule);
+  }
+
+  async ruleList(family?: Family): Promise<readonly Rule[]> {
+    const dumps = families(family).map((number) => this.list(operations.ruleDump, number, decodeRule));
+    return (await Promise.all(dumps)).flat();
+  }
+
+  async namespaceId(other: NamespaceHandle): Promise<number | undefined> {
+    const [id] = await this.list(operations.namespaceIdGet, other.fd, decodeNamespaceId);
+    return id;
+  }
+
+  async subscribe(groups: readonly EventGroup[], listener: (event: NetlinkEvent) => void): Promise<() => void> {
+    if (this.closed) throw this.closedError("subscribe to events");
+    const subscription: Subscription = { groups: new Set(groups), listener };
+    this.subscriptions.add(subscription);
+    try {
+      await this.connection.subscribe(subscription);
+    } catch (error) {
+      this.subscriptions.delete(subscription);
+      throw error;
+    }
+    return () => {
+      this.subscriptions.delete(subscription);
+      this.connection.unsubscribe(subscription);
+    };
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const subscription of this.subscriptions) {
+      this.connection.unsubscribe(subscription);
+      subscription.listener({ type: "closed" });
+    }
+    this.subscriptions.clear();
+    this.release();
+  }
+
+  private request<T>(operation: Operation<T>, value: T): Promise<ReplyParts> {
+    if (this.closed) return Promise.reject(this.closedError(operation.describe(value)));
+    return this.connection.request(operation, value);
+  }
+
+  private async list<V, T>(operation: Operation<V>, value: V, decode: Decode<T>): Promise<readonly T[]> {
+    return decodeAll(await this.request(operation, value), decode);
+  }
+
+  private async requestGeneric<T>(family: string, operation: GenericOperation<T>, value: T): Promise<ReplyParts> {
+    if (this.closed) throw this.closedError(operation.describe(value));
+    const connection = await this.connection.generic();
+    const type = await connection.family(family);
+    return connection.request({ ...operation, type }, value);
+  }
+
+  private async listGeneric<V, T>(
+    family: string,
+    operation: GenericOperation<V>,
+    value: V,
+    decode: Decode<T>,
+  ): Promise<readonly T[]> {
+    return decodeAll(await this.requestGeneric(family, operation, value), decode);
+  }
+
+  private async getLink<V>(operation: Operation<V>, value: V): Promise<Link | undefined> {
+    const links = await unlessMissing("ENODEV", this.list(operation, value, decodeLink));
+    return links?.[0];
+  }
+
+  private closedError(what: string): SouthboundError {
+    return new SouthboundError("EBADF", `${what}: the handle of this network namespace is closed`);
+  }
+}

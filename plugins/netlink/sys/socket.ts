@@ -1,0 +1,86 @@
+import { SystemCallError } from "./errno.js";
+import { check, lastErrno, libc } from "./libc.js";
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0x80000;
+const NETLINK_ROUTE = 0;
+const NETLINK_GENERIC = 16;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
+const NETLINK_DROP_MEMBERSHIP = 2;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NETLINK_GET_STRICT_CHK = 12;
+
+/** Rtnetlink, or generic netlink, which families such as `ethtool` share. */
+export type Protocol = "route" | "generic";
+
+/** A netlink socket of the namespace that its thread was in when it was opened, for ever after. */
+export class NetlinkSocket {
+  /** What the kernel granted, in its own accounting (twice what was asked for, socket(7)). */
+  readonly receiveBufferBytes: number;
+
+  private constructor(
+    readonly fd: number,
+    receiveBufferBytes: number,
+  ) {
+    setReceiveBuffer(fd, receiveBufferBytes);
+    this.receiveBufferBytes = getOption(fd, SOL_SOCKET, SO_RCVBUF);
+    // Errors carry no copy of the request but a text and the place of the attribute; dumps filter in the kernel.
+    setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+  }
+
+  static open(receiveBufferBytes: number, protocol: Protocol = "route"): NetlinkSocket {
+    const number = protocol === "route" ? NETLINK_ROUTE : NETLINK_GENERIC;
+    const fd = check("socket", () => libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, number));
+    try {
+      const address = new Uint8Array(12); // struct sockaddr_nl; the kernel picks the port
+      address[0] = AF_NETLINK;
+      check("bind", () => libc.bind(fd, address, address.length));
+      return new NetlinkSocket(fd, receiveBufferBytes);
+    } catch (error) {
+      libc.close(fd);
+      throw error;
+    }
+  }
+
+  /** Sends whole netlink messages as one datagram. The kernel has carried them out when this returns. */
+  send(bytes: Uint8Array): void {
+    check("send", () => libc.send(this.fd, bytes, bytes.length, 0));
+  }
+
+  join(group: number): void {
+    setOption(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+  }
+
+  leave(group: number): void {
+    setOption(this.fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, group);
+  }
+
+  close(): void {
+    libc.close(this.fd);
+  }
+}
+
+function setOption(fd: number, level: number, name: number, value: number): void {
+  check("setsockopt", () => libc.setsockopt(fd, level, name, Int32Array.of(value), 4));
+}
+
+function getOption(fd: number, level: number, name: number): number {
+  const value = new Int32Array(1);
+  check("getsockopt", () => libc.getsockopt(fd, level, name, value, Uint32Array.of(4)));
+  return value[0] ?? 0;
+}
+
+/** Above net.core.rmem_max where we may (CAP_NET_ADMIN in the initial user namespace), else as much as it allows. */
+function setReceiveBuffer(fd: number, bytes: number): void {
+  const value = Int32Array.of(bytes);
+  if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, value, 4) === 0) return;
+  if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, 4) < 0) throw new SystemCallError("SO_RCVBUF", lastErrno());
+}

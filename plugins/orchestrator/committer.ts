@@ -1,0 +1,115 @@
+import { errorMessage } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import type { EventPublisher, TransactionResult } from "#core/northbound/index.js";
+import type { Scheduler } from "#core/scheduler/token.js";
+import type { TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
+import type { Store, StoreUpdate } from "#plugins/store/index.js";
+import type { Changes, DesiredState } from "./desired-state.js";
+import type { Gates } from "./gates.js";
+import type { Journal } from "./journal.js";
+import { invalidIn } from "./results.js";
+import { SerialQueue } from "./serial-queue.js";
+
+/** A change of what one source wants. */
+export interface Commit {
+  readonly id: string;
+  /** Whose values change. */
+  readonly source: string;
+  /** Who brought it, for the history. */
+  readonly from: string;
+  readonly description: string;
+  readonly changes: Changes;
+  readonly options?: Pick<TransactionSpec, "atomic" | "rejectInvalid" | "simulate">;
+}
+
+export interface Committed {
+  readonly record: TransactionRecord;
+  /** What of the changes now counts as wanted by the source. */
+  readonly applied: Changes;
+  /** The changes that undo that. */
+  readonly undo: Changes;
+}
+
+/**
+ * The way from the desired state to the scheduler and the store, one change at a time: what a source wants is merged with
+ * what the others want, handed to the scheduler, and written down.
+ */
+export class Committer {
+  private readonly queue = new SerialQueue();
+
+  constructor(
+    private readonly desired: DesiredState,
+    private readonly gates: Gates,
+    private readonly scheduler: Scheduler,
+    private readonly store: Store,
+    private readonly journal: Journal,
+    private readonly events: EventPublisher,
+    private readonly log: Logger,
+  ) {}
+
+  /** Runs work during which nothing else is committed. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.queue.run(work);
+  }
+
+  idle(): Promise<void> {
+    return this.queue.idle();
+  }
+
+  /**
+   * Applies a change of one source, to be called {@link exclusively}. Nothing of it counts when the transaction was
+   * reverted, refused (`rejectInvalid`) or simulated. An invalid value never does: what was wanted before stays wanted.
+   */
+  async commit({ id, source, from, description, changes, options = {} }: Commit): Promise<Committed> {
+    const undo = this.desired.apply(source, changes);
+    const divided = await this.gates.divide(changes.keys());
+    const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
+    const record = this.gates.complete(applied, divided, changes.keys());
+    const invalid = new Set(invalidIn(record).map(({ key }) => key));
+    const refused = options.rejectInvalid === true && invalid.size > 0;
+    this.journal.remember(record.seq, { id, source: from, refused });
+    if (refused || record.reverted || options.simulate === true) {
+      this.desired.apply(source, undo);
+      return { record, applied: new Map(), undo: new Map() };
+    }
+    this.desired.apply(
+      source,
+      without(undo, (key) => !invalid.has(key)),
+    );
+    this.gates.changed(changes.keys());
+    if (invalid.size === 0) return { record, applied: changes, undo };
+    const isInvalid = (key: string): boolean => invalid.has(key);
+    return { record, applied: without(changes, isInvalid), undo: without(undo, isInvalid) };
+  }
+
+  /** Hands everything that is wanted to the scheduler, to be compared with what is below. Call it {@link exclusively}. */
+  async resync(description: string, keepDiscovered: boolean): Promise<TransactionRecord> {
+    const changes = this.gates.effective();
+    return await this.scheduler.commit({ kind: "full-resync", description, changes, keepDiscovered });
+  }
+
+  /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
+  async conclude(result: TransactionResult, update: StoreUpdate): Promise<TransactionResult> {
+    const concluded = await this.store.write(update).then(
+      () => result,
+      (error: unknown) => {
+        this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
+        return notStored(result, errorMessage(error));
+      },
+    );
+    this.events.publish({ kind: "transaction", id: concluded.id, data: concluded });
+    return concluded;
+  }
+}
+
+/** Whoever sent it must not believe that it would survive a restart. */
+function notStored(result: TransactionResult, reason: string): TransactionResult {
+  const error = [result.error, `not stored, a restart of the agent would forget it: ${reason}`].filter(
+    (text) => text !== "",
+  );
+  return { ...result, outcome: result.outcome === "APPLIED" ? "PARTIAL" : result.outcome, error: error.join("; ") };
+}
+
+function without(changes: Changes, isLeftOut: (key: string) => boolean): Changes {
+  return new Map([...changes].filter(([key]) => !isLeftOut(key)));
+}

@@ -1,0 +1,1 @@
+export { type OrchestratorConfig, OrchestratorPlugin, orchestratorConfig } from "./plugin.js";

@@ -1,0 +1,222 @@
+import { z } from "zod";
+import { duration } from "#core/config/duration.js";
+import { BugError, errorMessage } from "#core/errors.js";
+import { PluginHealthReporter } from "#core/health/types.js";
+import { Logger } from "#core/logging/types.js";
+import { ModelRegistry } from "#core/model/types.js";
+import {
+  ConfigGate,
+  ConfigSource,
+  type DumpView,
+  EventPublisher,
+  type HistoryEntry,
+  type KeyValue,
+  Northbound,
+  type StatusFilter,
+  type Transaction,
+  TransactionEndpoint,
+  type TransactionResult,
+  type ValueStatus,
+} from "#core/northbound/index.js";
+import { type All, inject, injectAll, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
+import { Scheduler } from "#core/scheduler/token.js";
+import { Store } from "#plugins/store/index.js";
+import { Committer } from "./committer.js";
+import { DesiredState } from "./desired-state.js";
+import { Gates } from "./gates.js";
+import { Journal, ownCause } from "./journal.js";
+import { Keeper } from "./keeper.js";
+import { Leftovers } from "./leftovers.js";
+import { REQUESTS, Requests } from "./requests.js";
+import { outcomeOf, resultOf } from "./results.js";
+import { SourceFeed } from "./source-feed.js";
+import { StatusEvents } from "./status-events.js";
+import { Views } from "./views.js";
+
+const MIB = 1024 * 1024;
+
+export const orchestratorConfig = z.strictObject({
+  start_wait: duration
+    .prefault("5s")
+    .describe("How long the start waits for the first resync and the sources' first values; they go on without it"),
+  max_transaction_bytes: z
+    .int()
+    .positive()
+    .default(64 * MIB)
+    .describe("Largest transaction that endpoints put together from parts, in bytes"),
+});
+export type OrchestratorConfig = z.infer<typeof orchestratorConfig>;
+
+/**
+ * Merges what every source and every request want into one desired state, hands it to the scheduler, and answers. Once it
+ * has started, the host is held in the state of the store; sources that come later add to that.
+ */
+@plugin({
+  name: "orchestrator",
+  description: "merges the sources of desired state and answers transactions",
+  config: orchestratorConfig,
+  provides: [Northbound],
+})
+export class OrchestratorPlugin implements Plugin, Northbound {
+  private readonly desired = new DesiredState();
+  private readonly journal = new Journal();
+  private readonly gates: Gates;
+  private readonly views: Views;
+  private readonly committer: Committer;
+  private readonly requests: Requests;
+  private leftovers: Leftovers | undefined;
+  private unwatch: (() => void) | undefined;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: OrchestratorConfig,
+    @inject(Logger) private readonly log: Logger,
+    @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
+    @inject(Scheduler) private readonly scheduler: Scheduler,
+    @inject(ModelRegistry) private readonly registry: ModelRegistry,
+    @inject(Store) private readonly store: Store,
+    @inject(EventPublisher) private readonly events: EventPublisher,
+    @injectAll(ConfigSource) private readonly sources: All<ConfigSource>,
+    @injectAll(ConfigGate) private readonly configGates: All<ConfigGate>,
+    @injectAll(TransactionEndpoint) private readonly endpoints: All<TransactionEndpoint>,
+  ) {
+    this.gates = new Gates(this.desired, scheduler, events);
+    this.views = new Views(scheduler, this.journal, this.gates);
+    this.committer = new Committer(this.desired, this.gates, scheduler, store, this.journal, events, log);
+    this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.leftovers?.settle());
+  }
+
+  init(): void {
+    const sources = this.sources.get();
+    refuseSameNames(sources);
+    const stored = this.store.loaded();
+    this.desired.addSource(REQUESTS.source, REQUESTS.priority, stored.get(REQUESTS.source));
+    for (const { name, priority } of sources) this.desired.addSource(name, priority, stored.get(name));
+    this.gates.use(this.configGates.get());
+    this.leftovers = new Leftovers(
+      this.committer,
+      this.desired,
+      this.scheduler,
+      this.store,
+      this.log,
+      sources.map(({ name }) => name),
+    );
+    this.unwatch = new StatusEvents(this.events).watch(this.scheduler);
+  }
+
+  async afterInit(): Promise<void> {
+    this.health.ok();
+    await this.forgetAbsentSources();
+    await this.requests.settleUnconfirmed();
+    await this.openGates();
+    const begun = [this.firstResync(), ...this.sources.get().map((source) => this.startSource(source))];
+    for (const endpoint of this.endpoints.get()) await endpoint.serve(this);
+    await within(this.config.start_wait, Promise.all(begun));
+  }
+
+  async close(): Promise<void> {
+    this.requests.close();
+    await this.committer.idle();
+    this.unwatch?.();
+  }
+
+  commit(transaction: Transaction, endpoint: string): Promise<TransactionResult> {
+    return this.requests.commit(transaction, endpoint);
+  }
+
+  confirm(id: string): Promise<TransactionResult> {
+    return this.requests.confirm(id);
+  }
+
+  cancel(id: string): Promise<TransactionResult> {
+    return this.requests.cancel(id);
+  }
+
+  get(prefix?: string): readonly KeyValue[] {
+    return this.desired.merged(prefix);
+  }
+
+  dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]> {
+    return this.views.dump(view, prefix);
+  }
+
+  async resync({ downstream }: { readonly downstream: boolean }): Promise<TransactionResult> {
+    const record = downstream
+      ? await this.scheduler.resyncDownstream("resync by request")
+      : await this.leftovers?.resync();
+    if (record === undefined) throw new BugError("NOT_STARTED", "the orchestrator was asked to resync before its init");
+    return resultOf(ownCause(record).id, outcomeOf(record), record);
+  }
+
+  status(filter: StatusFilter = {}): readonly ValueStatus[] {
+    return this.views.status(filter);
+  }
+
+  history(seq?: number): readonly HistoryEntry[] {
+    return this.views.history(seq);
+  }
+
+  private async openGates(): Promise<void> {
+    const { committer, desired, gates, scheduler, journal, events } = this;
+    for (const gate of this.configGates.get()) {
+      await gate.open(new Keeper(gate.name, committer, desired, gates, scheduler, journal, events));
+    }
+  }
+
+  private async firstResync(): Promise<void> {
+    try {
+      await this.leftovers?.firstResync();
+    } catch (error) {
+      this.log.error({ err: error }, "the first resync failed");
+      this.health.failed(`the first resync failed: ${errorMessage(error)}`);
+    }
+  }
+
+  /** A source that cannot start leaves the others alone. */
+  private async startSource(source: ConfigSource): Promise<void> {
+    const { name } = source;
+    const spoken = (): void => this.leftovers?.sourceSpoke(name);
+    try {
+      await source.start(new SourceFeed(name, this.committer, this.desired, this.registry, this.events, spoken));
+    } catch (error) {
+      this.log.error({ err: error, source: name }, "a source of desired state cannot start");
+      this.health.degraded(`source ${name} cannot start: ${errorMessage(error)}`);
+    }
+  }
+
+  /** A source that is not in the flavor any more wants nothing any more. */
+  private async forgetAbsentSources(): Promise<void> {
+    const present = new Set([REQUESTS.source, ...this.sources.get().map(({ name }) => name)]);
+    for (const [source, values] of this.store.loaded()) {
+      if (present.has(source)) continue;
+      this.log.warn({ source, values: values.size }, "a source is gone from the flavor, its values are forgotten");
+      const changes = new Map([...values.keys()].map((key) => [key, undefined]));
+      await this.store.write({ values: { source, changes } }).catch((error: unknown) => {
+        this.log.error({ err: error, source }, "the values of a source that is gone stay in the store");
+      });
+    }
+  }
+}
+
+/** Names tell the values of sources apart, in the store too. */
+function refuseSameNames(sources: readonly ConfigSource[]): void {
+  const names = new Set<string>([REQUESTS.source]);
+  for (const { name } of sources) {
+    if (names.has(name) || name.includes("/")) {
+      throw new BugError(
+        "SOURCE_NAME",
+        `a source of desired state is named "${name}"; expected a name of its own, without a slash`,
+      );
+    }
+    names.add(name);
+  }
+}
+
+/** Waits for work, but not longer than so many milliseconds. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, timeUp]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from "node:crypto";
+import { InvalidInputError } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import type { ModelRegistry } from "#core/model/types.js";
+import type { Transaction, TransactionResult } from "#core/northbound/index.js";
+import type { Store } from "#plugins/store/index.js";
+import type { Committed, Committer } from "./committer.js";
+import { Confirmations, type Unconfirmed } from "./confirmations.js";
+import type { Changes, DesiredState } from "./desired-state.js";
+import { invalidIn, invalidReason, outcomeOf, rejection, resultOf, summary } from "./results.js";
+import { SerialQueue } from "./serial-queue.js";
+import { MAX_ID_LENGTH, type Refusal, type ValidTransaction, validateTransaction } from "./validation.js";
+
+/** Values set by request are a source of their own: kept in the store, above every other. */
+export const REQUESTS = { source: "store", priority: 100 } as const;
+
+/** Transactions that somebody sent and waits for the answer to. */
+export class Requests {
+  /** Answers on their way, by transaction id. */
+  private readonly running = new Map<string, Promise<TransactionResult>>();
+  private readonly confirmations = new Confirmations();
+  /** A large transaction takes its time to be checked; those behind it must not overtake it. */
+  private readonly intake = new SerialQueue();
+
+  constructor(
+    private readonly committer: Committer,
+    private readonly desired: DesiredState,
+    private readonly registry: ModelRegistry,
+    private readonly store: Store,
+    private readonly log: Logger,
+    /** Called after a transaction that said: these are all the values there are. */
+    private readonly replaced: () => void,
+  ) {}
+
+  /**
+   * Answers a transaction. One whose id was answered before, or is being answered, gets that answer and does nothing. A
+   * dry run is nothing that could be repeated: it neither gets nor leaves an answer.
+   */
+  async commit(transaction: Transaction, endpoint: string): Promise<TransactionResult> {
+    const id = isUsable(transaction.id) ? transaction.id : randomUUID();
+    if (transaction.dry_run === true) return await this.execute(id, transaction, endpoint);
+    const running = this.running.get(id);
+    if (running !== undefined) return await running;
+    const answer = this.answer(id, transaction, endpoint).finally(() => this.running.delete(id));
+    this.running.set(id, answer);
+    return await answer;
+  }
+
+  /** Makes a waiting transaction last. Throws `InvalidInputError` when it cannot be confirmed. */
+  async confirm(id: string): Promise<TransactionResult> {
+    const confirmed = await this.committer.exclusively(async () => {
+      const waiting = this.confirmations.take(id);
+      if (waiting === undefined) return undefined;
+      const values = { source: REQUESTS.source, changes: waiting.changes };
+      return { conclusion: this.committer.conclude(waiting.result, { values, result: waiting.result }) };
+    });
+    return confirmed === undefined ? await this.decidedBefore(id, "confirm") : await confirmed.conclusion;
+  }
+
+  /** Reverts a waiting transaction. Throws `InvalidInputError` when it does not wait. */
+  async cancel(id: string): Promise<TransactionResult> {
+    return (await this.revert(id, "cancelled")) ?? (await this.decidedBefore(id, "cancel"));
+  }
+
+  /** Answers for what waited for confirmation when the agent ended: it was not stored, so it is gone. */
+  async settleUnconfirmed(): Promise<void> {
+    for (const id of this.store.unconfirmed()) {
+      const result = await this.store.result(id);
+      if (result === undefined) continue;
+      const reverted = {
+        ...result,
+        outcome: "REVERTED",
+        error: "the agent was restarted before it was confirmed",
+      } as const;
+      await this.committer.conclude(reverted, { result: reverted });
+    }
+  }
+
+  close(): void {
+    this.confirmations.close();
+  }
+
+  private async answer(id: string, transaction: Transaction, endpoint: string): Promise<TransactionResult> {
+    return (await this.store.result(id)) ?? (await this.execute(id, transaction, endpoint));
+  }
+
+  private async execute(id: string, transaction: Transaction, endpoint: string): Promise<TransactionResult> {
+    const validation = await this.intake.run(() => validateTransaction(transaction, this.registry));
+    if (!validation.valid) return await this.reject(id, transaction, validation.refusals);
+    const valid = validation.transaction;
+    const { conclusion } = await this.committer.exclusively(async () => {
+      const changes = valid.replace ? this.replacing(valid.changes) : valid.changes;
+      const held = this.heldBack(changes);
+      if (held.length > 0) return { conclusion: this.reject(id, transaction, held) };
+      const committed = await this.committer.commit({
+        id,
+        source: REQUESTS.source,
+        from: endpoint,
+        description: valid.description === "" ? `${endpoint} ${id}` : valid.description,
+        changes,
+        options: { atomic: valid.atomic, simulate: valid.dryRun, rejectInvalid: true },
+      });
+      // Not awaited in here: the next transaction can begin while this one is being written to disk.
+      return { conclusion: this.conclude(id, valid, committed) };
+    });
+    return await conclusion;
+  }
+
+  private async conclude(
+    id: string,
+    transaction: ValidTransaction,
+    { record, applied: changes, undo }: Committed,
+  ): Promise<TransactionResult> {
+    const invalid = invalidIn(record);
+    if (invalid.length > 0) {
+      const error = summary(invalid.map(invalidReason));
+      const rejected = { ...resultOf(id, "REJECTED", record, error), seq: 0, operations: [] };
+      return transaction.dryRun ? rejected : await this.committer.conclude(rejected, { result: rejected });
+    }
+    if (transaction.dryRun) return resultOf(id, "PLANNED", record);
+    const result = this.explained(resultOf(id, outcomeOf(record), record));
+    if (result.outcome === "REVERTED") return await this.committer.conclude(result, { result });
+    if (transaction.confirmTimeout === undefined) {
+      if (transaction.replace) this.replaced();
+      return await this.committer.conclude(result, { values: { source: REQUESTS.source, changes }, result });
+    }
+    this.awaitConfirmation({ id, changes, undo, result }, transaction.confirmTimeout);
+    const unconfirmed = { ...result, outcome: "UNCONFIRMED" } as const;
+    return await this.committer.conclude(unconfirmed, { result: unconfirmed });
+  }
+
+  private async reject(id: string, transaction: Transaction, refusals: readonly Refusal[]): Promise<TransactionResult> {
+    const rejected = rejection(id, refusals);
+    return transaction.dry_run === true ? rejected : await this.committer.conclude(rejected, { result: rejected });
+  }
+
+  /** `REPLACE`: what is not mentioned is deleted. */
+  private replacing(changes: Changes): Changes {
+    const all = new Map(changes);
+    for (const key of this.desired.of(REQUESTS.source).keys()) {
+      if (!all.has(key)) all.set(key, undefined);
+    }
+    return all;
+  }
+
+  private heldBack(changes: Changes): readonly Refusal[] {
+    const refusals: Refusal[] = [];
+    for (const key of changes.keys()) {
+      const holder = this.confirmations.holderOf(key);
+      if (holder !== undefined) {
+        refusals.push({
+          key,
+          field: "",
+          message: `${key}: transaction ${holder} changed it and waits to be confirmed or cancelled`,
+        });
+      }
+    }
+    return refusals;
+  }
+
+  /** Says which values are not this request's to decide. */
+  private explained(result: TransactionResult): TransactionResult {
+    const values = result.values.map((status) => {
+      const wanted = this.desired.wanted(status.key);
+      if (wanted === undefined || wanted.source === REQUESTS.source) return status;
+      return { ...status, details: [...status.details, `set by source ${wanted.source}`] };
+    });
+    return { ...result, values };
+  }
+
+  private awaitConfirmation(transaction: Unconfirmed, timeout: number): void {
+    this.confirmations.add(transaction, timeout, () => {
+      this.revert(transaction.id, `not confirmed within ${timeout} ms`).catch((error: unknown) => {
+        this.log.error({ err: error, transaction: transaction.id }, "an unconfirmed transaction could not be reverted");
+      });
+    });
+  }
+
+  private async revert(id: string, reason: string): Promise<TransactionResult | undefined> {
+    const reverted = await this.committer.exclusively(async () => {
+      const waiting = this.confirmations.take(id);
+      if (waiting === undefined) return undefined;
+      const description = `revert of ${id}: ${reason}`;
+      const { record } = await this.committer.commit({
+        id,
+        source: REQUESTS.source,
+        from: "orchestrator",
+        description,
+        changes: waiting.undo,
+      });
+      const result = resultOf(id, "REVERTED", record, record.error === "" ? reason : `${reason}; ${record.error}`);
+      return { conclusion: this.committer.conclude(result, { result }) };
+    });
+    return await reverted?.conclusion;
+  }
+
+  private async decidedBefore(id: string, request: "confirm" | "cancel"): Promise<TransactionResult> {
+    const result = await this.store.result(id);
+    if (result === undefined)
+      throw new InvalidInputError("UNKNOWN_TRANSACTION", `cannot ${request} ${id}: no such transaction`);
+    const isDone =
+      request === "confirm"
+        ? result.outcome === "APPLIED" || result.outcome === "PARTIAL"
+        : result.outcome === "REVERTED";
+    if (isDone) return result;
+    throw new InvalidInputError(
+      "NOT_WAITING",
+      `cannot ${request} ${id}: it does not wait, it is ${result.outcome} ${result.error}`.trim(),
+    );
+  }
+}
+
+function isUsable(id: unknown): id is string {
+  return typeof id === "string" && id !== "" && id.length <= MAX_ID_LENGTH;
+}

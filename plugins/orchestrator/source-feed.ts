@@ -1,0 +1,182 @@
+import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { InvalidInputError } from "#core/errors.js";
+import type { ModelRegistry } from "#core/model/types.js";
+import type { ConfigConsumer, EventPublisher, SourceItem, TransactionResult } from "#core/northbound/index.js";
+import type { Committed, Committer } from "./committer.js";
+import { deadLetterOf } from "./dead-letter.js";
+import type { Changes, DesiredState } from "./desired-state.js";
+import { invalidIn, invalidReason, outcomeOf, resultOf, summary } from "./results.js";
+import { refusalOf } from "./validation.js";
+
+/** Then others may run: a snapshot can be large. */
+const DECODED_AT_ONCE = 1000;
+
+interface Delivery {
+  readonly kind: "snapshot" | "change";
+  readonly items: readonly SourceItem[];
+  resolve(result: TransactionResult): void;
+  reject(error: unknown): void;
+}
+
+interface Decoded {
+  /** What is wanted now, and the item that said so. */
+  readonly values: Map<string, object | undefined>;
+  readonly items: Map<string, SourceItem>;
+  /** Keys that could be told of items that could not be decoded. */
+  readonly badKeys: ReadonlySet<string>;
+  readonly errors: string[];
+}
+
+/**
+ * Takes what one source delivers. An item that can never be applied becomes a dead letter and does not stop the others; the
+ * value that the source had set before, if any, stays.
+ *
+ * Changes that come while an earlier one is being applied are applied together, the last one for a key.
+ */
+export class SourceFeed implements ConfigConsumer {
+  private readonly deliveries: Delivery[] = [];
+  private draining = false;
+  /** Keys whose last value was invalid. The scheduler shows them until another value comes, or none. */
+  private readonly refused = new Set<string>();
+
+  constructor(
+    private readonly source: string,
+    private readonly committer: Committer,
+    private readonly desired: DesiredState,
+    private readonly registry: ModelRegistry,
+    private readonly events: EventPublisher,
+    private readonly spoken: () => void,
+  ) {}
+
+  snapshot(items: readonly SourceItem[]): Promise<TransactionResult> {
+    return this.deliver("snapshot", items);
+  }
+
+  change(items: readonly SourceItem[]): Promise<TransactionResult> {
+    return this.deliver("change", items);
+  }
+
+  private deliver(kind: Delivery["kind"], items: readonly SourceItem[]): Promise<TransactionResult> {
+    return new Promise((resolve, reject) => {
+      this.deliveries.push({ kind, items, resolve, reject });
+      if (!this.draining) void this.drain();
+    });
+  }
+
+  /** Never rejects: whoever delivered gets the error. */
+  private async drain(): Promise<void> {
+    this.draining = true;
+    while (this.deliveries.length > 0) {
+      const together = this.takeNext();
+      try {
+        const result = await this.apply(
+          together[0]?.kind ?? "change",
+          together.flatMap(({ items }) => items),
+        );
+        for (const delivery of together) delivery.resolve(result);
+      } catch (error) {
+        for (const delivery of together) delivery.reject(error);
+      }
+    }
+    this.draining = false;
+  }
+
+  /** A snapshot, or as many changes as wait in a row. */
+  private takeNext(): readonly Delivery[] {
+    const snapshot = this.deliveries.findIndex(({ kind }) => kind === "snapshot");
+    const count = snapshot === 0 ? 1 : snapshot > 0 ? snapshot : this.deliveries.length;
+    return this.deliveries.splice(0, count);
+  }
+
+  private async apply(kind: Delivery["kind"], items: readonly SourceItem[]): Promise<TransactionResult> {
+    const id = `${this.source}-${randomUUID()}`;
+    const decoded = await this.decode(items);
+    const { conclusion } = await this.committer.exclusively(async () => {
+      const changes = kind === "snapshot" ? this.differences(decoded) : decoded.values;
+      if (changes.size === 0) return { conclusion: nothingToDo(id, decoded.errors) };
+      const description = `${kind} of ${this.source}`;
+      const { source } = this;
+      const committed = await this.committer.commit({ id, source, from: source, description, changes });
+      this.noteRefused(changes, committed);
+      // Not awaited in here: the next change can begin while this one is being written to disk.
+      return { conclusion: this.conclude(id, committed, decoded) };
+    });
+    const result = await conclusion;
+    if (kind === "snapshot") this.spoken();
+    return result;
+  }
+
+  private async conclude(
+    id: string,
+    { record, applied }: Committed,
+    { items, errors }: Decoded,
+  ): Promise<TransactionResult> {
+    for (const status of invalidIn(record)) {
+      const item = items.get(status.key);
+      const reason = invalidReason(status);
+      errors.push(reason);
+      if (item !== undefined) this.events.publish(deadLetterOf(this.source, item, reason));
+    }
+    const error = [record.error, summary(errors)].find((text) => text !== "") ?? "";
+    const outcome = errors.length > 0 ? "PARTIAL" : outcomeOf(record);
+    const result = resultOf(id, outcome, record, error);
+    return await this.committer.conclude(result, { values: { source: this.source, changes: applied } });
+  }
+
+  private async decode(items: readonly SourceItem[]): Promise<Decoded> {
+    const decoded = { values: new Map<string, object | undefined>(), items: new Map<string, SourceItem>() };
+    const badKeys = new Set<string>();
+    const errors: string[] = [];
+    for (const [index, item] of items.entries()) {
+      if (index % DECODED_AT_ONCE === DECODED_AT_ONCE - 1) await setImmediate();
+      try {
+        const { key, value } = this.decodeItem(item);
+        decoded.values.set(key, value);
+        decoded.items.set(key, item);
+      } catch (error) {
+        if (!(error instanceof InvalidInputError)) throw error;
+        const { message } = refusalOf(error, item);
+        errors.push(message);
+        badKeys.add(item.key).add(error.key ?? item.key);
+        this.events.publish(deadLetterOf(this.source, item, message));
+      }
+    }
+    return { ...decoded, badKeys, errors };
+  }
+
+  private decodeItem({ key, value, contentType }: SourceItem): {
+    readonly key: string;
+    readonly value: object | undefined;
+  } {
+    if (value === undefined) return { key: this.registry.normaliseKey(key), value: undefined };
+    return this.registry.decode(key, value, contentType);
+  }
+
+  private noteRefused(changes: Changes, { applied }: Committed): void {
+    for (const key of changes.keys()) {
+      if (applied.has(key)) this.refused.delete(key);
+      else this.refused.add(key);
+    }
+  }
+
+  /** What a snapshot changes. */
+  private differences({ values, badKeys }: Decoded): Changes {
+    const current = this.desired.of(this.source);
+    const changes = new Map<string, object | undefined>();
+    for (const key of [...current.keys(), ...this.refused]) {
+      if (values.get(key) === undefined && !badKeys.has(key)) changes.set(key, undefined);
+    }
+    for (const [key, value] of values) {
+      if (value === undefined) continue;
+      if (this.refused.has(key) || !isDeepStrictEqual(value, current.get(key))) changes.set(key, value);
+    }
+    return changes;
+  }
+}
+
+function nothingToDo(id: string, errors: readonly string[]): TransactionResult {
+  const outcome = errors.length > 0 ? "REJECTED" : "APPLIED";
+  return { id, seq: 0, outcome, error: summary(errors), values: [], operations: [] };
+}

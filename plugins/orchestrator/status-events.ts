@@ -1,0 +1,51 @@
+import type { EventPublisher } from "#core/northbound/index.js";
+import type { Scheduler } from "#core/scheduler/token.js";
+import type { TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
+import { ownCause } from "./journal.js";
+import { flatten, outcomeOf, resultOf, statusOf } from "./results.js";
+
+/** States of a derived value that its base speaks for. */
+const QUIET: ReadonlySet<ValueState> = new Set(["CONFIGURED", "REMOVED", "NONEXISTENT", "OBTAINED", "DISCOVERED"]);
+
+/**
+ * Publishes what happens to values, and the transactions that the scheduler makes by itself. Derived values are announced
+ * while they are not as they should be, and once more when they are.
+ */
+export class StatusEvents {
+  private readonly announced = new Set<string>();
+
+  constructor(private readonly events: EventPublisher) {}
+
+  /** Returns the function that ends it. */
+  watch(scheduler: Scheduler): () => void {
+    const unwatchStatus = scheduler.watchStatus((statuses) => {
+      for (const status of statuses) this.valueChanged(status);
+    });
+    const unwatchTransactions = scheduler.watchTransactions((record) => this.transactionFinished(record));
+    return () => {
+      unwatchStatus();
+      unwatchTransactions();
+    };
+  }
+
+  private valueChanged(base: ValueStatusRecord): void {
+    this.publish(base);
+    for (const derived of flatten(base).slice(1)) {
+      const quiet = QUIET.has(derived.state);
+      if (quiet && !this.announced.delete(derived.key)) continue;
+      if (!quiet) this.announced.add(derived.key);
+      this.publish(derived);
+    }
+  }
+
+  private publish(status: ValueStatusRecord): void {
+    this.events.publish({ kind: "value", key: status.key, data: statusOf(status) });
+  }
+
+  /** Those that were committed are announced with their answer, once it is stored. */
+  private transactionFinished(record: TransactionRecord): void {
+    if (record.kind === "update" || record.kind === "upstream-resync") return;
+    const { id } = ownCause(record);
+    this.events.publish({ kind: "transaction", id, data: resultOf(id, outcomeOf(record), record) });
+  }
+}

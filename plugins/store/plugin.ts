@@ -1,0 +1,158 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { AgentInfo } from "#core/agent/types.js";
+import { duration } from "#core/config/duration.js";
+import { errorMessage, SouthboundError } from "#core/errors.js";
+import { PluginHealthReporter } from "#core/health/types.js";
+import { Logger } from "#core/logging/types.js";
+import type { TransactionResult } from "#core/northbound/index.js";
+import { inject, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
+import { codeOf } from "./errors.js";
+import {
+  COMPLETE,
+  noteRecord,
+  readContents,
+  resultRecord,
+  type StoreContents,
+  type StoredResult,
+  valueRecord,
+} from "./layout.js";
+import { type Damage, openStore } from "./open.js";
+import { type Records, VolatileRecords } from "./records.js";
+import { ResultIndex } from "./results.js";
+import { Store, type StoreUpdate } from "./types.js";
+import { GroupWriter } from "./writer.js";
+
+const DEFAULT_PARENT = "/var/lib/tenuto";
+
+export const storeConfig = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe("Keep the desired state on disk; false forgets it at the end of the process"),
+  directory: z.string().default("").describe(`Where it is kept; ${DEFAULT_PARENT}/<label> when empty`),
+  max_results: z.int().positive().default(10_000).describe("How many answers to transactions are remembered"),
+  max_result_age: duration.prefault("168h").describe("How long answers to transactions are remembered"),
+});
+export type StoreConfig = z.infer<typeof storeConfig>;
+
+/**
+ * Keeps what was accepted on disk, in LevelDB: every write is one checksummed batch, synchronised before `write` resolves.
+ * Everything is read and checked at the start; damage is set aside, reported and repaired as far as it goes.
+ */
+@plugin({ name: "store", description: "durable copy of the desired state", config: storeConfig, provides: [Store] })
+export class StorePlugin implements Plugin, Store {
+  private contents: StoreContents = readContents(new Map());
+  private records: Records = new VolatileRecords();
+  private writer: GroupWriter | undefined;
+  private results: ResultIndex;
+  private damage: Damage | undefined;
+  private covers = false;
+
+  constructor(
+    @inject(PluginConfig) private readonly config: StoreConfig,
+    @inject(Logger) private readonly log: Logger,
+    @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
+    @inject(AgentInfo) private readonly agent: AgentInfo,
+  ) {
+    this.results = this.indexOf(this.contents);
+  }
+
+  get durable(): boolean {
+    return this.config.enabled;
+  }
+
+  get damaged(): boolean {
+    return this.damage !== undefined;
+  }
+
+  get complete(): boolean {
+    return this.covers;
+  }
+
+  async init(): Promise<void> {
+    if (this.config.enabled) await this.open();
+    this.writer = new GroupWriter(this.records, {
+      failed: (error, waiting) => {
+        this.log.error({ err: error, waiting }, "cannot write the store");
+        this.health.degraded(`cannot write ${this.directory}: ${errorMessage(error)}; ${waiting} records wait`);
+      },
+      recovered: () => {
+        this.log.info("the store can be written again");
+        this.reportHealth();
+      },
+    });
+    this.reportHealth();
+  }
+
+  loaded(): ReadonlyMap<string, ReadonlyMap<string, object>> {
+    return this.contents.values;
+  }
+
+  notes(): ReadonlyMap<string, unknown> {
+    return this.contents.notes;
+  }
+
+  async result(id: string): Promise<TransactionResult | undefined> {
+    if (!this.results.has(id)) return undefined;
+    const stored = (await this.writer?.read(resultRecord(id))) as StoredResult | undefined;
+    return stored?.result;
+  }
+
+  unconfirmed(): readonly string[] {
+    return this.results.withOutcome("UNCONFIRMED");
+  }
+
+  async write(update: StoreUpdate): Promise<void> {
+    const { values, result, notes, complete } = update;
+    const records: (readonly [string, unknown])[] = [];
+    for (const [key, value] of values?.changes ?? []) records.push([valueRecord(values?.source ?? "", key), value]);
+    if (result !== undefined) records.push(...this.results.add(result, Date.now()));
+    for (const [name, note] of notes ?? []) records.push([noteRecord(name), note]);
+    if (complete === true) {
+      this.covers = true;
+      records.push([COMPLETE, true]);
+    }
+    if (this.writer === undefined) throw new SouthboundError("STORE_CLOSED", "the store is not open");
+    await this.writer.write(records).catch((error: unknown) => {
+      throw new SouthboundError(
+        codeOf(error) ?? "STORE_UNWRITABLE",
+        `cannot write ${this.directory}: ${errorMessage(error)}`,
+        {
+          cause: error,
+        },
+      );
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.writer?.close();
+    await this.records.close();
+    this.writer = undefined;
+  }
+
+  private get directory(): string {
+    return this.config.directory === ""
+      ? join(DEFAULT_PARENT, encodeURIComponent(this.agent.label))
+      : this.config.directory;
+  }
+
+  private indexOf(contents: StoreContents): ResultIndex {
+    return new ResultIndex({ maxCount: this.config.max_results, maxAge: this.config.max_result_age }, contents.results);
+  }
+
+  private async open(): Promise<void> {
+    const { records, contents, damage } = await openStore(this.directory, [COMPLETE]);
+    this.records = records;
+    this.contents = readContents(contents);
+    this.results = this.indexOf(this.contents);
+    this.damage = damage;
+    this.covers = this.contents.complete && damage === undefined;
+    if (damage !== undefined) this.log.error({ ...damage, recovered: contents.size }, "the store was damaged");
+  }
+
+  private reportHealth(): void {
+    if (this.damage === undefined) this.health.ok();
+    else this.health.degraded(`the store was damaged (${this.damage.reason}); it is kept in ${this.damage.setAside}`);
+  }
+}

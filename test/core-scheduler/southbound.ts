@@ -1,0 +1,163 @@
+import { deepEqual } from "#core/scheduler/equality.js";
+import { createMetadataMap } from "#core/scheduler/index.js";
+import type { Dependency, Descriptor, KeyedValue, RetrievedValue } from "#core/scheduler/types.js";
+
+/** A value of the tests' southbound: what it needs, what derives from it, and a field that can (or cannot) be changed in place. */
+export interface Thing {
+  readonly needs?: readonly string[];
+  /** Prefixes, of which one present key each is needed. */
+  readonly needsAny?: readonly string[];
+  readonly peer?: string;
+  readonly parts?: Readonly<Record<string, Thing>>;
+  readonly size?: number;
+  /** A change of it needs re-creation. */
+  readonly shape?: number;
+  readonly claim?: string;
+  readonly bad?: boolean;
+}
+
+export interface Call {
+  readonly operation: "create" | "update" | "delete";
+  readonly key: string;
+}
+
+/** What is below, in memory, with faults on demand. It checks that no value is ever there without what it needs. */
+export class Southbound {
+  readonly values = new Map<string, Thing>();
+  /** Keys that do not belong to us. */
+  readonly foreign = new Set<string>();
+  readonly calls: Call[] = [];
+  /** Broken promises of the scheduler, in words. */
+  readonly violations: string[] = [];
+  /** Operations (`create a`) that fail, and how often. */
+  readonly faults = new Map<string, number>();
+  /** Failing operations that take effect all the same. */
+  readonly halfDone = new Set<string>();
+  running = 0;
+  mostRunning = 0;
+
+  constructor(private readonly pace: () => Promise<void> = () => Promise.resolve()) {}
+
+  /** A descriptor for the keys under a prefix. Derived keys are under the base's key, behind `#`. */
+  descriptor(prefix: string, extra: Partial<Descriptor<Thing, number>> = {}): Descriptor<Thing, number> {
+    return {
+      name: `descriptor of ${prefix}`,
+      prefix,
+      validate: (_key, value) => (value.bad === true ? [{ field: "bad", problem: "is true, expected false" }] : []),
+      create: (key, value) => this.perform("create", key, value),
+      update: (key, _old, value) => this.perform("update", key, value),
+      delete: async (key) => {
+        await this.perform("delete", key, undefined);
+      },
+      updateWithRecreate: (_key, old, value) => old.shape !== value.shape,
+      dependencies: (_key, value) => dependenciesOf(value),
+      derivedValues: (key, value) => partsOf(key, value),
+      claims: (_key, value) => (value.claim === undefined ? [] : [value.claim]),
+      retrieve: async (_correlate, only) => this.retrieve(prefix, only),
+      metadataMap: createMetadataMap<number>((size) => ({ size: String(size) })),
+      ...extra,
+    };
+  }
+
+  private async perform(operation: Call["operation"], key: string, value: Thing | undefined): Promise<number> {
+    this.running++;
+    this.mostRunning = Math.max(this.mostRunning, this.running);
+    await this.pace();
+    this.running--;
+    this.calls.push({ operation, key });
+    const name = `${operation} ${key}`;
+    const faults = this.faults.get(name) ?? 0;
+    if (faults > 0) this.faults.set(name, faults - 1);
+    if (faults === 0 || this.halfDone.has(name)) this.take(operation, key, value);
+    if (faults > 0) throw new Error(`${name} was made to fail`);
+    return value?.size ?? 0;
+  }
+
+  private take(operation: Call["operation"], key: string, value: Thing | undefined): void {
+    if (operation === "create" && this.values.has(key) && !this.foreign.has(key))
+      this.violations.push(`${key} was created twice`);
+    if (operation !== "create" && !this.values.has(key))
+      this.violations.push(`${operation} of ${key}, which is not there`);
+    if (value === undefined) this.values.delete(key);
+    else this.values.set(key, withoutParts(value));
+    this.check(`${operation} ${key}`);
+  }
+
+  /** Puts a value there with its parts, as somebody else would. */
+  put(key: string, value: Thing): void {
+    for (const other of [...this.values.keys()]) if (other.startsWith(`${key}#`)) this.values.delete(other);
+    this.values.set(key, withoutParts(value));
+    for (const { key: part, value: own } of partsOf(key, value)) this.put(part, own);
+  }
+
+  /** Removes what is there without what it needs, and what needs that, as a kernel does when a link is deleted. */
+  removeOrphans(): void {
+    for (let before = -1; before !== this.values.size; ) {
+      before = this.values.size;
+      for (const [key] of this.orphans()) this.values.delete(key);
+    }
+  }
+
+  private check(after: string): void {
+    for (const [key, need] of this.orphans()) this.violations.push(`after ${after}: ${key} without ${need}`);
+  }
+
+  /** Values of ours that are there without something that they need. */
+  private *orphans(): IterableIterator<[key: string, need: string]> {
+    for (const [key, value] of this.values) {
+      if (this.foreign.has(key)) continue;
+      const base = key.includes("#") ? key.slice(0, key.lastIndexOf("#")) : undefined;
+      if (base !== undefined && !this.values.has(base)) yield [key, "its base"];
+      for (const need of value.needs ?? []) if (!this.values.has(need)) yield [key, need];
+      for (const prefix of value.needsAny ?? []) {
+        const found = [...this.values.keys()].some((other) => other !== key && other.startsWith(prefix));
+        if (!found) yield [key, `any ${prefix}*`];
+      }
+    }
+  }
+
+  private retrieve(prefix: string, only: ReadonlySet<string> | undefined): RetrievedValue<Thing, number>[] {
+    return [...this.values.keys()]
+      .filter((key) => key.startsWith(prefix) && !key.includes("#") && (only?.has(key) ?? true))
+      .map((key) => ({
+        key,
+        value: this.assemble(key),
+        origin: this.foreign.has(key) ? "southbound" : "northbound",
+        metadata: this.values.get(key)?.size ?? 0,
+      }));
+  }
+
+  /** A value with the parts that are there. */
+  private assemble(key: string): Thing {
+    const own = this.values.get(key) ?? {};
+    const parts = [...this.values.keys()].filter(
+      (other) => other.startsWith(`${key}#`) && !other.slice(key.length + 1).includes("#"),
+    );
+    if (parts.length === 0) return own;
+    return {
+      ...own,
+      parts: Object.fromEntries(parts.map((part) => [part.slice(key.length + 1), this.assemble(part)])),
+    };
+  }
+}
+
+/** Values are the same whatever the order of their parts. */
+export function sameThing(a: Thing, b: Thing): boolean {
+  return deepEqual(withoutParts(a), withoutParts(b));
+}
+
+export function dependenciesOf(value: Thing): Dependency[] {
+  return [
+    ...(value.needs ?? []).map((key) => ({ label: key, key })),
+    ...(value.needsAny ?? []).map((prefix) => ({ label: `any ${prefix}`, anyOf: { prefixes: [prefix] } })),
+    ...(value.peer === undefined ? [] : [{ label: `peer ${value.peer}`, peer: value.peer }]),
+  ];
+}
+
+function partsOf(key: string, value: Thing): KeyedValue[] {
+  return Object.entries(value.parts ?? {}).map(([name, part]) => ({ key: `${key}#${name}`, value: part }));
+}
+
+export function withoutParts({ parts: _, ...own }: Thing): Thing {
+  return own;
+}

@@ -1,0 +1,240 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { Health } from "#core/health/index.js";
+import type { DeadLetter } from "#core/northbound/index.js";
+import { FilePlugin } from "#plugins/file/index.js";
+import { key, set, startAgent, type TestAgent } from "#test/orchestrator/support/agents.js";
+import { Below } from "#test/orchestrator/support/below.js";
+import { eventually } from "#test/support/eventually.js";
+
+function temporaryDirectory(t: ExecutionContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "tenuto-file-"));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+interface FileAgentOptions {
+  readonly below?: Below;
+  readonly store?: string;
+  readonly section?: Readonly<Record<string, unknown>>;
+}
+
+function startWithFiles(
+  t: ExecutionContext,
+  path: string,
+  { section, ...options }: FileAgentOptions = {},
+): Promise<TestAgent> {
+  const configuration = {
+    file: { path, settle: "20ms", ...section },
+    ...(options.store === undefined ? { store: { enabled: false } } : {}),
+  };
+  return startAgent(t, { ...options, plugins: [FilePlugin], configuration });
+}
+
+function healthOf({ agent }: TestAgent) {
+  return agent
+    .get(Health)
+    .plugins()
+    .find(({ plugin }) => plugin === "file");
+}
+
+function deadLetters({ events }: TestAgent): readonly DeadLetter[] {
+  return events.flatMap(({ event }) => (event.kind === "deadletter" ? [event.data] : []));
+}
+
+/** A document with a dummy interface of each name. */
+function interfaces(...names: readonly string[]): string {
+  return `linuxConfig:\n  interfaces:\n${names.map((name) => `    - {name: ${name}, type: DUMMY}\n`).join("")}`;
+}
+
+test("a directory of YAML and JSON is there when the agent has started", async (t) => {
+  const path = temporaryDirectory(t);
+  writeFileSync(
+    join(path, "a.yaml"),
+    `${interfaces("eth1")}---\n- {key: ${key("eth2")}, value: {name: eth2, type: DUMMY}}\n`,
+  );
+  writeFileSync(join(path, "b.json"), JSON.stringify({ changes: [set("eth3")] }));
+  writeFileSync(join(path, "c.yml"), "# nothing yet\n");
+  writeFileSync(join(path, "readme.txt"), "not: [for us");
+  writeFileSync(join(path, ".a.yaml.swp"), "not: [for us");
+  const started = await startWithFiles(t, path);
+  t.deepEqual(started.below.names(), ["eth1", "eth2", "eth3"]);
+  t.like(healthOf(started), { state: "ok" });
+});
+
+test("files that are added, changed and removed are followed", async (t) => {
+  const path = temporaryDirectory(t);
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  const { below } = await startWithFiles(t, path);
+  writeFileSync(join(path, "b.yaml"), interfaces("eth2", "eth3"));
+  await eventually(() => below.names().join() === "eth1,eth2,eth3");
+  writeFileSync(join(path, "b.yaml.new"), interfaces("eth3", "eth4"));
+  renameSync(join(path, "b.yaml.new"), join(path, "b.yaml"));
+  await eventually(() => below.names().join() === "eth1,eth3,eth4");
+  rmSync(join(path, "a.yaml"));
+  await eventually(() => below.names().join() === "eth3,eth4");
+  t.false(below.operations.includes("delete eth3"));
+});
+
+test("one file, replaced as editors do", async (t) => {
+  const path = join(temporaryDirectory(t), "desired.yaml");
+  writeFileSync(path, interfaces("eth1"));
+  const { below } = await startWithFiles(t, path);
+  t.deepEqual(below.names(), ["eth1"]);
+  writeFileSync(`${path}~`, interfaces("eth2"));
+  renameSync(`${path}~`, path);
+  await eventually(() => below.names().join() === "eth2");
+});
+
+test("files changed all at once by a symbolic link, as a Kubernetes volume does", async (t) => {
+  const path = temporaryDirectory(t);
+  for (const [version, name] of [
+    ["..v1", "eth1"],
+    ["..v2", "eth2"],
+  ] as const) {
+    mkdirSync(join(path, version));
+    writeFileSync(join(path, version, "a.yaml"), interfaces(name));
+  }
+  symlinkSync("..v1", join(path, "..data"));
+  symlinkSync(join("..data", "a.yaml"), join(path, "a.yaml"));
+  const { below } = await startWithFiles(t, path);
+  t.deepEqual(below.names(), ["eth1"]);
+  symlinkSync("..v2", join(path, "..data_new"));
+  renameSync(join(path, "..data_new"), join(path, "..data"));
+  await eventually(() => below.names().join() === "eth2");
+});
+
+test("a directory that is missing, comes, goes and comes again", async (t) => {
+  const path = join(temporaryDirectory(t), "desired");
+  const started = await startWithFiles(t, path);
+  const { below } = started;
+  t.like(healthOf(started), { state: "degraded" });
+  t.regex(healthOf(started)?.reason ?? "", /desired: .*no such file/);
+  mkdirSync(path);
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  await eventually(() => below.names().join() === "eth1");
+  await eventually(() => healthOf(started)?.state === "ok");
+  rmSync(path, { recursive: true });
+  await eventually(() => healthOf(started)?.state === "degraded");
+  t.deepEqual(below.names(), ["eth1"], "the last good state is kept");
+  mkdirSync(path);
+  writeFileSync(join(path, "a.yaml"), interfaces("eth2"));
+  await eventually(() => below.names().join() === "eth2");
+});
+
+const BROKEN: readonly (readonly [
+  what: string,
+  text: string,
+  letter: { line: number; key?: string; error: RegExp },
+])[] = [
+  ["no YAML", "linuxConfig:\n  interfaces: [\n", { line: 3, error: /Flow sequence/ }],
+  ["an unknown section", "linuxConfig:\n  interfacez: []\n", { line: 2, error: /interfacez/ }],
+  [
+    "an unknown field",
+    "linuxConfig:\n  interfaces:\n    - name: eth1\n      mtuu: 5\n",
+    { line: 4, error: /interfaces\[0\].*mtuu/ },
+  ],
+  [
+    "a wrong value",
+    `${interfaces("eth1")}    - name: eth2\n      ip_addresses: []\n      mtu: big\n`,
+    { line: 6, error: /interfaces\[1\]\.mtu: .*got "big"/ },
+  ],
+  [
+    "a key that contradicts its value",
+    `- key: ${key("eth1")}\n  value:\n    name: eth2\n`,
+    { line: 3, key: key("eth1"), error: /eth1: .*eth2/ },
+  ],
+  [
+    "the same key twice",
+    `${interfaces("eth1")}    - name: eth1\n`,
+    { line: 4, key: key("eth1"), error: /eth1: the same key is in .*:3/ },
+  ],
+  [
+    "a deletion",
+    `- key: ${key("eth1")}\n  delete: true\n`,
+    { line: 1, key: key("eth1"), error: /leave it out of the files/ },
+  ],
+  [
+    "an unknown key",
+    "- key: config/nonsense\n  value: {}\n",
+    { line: 2, key: "config/nonsense", error: /config\/nonsense/ },
+  ],
+];
+
+for (const [what, text, { line, key: of = "", error }] of BROKEN) {
+  test(`${what}: reported with file, line and reason, and the last good state of all files is kept`, async (t) => {
+    const path = temporaryDirectory(t);
+    writeFileSync(join(path, "a.yaml"), interfaces("good"));
+    writeFileSync(join(path, "b.yaml"), interfaces("other"));
+    const started = await startWithFiles(t, path);
+    rmSync(join(path, "a.yaml"));
+    writeFileSync(join(path, "b.yaml"), text);
+    const letter = await eventually(() => deadLetters(started).find(({ origin }) => origin.endsWith(`b.yaml:${line}`)));
+    t.is(letter.key, of);
+    t.regex(letter.error, new RegExp(`b\\.yaml:${line}: .*${error.source}`, "s"));
+    t.like(healthOf(started), { state: "degraded" });
+    t.regex(healthOf(started)?.reason ?? "", /^the last good state is kept: /);
+    t.deepEqual(started.below.names(), ["good", "other"]);
+
+    writeFileSync(join(path, "b.yaml"), interfaces("better"));
+    await eventually(() => started.below.names().join() === "better");
+    await eventually(() => healthOf(started)?.state === "ok");
+  });
+}
+
+test("files that are broken when the agent starts leave what they said before it ended", async (t) => {
+  const path = temporaryDirectory(t);
+  const store = temporaryDirectory(t);
+  const below = new Below();
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  const first = await startWithFiles(t, path, { below, store });
+  await first.agent.close();
+  writeFileSync(join(path, "a.yaml"), "broken: [");
+  const second = await startWithFiles(t, path, { below, store });
+  t.deepEqual(below.names(), ["eth1"]);
+  t.deepEqual(below.operations, ["create eth1"]);
+  t.like(healthOf(second), { state: "degraded" });
+});
+
+test("a value that its descriptor refuses is a dead letter with its place, and the others are applied", async (t) => {
+  const path = temporaryDirectory(t);
+  const started = await startWithFiles(t, path);
+  writeFileSync(join(path, "a.yaml"), `${interfaces("eth1")}    - {name: eth2, mtu: 9001}\n`);
+  const letter = await eventually(() => deadLetters(started)[0]);
+  t.like(letter, { key: key("eth2"), origin: join(path, "a.yaml:4") });
+  t.regex(letter.error, /eth2: mtu: was 9001/);
+  t.deepEqual(started.below.names(), ["eth1"]);
+});
+
+test("without a path the files of an earlier run are given up", async (t) => {
+  const path = temporaryDirectory(t);
+  const store = temporaryDirectory(t);
+  const below = new Below();
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  const first = await startWithFiles(t, path, { below, store });
+  await first.agent.close();
+  const second = await startWithFiles(t, "", { below, store });
+  t.deepEqual(below.names(), []);
+  t.like(healthOf(second), { state: "ok" });
+});
+
+test("a request has the say over a file, and the file's value comes back", async (t) => {
+  const path = temporaryDirectory(t);
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  const { below, commit } = await startWithFiles(t, path);
+  await commit({ changes: [set("eth1", { mtu: 1400 })] });
+  t.like(below.values.get(key("eth1")), { mtu: 1400 });
+  await commit({ changes: [{ key: key("eth1"), delete: true }] });
+  t.deepEqual(below.values.get(key("eth1")), { name: "eth1", type: "DUMMY" });
+});
+
+test("not watched, files are read once", async (t) => {
+  const path = temporaryDirectory(t);
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  const { below, northbound } = await startWithFiles(t, path, { section: { watch: false } });
+  writeFileSync(join(path, "a.yaml"), interfaces("eth2"));
+  await northbound.resync({ downstream: false });
+  t.deepEqual(below.names(), ["eth1"]);
+});

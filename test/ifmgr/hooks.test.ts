@@ -1,0 +1,182 @@
+import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { interfaceKey } from "#proto/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { link, run } from "#test/support/sandbox.js";
+import { existing, PlugAgent, register, temporaryDirectory } from "./support/agent.js";
+
+/** Hooks run real programs for real interfaces. Every test has an interface of its own. */
+
+async function plugIn(name: string): Promise<void> {
+  await run(["ip", "link", "add", name, "type", "veth", "peer", "name", `${name}p`]);
+}
+
+/** A script in a directory of the test, owned by whoever runs it: root, in the sandbox. */
+async function script(t: ExecutionContext, lines: readonly string[], mode = 0o755): Promise<string> {
+  const path = join(temporaryDirectory(t), "hook");
+  await writeFile(path, ["#!/bin/sh", ...lines, ""].join("\n"));
+  await chmod(path, mode);
+  return path;
+}
+
+async function linesOf(path: string): Promise<readonly string[]> {
+  return (await readFile(path, "utf8")).trimEnd().split("\n");
+}
+
+test("hooks run around the work, in order, and are told what it is about", async (t) => {
+  const report = join(temporaryDirectory(t), "report");
+  const command = await script(t, [
+    `echo "$1 $TENUTO_EVENT $TENUTO_ACTION $INTERFACE $TENUTO_LABEL $GREETING $HOME $(grep -c '"key"' $TENUTO_CANDIDATE) $(grep -c '"key"' $TENUTO_RUNNING) $TENUTO_TRANSACTION" >> ${report}`,
+  ]);
+  const hooks = (["BEFORE_APPLY", "AFTER_APPLY", "BEFORE_UNAPPLY", "AFTER_UNAPPLY"] as const).map((event) => ({
+    interface: "tell*",
+    event,
+    command,
+    arguments: ["one; two"],
+    environment: { GREETING: "hello", INTERFACE: "forged" },
+  }));
+  const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
+  await agent.commit(register("tell0"), existing("tell0", { mtu: 1400 }));
+  await plugIn("tell0");
+  await agent.reaches("tell0", "PLUGGED");
+  await run(["ip", "link", "delete", "tell0"]);
+  await agent.reaches("tell0", "UNPLUGGED");
+
+  const lines = await linesOf(report);
+  t.deepEqual(
+    lines.map((line) => line.replace(/ ifmgr-tell0-[0-9a-f-]{36}$/, "")),
+    [
+      "one; two BEFORE_APPLY apply tell0 plug hello  1 0",
+      "one; two AFTER_APPLY apply tell0 plug hello  1 0",
+      "one; two BEFORE_UNAPPLY remove tell0 plug hello  0 1",
+      "one; two AFTER_UNAPPLY remove tell0 plug hello  0 1",
+    ],
+  );
+  const ids = lines.map((line) => line.split(" ").at(-1));
+  t.is(ids[0], ids[1]);
+  const [applied] = agent.northbound.history().filter(({ id }) => id === ids[0]);
+  t.like(applied, { source: "ifmgr", outcome: "APPLIED" });
+});
+
+test("a failing program that aborts keeps the configuration back until it succeeds", async (t) => {
+  const directory = temporaryDirectory(t);
+  const tries = join(directory, "tries");
+  const command = await script(t, [`echo try >> ${tries}`, `test -e ${directory}/ready`]);
+  const hooks = [{ interface: "keep0", event: "BEFORE_APPLY", command, on_failure: "abort" }];
+  const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
+  await plugIn("keep0");
+  await agent.commit(register("keep0"), existing("keep0", { mtu: 1400 }));
+  await eventually(async () => (await linesOf(tries)).length >= 3, { what: "the third try" });
+  t.like(await agent.status("keep0"), { state: "APPLYING", running: [] });
+  t.regex((await agent.status("keep0"))?.error ?? "", /BEFORE_APPLY\) failed: it ended with status 1/);
+  t.like(await link("keep0"), { mtu: 1500 });
+
+  await writeFile(join(directory, "ready"), "");
+  await agent.reaches("keep0", "PLUGGED");
+  t.like(await link("keep0"), { mtu: 1400 });
+});
+
+test("a failing program that need not succeed does not hold anything up", async (t) => {
+  const command = await script(t, ["exit 7"]);
+  const hooks = [{ interface: "go0", event: "BEFORE_APPLY", command }];
+  const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
+  await plugIn("go0");
+  await agent.commit(register("go0"), existing("go0", { mtu: 1400 }));
+  t.is((await agent.reaches("go0", "PLUGGED")).error, "");
+});
+
+test("a program that takes too long is stopped with its children", async (t) => {
+  const directory = temporaryDirectory(t);
+  const command = await script(t, [
+    `trap "" TERM`,
+    `sh -c 'echo $$ > ${directory}/child; exec sleep 600' &`,
+    "wait; wait",
+  ]);
+  const hooks = [{ interface: "slow0", event: "AFTER_APPLY", command, timeout: "200ms", on_failure: "abort" }];
+  const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
+  await plugIn("slow0");
+  await agent.commit(register("slow0"), existing("slow0", { mtu: 1400 }));
+  const { error } = await agent.reaches("slow0", "PLUGGED");
+  t.regex(error ?? "", /it was stopped after 200 ms/);
+  const child = Number(await readFile(`${directory}/child`, "utf8"));
+  await eventually(() => {
+    try {
+      process.kill(child, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+});
+
+test("only root's programs run, and only those that nobody else can write or replace", async (t) => {
+  const open = await script(t, ["exit 0"], 0o757);
+  const foreign = await script(t, ["exit 0"]);
+  await chown(foreign, 12345, 0);
+  const plain = await script(t, ["exit 0"], 0o644);
+  const replaceable = await script(t, ["exit 0"]);
+  await chmod(join(replaceable, ".."), 0o777);
+  const garbage = await script(t, []);
+  await writeFile(garbage, "\x7fELF, but not really");
+  const reasons: readonly (readonly [string, RegExp])[] = [
+    [open, /anybody can write it/],
+    [foreign, /belongs to user 12345, not to root/],
+    [plain, /is not an executable file/],
+    [replaceable, /others than root can replace it/],
+    ["/nowhere/to/be/found", /there is no such file/],
+    [garbage, /it could not be started: .*ENOEXEC|it ended with status/],
+  ];
+  for (const [position, [command, reason]] of reasons.entries()) {
+    const name = `safe${position}`;
+    const hooks = [{ interface: name, event: "BEFORE_APPLY", command, on_failure: "abort" }];
+    const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
+    await plugIn(name);
+    await agent.commit(register(name), existing(name, { mtu: 1400 }));
+    await t.notThrowsAsync(eventually(async () => reason.test((await agent.status(name))?.error ?? "")));
+    await agent.close();
+  }
+});
+
+test("a registration names programs of the hook directory only", async (t) => {
+  const directory = temporaryDirectory(t);
+  await mkdir(join(directory, "hooks"));
+  await writeFile(join(directory, "hooks", "good"), `#!/bin/sh\necho "$HOOK_WORD" > ${directory}/report\n`, {
+    mode: 0o755,
+  });
+  const agent = await PlugAgent.start(t, { ifmgr: { hook_directory: join(directory, "hooks") } });
+  await plugIn("bus0");
+  const good = { event: "AFTER_APPLY", command: join(directory, "hooks/good"), environment: { HOOK_WORD: "hi" } };
+  const bad = { event: "AFTER_APPLY", command: "/bin/sh", arguments: ["-c", "exit 0"], required: true };
+  await agent.commit(register("bus0", { hooks: [good, bad] }), existing("bus0", { mtu: 1400 }));
+  const { error } = await agent.reaches("bus0", "PLUGGED");
+  t.regex(error ?? "", /\/bin\/sh is not run: programs that a registration names must be in /);
+  t.deepEqual(await linesOf(join(directory, "report")), ["hi"]);
+});
+
+for (const [what, value, field] of [
+  ["a hook without an event", { hooks: [{ command: "/bin/true" }] }, "hooks[0].event"],
+  ["a program that is no absolute path", { hooks: [{ event: "AFTER_APPLY", command: "true" }] }, "hooks[0].command"],
+  [
+    "a variable that a loader would heed",
+    { hooks: [{ event: "AFTER_APPLY", command: "/x", environment: { LD_PRELOAD: "/tmp/x" } }] },
+    "hooks[0].environment",
+  ],
+] as const) {
+  test(`a registration with ${what} is rejected by name`, async (t) => {
+    const agent = await PlugAgent.start(t);
+    const result = await agent.commit(register("refused0", value));
+    t.is(result.outcome, "REJECTED");
+    t.true(result.error.includes(field), result.error);
+    t.deepEqual(await agent.request("get"), []);
+  });
+}
+
+test("what a held value cannot be is refused when it is sent", async (t) => {
+  const agent = await PlugAgent.start(t);
+  const result = await agent.commit(register("wrong0"), existing("wrong0", { ip_addresses: ["10.1.2.3"] }));
+  t.is(result.outcome, "REJECTED");
+  t.regex(result.error, /ip_addresses\[0\]/);
+  t.deepEqual(agent.northbound.get(interfaceKey("wrong0")), []);
+  t.deepEqual(await agent.request("get"), []);
+});

@@ -1,0 +1,202 @@
+import { randomUUID } from "node:crypto";
+import type { ExecutionContext } from "ava";
+import { ModelRegistry } from "#core/model/types.js";
+import type { TransactionResult } from "#core/northbound/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { type BusAgent, busAgent, dummy, healthy, keyOf } from "./support/agent.js";
+import { anyKafka, header, type KafkaBus, type Received, withKafka } from "./support/bus.js";
+
+const kafka = anyKafka();
+
+async function joined(
+  t: ExecutionContext,
+  more: { readonly label?: string; readonly kafka?: object; readonly store?: string } = {},
+): Promise<{ readonly agent: BusAgent; readonly bus: KafkaBus }> {
+  const agent = await busAgent(t, {
+    ...(more.label === undefined ? {} : { label: more.label }),
+    kafka: { brokers: await kafka.brokers(), ...more.kafka },
+  });
+  await healthy(agent);
+  return { agent, bus: await kafka.bus() };
+}
+
+function commandsOf({ label }: BusAgent): string {
+  return `tenuto.${label}.commands`;
+}
+
+/** Ids are for the whole result topic, which all tests share. */
+function newId(): string {
+  return randomUUID();
+}
+
+withKafka(
+  "a transaction is applied, and its result has its id, its correlation id and the agent's label",
+  async (t) => {
+    const { agent, bus } = await joined(t);
+    const id = newId();
+    await bus.command(agent.label, { id, changes: [dummy("a")] }, { "correlation-id": "question 7" });
+    const { message, result } = await bus.result(id);
+    t.like(result, { id, outcome: "APPLIED" });
+    t.deepEqual(
+      result.values.map(({ key, state }) => [key, state]),
+      [[keyOf("a"), "CONFIGURED"]],
+    );
+    t.is(header(message, "correlation-id"), "question 7");
+    t.is(header(message, "tenuto-label"), agent.label);
+    t.is(header(message, "content-type"), "application/json");
+    t.deepEqual(agent.operations, ["create a"]);
+  },
+);
+
+withKafka("protobuf is answered in protobuf, told by its header or by looking", async (t) => {
+  const { agent, bus } = await joined(t);
+  const registry = agent.agent.get(ModelRegistry);
+  const results = await bus.view("tenuto.results");
+  for (const headers of [{ "Content-Type": "application/x-protobuf" }, {}]) {
+    const id = newId();
+    const value = registry.encodeMessage("tenuto.v1.Transaction", { id, changes: [dummy("a")] }, "protobuf");
+    await bus.send(commandsOf(agent), [{ key: null, value: Buffer.from(value), headers }]);
+    const message = await eventually(() => results.messages.find(({ key }) => key?.toString() === id));
+    const type = header(message, "content-type");
+    t.is(type, "application/x-protobuf");
+    const result = registry.decodeMessage<TransactionResult>("tenuto.v1.TransactionResult", message.value!, type);
+    t.is(result.outcome, "APPLIED");
+  }
+});
+
+withKafka("a command can name the topic for its result; one that is not there loses nothing", async (t) => {
+  const { agent, bus } = await joined(t);
+  const own = `replies-${newId()}`;
+  await bus.createTopic(own);
+  const [first, second, third] = [newId(), newId(), newId()];
+  await bus.command(agent.label, { id: first, changes: [dummy("a")] }, { "reply-topic": own });
+  await bus.command(agent.label, { id: second, changes: [dummy("b")] }, { "reply-topic": `missing-${newId()}` });
+  await bus.command(agent.label, { id: third, changes: [dummy("c")] }, { "reply-topic": "not a topic" });
+  t.is((await bus.result(first, own)).result.outcome, "APPLIED");
+  t.is((await bus.result(second)).result.outcome, "APPLIED");
+  t.is((await bus.result(third)).result.outcome, "APPLIED");
+  const all = await bus.view("tenuto.results");
+  t.false(all.messages.some(({ key }) => key?.toString() === first));
+});
+
+withKafka("the same id again gets the same answer and is not applied again", async (t) => {
+  const { agent, bus } = await joined(t);
+  const id = newId();
+  await bus.command(agent.label, { id, changes: [dummy("a")] });
+  await bus.command(agent.label, { id, changes: [dummy("other")] });
+  const results = await bus.view("tenuto.results");
+  const answers = (): readonly Received[] => results.messages.filter(({ key }) => key?.toString() === id);
+  await eventually(() => answers().length === 2);
+  const [first, again] = answers();
+  t.deepEqual(again?.value, first?.value);
+  t.deepEqual(agent.operations, ["create a"]);
+});
+
+withKafka("commands take effect in the order of the topic", async (t) => {
+  const { agent, bus } = await joined(t);
+  const run = newId();
+  const commands = Array.from({ length: 200 }, (_, index) => {
+    const change = index % 2 === 0 ? dummy("a") : { key: keyOf("a"), delete: true };
+    return { key: null, value: JSON.stringify({ id: `${run}-${index}`, changes: [change] }) };
+  });
+  await bus.send(commandsOf(agent), commands);
+  await bus.result(`${run}-199`);
+  t.deepEqual(
+    agent.operations,
+    commands.map((_, index) => (index % 2 === 0 ? "create a" : "delete a")),
+  );
+});
+
+withKafka("what can never be applied is a dead letter as it came, and what is behind it is applied", async (t) => {
+  const { agent, bus } = await joined(t);
+  const letters = await bus.view("tenuto.deadletter");
+  const poison = [Buffer.from("{ no JSON"), Buffer.from([0xff]), null, Buffer.from("x".repeat(900_000))];
+  await bus.send(
+    commandsOf(agent),
+    poison.map((value, index) => ({ key: null, value, headers: { n: String(index) } })),
+  );
+  const [bad, good] = [newId(), newId()];
+  await bus.command(agent.label, { id: bad, chnages: [] });
+  await bus.command(agent.label, { id: good, changes: [dummy("a")] });
+  t.is((await bus.result(good)).result.outcome, "APPLIED");
+  t.like((await bus.result(bad)).result, { outcome: "REJECTED" });
+
+  const mine = (): readonly Received[] => letters.messages.filter(({ key }) => key?.toString() === agent.label);
+  await eventually(() => mine().length === poison.length + 1, { what: "the dead letters" });
+  for (const [index, value] of poison.entries()) {
+    const letter = mine()[index];
+    t.deepEqual(letter?.value, value);
+    t.is(header(letter, "origin-topic"), commandsOf(agent));
+    t.is(header(letter, "origin-offset"), String(index));
+    t.is(header(letter, "n"), String(index));
+    t.truthy(header(letter, "error"));
+  }
+  const events = await bus.view("tenuto.events");
+  await eventually(() => {
+    const told = events.messages.filter(({ key }) => key?.toString() === agent.label);
+    return told.filter((event) => header(event, "ce-type") === "io.tenuto.deadletter").length === poison.length + 1;
+  });
+});
+
+withKafka("a transaction that is refused is answered, with key and reason", async (t) => {
+  const { agent, bus } = await joined(t);
+  const id = newId();
+  await bus.command(agent.label, { id, changes: [{ key: "no/such/kind", value: {} }] });
+  const { result } = await bus.result(id);
+  t.is(result.outcome, "REJECTED");
+  t.regex(result.error, /no\/such\/kind/);
+});
+
+withKafka("a transaction of 900 KB is applied, and its result is cut to what a message may have", async (t) => {
+  const { agent, bus } = await joined(t, { kafka: { max_message_bytes: 64 * 1024 } });
+  const id = newId();
+  const changes = Array.from({ length: 2_000 }, (_, index) => dummy(`if${index}`));
+  const description = "x".repeat(900_000 - JSON.stringify(changes).length);
+  await bus.command(agent.label, { id, description, changes });
+  const { message, result } = await bus.result(id);
+  t.true(result.truncated);
+  t.is(result.outcome, "APPLIED");
+  t.true(message.value!.length <= 64 * 1024);
+  t.is(agent.wanted().length, 2_000);
+});
+
+withKafka("parts are put together and answered once, also when the agent starts anew between them", async (t) => {
+  const { agent, bus } = await joined(t);
+  const id = newId();
+  const part = (position: string, name: string): Promise<void> =>
+    bus.command(agent.label, { id, changes: [dummy(name)] }, { "tenuto-part": position });
+  await part("1/3", "a");
+  await part("2/3", "b");
+  const between = newId();
+  await bus.command(agent.label, { id: between, changes: [dummy("x")] });
+  await bus.result(between);
+  t.deepEqual(agent.wanted(), ["x"]);
+  await agent.close();
+
+  const { agent: next } = await joined(t, { label: agent.label });
+  await part("3/3", "c");
+  t.is((await bus.result(id)).result.values.length, 3);
+  await eventually(() => next.wanted().join() === "a,b,c,x");
+  const results = await bus.view("tenuto.results");
+  t.is(results.messages.filter(({ key }) => key?.toString() === id).length, 1);
+});
+
+withKafka("commands that came while no agent was there are applied by the next one, and no others", async (t) => {
+  const { agent, bus } = await joined(t);
+  const [before, meanwhile] = [newId(), newId()];
+  await bus.command(agent.label, { id: before, changes: [dummy("a")] });
+  await bus.result(before);
+  await agent.close();
+  await bus.command(agent.label, { id: meanwhile, changes: [dummy("b")] });
+  const { agent: next } = await joined(t, { label: agent.label });
+  await bus.result(meanwhile);
+  t.deepEqual(next.operations, ["create b"]);
+});
+
+withKafka("a second agent with the same label is told from one that works", async (t) => {
+  const { agent } = await joined(t);
+  const second = await busAgent(t, { label: agent.label, kafka: { brokers: await kafka.brokers() } });
+  const reasons = (): string => agent.health().reason + second.health().reason;
+  await eventually(() => reasons().includes("another agent with the same label"), { timeout: 30_000 });
+  t.pass();
+});

@@ -1,0 +1,163 @@
+import { randomUUID } from "node:crypto";
+import test, { type ExecutionContext } from "ava";
+import { Health } from "#core/health/types.js";
+import { type Broker, startKafka } from "#test/support/brokers.js";
+import { eventually } from "#test/support/eventually.js";
+import { kafkaProgram } from "#test/support/programs.js";
+import { type BusAgent, busAgent, dummy, healthy, keyOf } from "./support/agent.js";
+import { broker, header, json, KafkaBus, withOwnKafka } from "./support/bus.js";
+
+const MINUTE = 60_000;
+
+/** A consumer that died with its broker must not be waited for as long as a real broker insists on. */
+const BROKER = { properties: { "group.min.session.timeout.ms": "500" } };
+const QUICK = { session_timeout: "1s", heartbeat_interval: "200ms", fetch_wait: "200ms" };
+
+let server: Broker;
+
+test.before(async (t) => {
+  t.timeout(MINUTE);
+  if (kafkaProgram() !== undefined) server = await startKafka(BROKER);
+});
+
+test.after.always(() => server?.stop());
+
+function agentOn(t: ExecutionContext, brokers: string, more: object = {}): Promise<BusAgent> {
+  return busAgent(t, { kafka: { brokers, ...QUICK, ...more } });
+}
+
+async function busOn(t: ExecutionContext, brokers: string): Promise<KafkaBus> {
+  const bus = await KafkaBus.connect(brokers);
+  t.teardown(() => bus.close());
+  return bus;
+}
+
+async function killAndRestart(agent: BusAgent): Promise<void> {
+  await server.kill();
+  await eventually(() => agent.health().state === "degraded", { what: "the agent to miss its broker" });
+  await server.restart();
+}
+
+withOwnKafka(
+  "nothing is lost or applied twice when the broker dies again and again in a stream of commands",
+  async (t) => {
+    t.timeout(2 * MINUTE);
+    const bus = await busOn(t, server.url);
+    const agent = await agentOn(t, server.url);
+    await healthy(agent);
+
+    const run = randomUUID();
+    const isOfRun = (id: string): boolean => id.startsWith(run);
+    const count = 300;
+    const stream = (async () => {
+      for (let index = 0; index < count; index += 1) {
+        await bus.command(agent.label, {
+          id: `${run}-${index}`,
+          changes: [dummy(`if${index}`), dummy("last", { mtu: 1_000 + index })],
+        });
+      }
+    })();
+    for (let round = 0; round < 2; round += 1) await killAndRestart(agent);
+    await stream;
+    await bus.result(`${run}-${count - 1}`);
+    const results = await bus.view("tenuto.results");
+    await eventually(
+      () => {
+        const answered = new Set(results.messages.map(({ key }) => key?.toString() ?? "").filter(isOfRun));
+        if (answered.size < count) throw new Error(`${answered.size} of ${count} are answered`);
+        return true;
+      },
+      { timeout: 30_000 },
+    );
+    t.true(results.messages.every((message) => (json(message) as { outcome: string }).outcome === "APPLIED"));
+    const creations = agent.operations.filter((operation) => operation.startsWith("create if"));
+    t.is(creations.length, count);
+    t.is(new Set(creations).size, count);
+    await healthy(agent);
+  },
+);
+
+withOwnKafka("an agent whose broker is not there starts, says so, and joins when it comes", async (t) => {
+  t.timeout(MINUTE);
+  await server.kill();
+  const agent = await agentOn(t, server.url);
+  const unreachable = `Kafka at ${server.url} cannot be reached`;
+  await eventually(() => agent.health().reason.includes(unreachable), { what: unreachable });
+  t.is(agent.health().reason.indexOf(unreachable), agent.health().reason.lastIndexOf(unreachable), "said once");
+  t.true(agent.agent.get(Health).ready);
+  agent.tell("eth0", "UP");
+  await server.restart();
+  await healthy(agent);
+  const bus = await busOn(t, server.url);
+  await bus.command(agent.label, { id: "joined", changes: [dummy("a")] });
+  t.is((await bus.result("joined")).result.outcome, "APPLIED");
+  const states = await bus.view("tenuto.state.interface");
+  await eventually(() => states.messages.some(({ key }) => key?.toString() === `${agent.label}/eth0`));
+});
+
+withOwnKafka("what changed on the bus during an outage is noticed, and what happened here is told", async (t) => {
+  t.timeout(MINUTE);
+  const agent = await agentOn(t, server.url, { reconnect_min: "3s", reconnect_max: "3s" });
+  await healthy(agent);
+  const bus = await busOn(t, server.url);
+  await bus.want(agent.label, [dummy("a"), dummy("b"), dummy("c")]);
+  await eventually(() => agent.wanted().join() === "a,b,c");
+  for (const name of ["gone", "kept", "back"]) agent.tell(name, "UP");
+
+  await server.kill();
+  await eventually(() => agent.health().state === "degraded");
+  t.is(agent.wanted().join(), "a,b,c", "the host stays as it is without its bus");
+  agent.tell("gone", "DELETED");
+  for (let change = 0; change < 50; change += 1) agent.tell("back", change % 2 === 0 ? "UP" : "DOWN");
+  await server.restart();
+  await bus.want(agent.label, [{ key: keyOf("a") }, dummy("d")]);
+  await healthy(agent);
+  await eventually(() => agent.wanted().join() === "b,c,d", { timeout: 20_000 });
+
+  const states = await bus.view("tenuto.state.interface");
+  const last = (name: string): unknown => {
+    const message = states.messages.findLast(({ key }) => key?.toString() === `${agent.label}/${name}`);
+    return message?.value === null
+      ? "tombstone"
+      : (json(message) as { state: { oper_status: string } } | null)?.state.oper_status;
+  };
+  await eventually(() => [last("gone"), last("kept"), last("back")].join() === "tombstone,UP,DOWN");
+  const back = states.messages.filter(({ key }) => key?.toString() === `${agent.label}/back`);
+  t.true(back.length < 10, "states that nobody could see were not told one by one");
+});
+
+withOwnKafka("a broker that does not answer any more is noticed within seconds, and joined when it does", async (t) => {
+  t.timeout(MINUTE);
+  const impatient = { stall_timeout: "1s", request_timeout: "1s", connect_timeout: "1s", drain_timeout: "500ms" };
+  const agent = await agentOn(t, server.url, impatient);
+  await healthy(agent);
+  server.pause();
+  await eventually(() => agent.health().state === "degraded", { timeout: 5_000 });
+  server.resume();
+  await healthy(agent);
+  server.pause();
+  const begin = performance.now();
+  await agent.close();
+  t.true(performance.now() - begin < 5_000, "closing does not wait for a broker that hangs");
+  server.resume();
+});
+
+withOwnKafka("a broker that lost its data takes nothing away from the host", async (t) => {
+  t.timeout(MINUTE);
+  const first = await broker(t, BROKER);
+  const agent = await agentOn(t, first.url);
+  await healthy(agent);
+  const bus = await busOn(t, first.url);
+  await bus.want(agent.label, [dummy("a")]);
+  await eventually(() => agent.wanted().join() === "a");
+  await first.stop();
+  await eventually(() => agent.health().state === "degraded");
+  const second = await broker(t, { ...BROKER, port: Number(first.url.split(":").at(-1)) });
+  await healthy(agent);
+  t.is(agent.wanted().join(), "a");
+  const again = await busOn(t, second.url);
+  await again.command(agent.label, { id: "x", changes: [dummy("b")] });
+  await again.result("x");
+  const events = await again.view("tenuto.events");
+  await eventually(() => events.messages.some((message) => header(message, "ce-subject") === "x"));
+});

@@ -1,0 +1,147 @@
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pipeline } from "node:stream";
+import { promisify } from "node:util";
+import test, { type ExecutionContext } from "ava";
+import { type Broker, startKafka } from "#test/support/brokers.js";
+import { eventually } from "#test/support/eventually.js";
+import { kafkaProgram } from "#test/support/programs.js";
+import { busAgent, healthy } from "./support/agent.js";
+import { withOwnKafka } from "./support/bus.js";
+
+const MINUTE = 60_000;
+
+let server: Broker;
+let directory: string;
+
+const file = (name: string): string => join(directory, name);
+
+/** A broker that asks for a client certificate, and for a password or a token. */
+async function strictKafka(): Promise<Broker> {
+  const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  const subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
+  await promisify(execFile)("openssl", [...request, ...subject, "-keyout", "key.pem", "-out", "cert.pem"], {
+    cwd: directory,
+  });
+  await writeFile(
+    file("both.pem"),
+    (await readFile(file("key.pem"), "utf8")) + (await readFile(file("cert.pem"), "utf8")),
+  );
+  const modules = "org.apache.kafka.common.security";
+  return await startKafka({
+    properties: {
+      "listener.security.protocol.map": "BROKER:SASL_SSL,CONTROLLER:PLAINTEXT",
+      "ssl.keystore.type": "PEM",
+      "ssl.keystore.location": file("both.pem"),
+      "ssl.truststore.type": "PEM",
+      "ssl.truststore.location": file("cert.pem"),
+      "ssl.client.auth": "required",
+      "sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER",
+      "sasl.mechanism.inter.broker.protocol": "PLAIN",
+      "listener.name.broker.plain.sasl.jaas.config": `${modules}.plain.PlainLoginModule required username="admin" password="right" user_admin="right" user_agent="p ss";`,
+      "listener.name.broker.oauthbearer.sasl.jaas.config": `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="admin";`,
+    },
+  });
+}
+
+test.before(async (t) => {
+  t.timeout(MINUTE);
+  if (kafkaProgram() === undefined) return;
+  directory = await mkdtemp(join(tmpdir(), "tenuto-kafka-"));
+  server = await strictKafka();
+});
+
+test.after.always(async () => {
+  await server?.stop();
+  if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+});
+
+function tls(): object {
+  return { ca_file: file("cert.pem"), cert_file: file("cert.pem"), key_file: file("key.pem") };
+}
+
+/** A way to the broker that counts who goes through it. */
+async function countingDoor(
+  t: ExecutionContext,
+  broker: string,
+): Promise<{ readonly address: string; readonly visits: () => number }> {
+  const port = Number(broker.split(":").at(-1));
+  let visits = 0;
+  const door = createServer((client) => {
+    visits += 1;
+    pipeline(client, connect(port, "127.0.0.1"), client, () => undefined);
+  });
+  await once(door.listen(0, "127.0.0.1"), "listening");
+  t.teardown(() => void door.close());
+  return { address: `127.0.0.1:${(door.address() as AddressInfo).port}`, visits: () => visits };
+}
+
+/** A token that names an agent and is signed by nobody, which the broker takes in its simplest configuration. */
+function token(): string {
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const now = Math.floor(Date.now() / 1_000);
+  return `${part({ alg: "none" })}.${part({ sub: "agent", iat: now, exp: now + 3_600 })}.`;
+}
+
+withOwnKafka("mutual TLS with a password, or with a token from a file, lets the agent in", async (t) => {
+  t.timeout(MINUTE);
+  await writeFile(file("token"), `${token()}\n`);
+  const ways = [
+    { mechanism: "plain", username: "agent", password: "p ss" },
+    { mechanism: "oauthbearer", token_file: file("token") },
+  ];
+  for (const sasl of ways) {
+    const agent = await busAgent(t, { kafka: { brokers: server.url, tls: tls(), sasl } });
+    await healthy(agent);
+    await agent.close();
+  }
+  t.pass();
+});
+
+withOwnKafka(
+  "wrong credentials are named in health, without the password, and not tried in a tight loop",
+  async (t) => {
+    t.timeout(MINUTE);
+    const sasl = { mechanism: "plain", username: "agent", password: "wr0ng" };
+    const door = await countingDoor(t, server.url);
+    const since = performance.now();
+    const agent = await busAgent(t, { kafka: { brokers: door.address, tls: tls(), sasl, reconnect_min: "400ms" } });
+    await eventually(() => /refuses the credentials \(plain\)/.test(agent.health().reason), { what: "the refusal" });
+    t.false(agent.health().reason.includes("wr0ng"));
+    // Three parts of the plugin try on their own: the third try of each comes after two pauses of at least half their length.
+    await eventually(() => door.visits() >= 9, { timeout: 20_000, what: "nine attempts" });
+    t.true(performance.now() - since > 400);
+  },
+);
+
+withOwnKafka("a certificate that nobody vouches for, and a broker that wants TLS, are named in health", async (t) => {
+  t.timeout(MINUTE);
+  const sasl = { mechanism: "plain", username: "agent", password: "p ss" };
+  const untrusting = await busAgent(t, { kafka: { brokers: server.url, tls: { enabled: true }, sasl } });
+  await eventually(() => /certificate|self-signed/i.test(untrusting.health().reason));
+  const plain = await busAgent(t, { kafka: { brokers: server.url, sasl } });
+  await eventually(() => plain.health().reason.includes("TLS or SASL may be missing"));
+  t.pass();
+});
+
+withOwnKafka("a certificate that is not there is named, and found when it comes", async (t) => {
+  t.timeout(MINUTE);
+  const sasl = { mechanism: "plain", username: "agent", password: "p ss" };
+  const late = { ...tls(), ca_file: file("late.pem") };
+  const agent = await busAgent(t, { kafka: { brokers: server.url, tls: late, sasl } });
+  await eventually(() => agent.health().reason.includes("cannot read kafka.tls.ca_file"));
+  await writeFile(file("late.pem"), await readFile(file("cert.pem")));
+  await healthy(agent);
+  t.pass();
+});
+
+test("without brokers the agent runs and says what to set; an address that is none is refused", async (t) => {
+  const agent = await busAgent(t, { kafka: {} });
+  t.regex(agent.health().reason, /kafka\.brokers/);
+  await t.throwsAsync(busAgent(t, { kafka: { brokers: "http://127.0.0.1:9092" } }), { message: /host:port/ });
+  await t.throwsAsync(busAgent(t, { kafka: { topics: { results: "not a topic" } } }), { message: /topic name/ });
+});

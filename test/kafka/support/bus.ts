@@ -1,0 +1,164 @@
+/** Another program on the bus, as others would write it: kafkajs and the contract's names. */
+import test, { type ExecutionContext } from "ava";
+import { Kafka, type KafkaMessage, logLevel, Partitioners, type Producer } from "kafkajs";
+import { type Broker, hasSharedKafka, type KafkaOptions, sharedKafka, startKafka } from "#test/support/brokers.js";
+import { eventually } from "#test/support/eventually.js";
+import { kafkaProgram } from "#test/support/programs.js";
+
+/** Declares a test that needs a broker of its own, one at a time; skipped where none can be started. */
+export const withOwnKafka = kafkaProgram() === undefined ? test.serial.skip : test.serial;
+/** Declares a test that needs any Kafka; skipped where there is none. */
+export const withKafka = hasSharedKafka || kafkaProgram() !== undefined ? test : test.skip;
+
+export type Received = Pick<KafkaMessage, "key" | "value" | "headers" | "offset">;
+
+export interface TopicView {
+  /** Every message since the topic's beginning that was received so far, in order. */
+  readonly messages: readonly Received[];
+}
+
+export interface ResultView {
+  readonly id: string;
+  readonly outcome: string;
+  readonly error: string;
+  readonly values: readonly { readonly key: string; readonly state: string; readonly error: string }[];
+  readonly truncated?: boolean;
+}
+
+export class KafkaBus {
+  readonly kafka: Kafka;
+  readonly #producer: Producer;
+  readonly #views = new Map<string, Promise<TopicView>>();
+  readonly #closing: (() => Promise<void>)[] = [];
+
+  private constructor(brokers: string) {
+    this.kafka = new Kafka({
+      brokers: brokers.split(","),
+      clientId: "test",
+      logLevel: logLevel.NOTHING,
+      retry: { initialRetryTime: 50, retries: 30, maxRetryTime: 500 },
+    });
+    this.#producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+  }
+
+  static async connect(brokers: string): Promise<KafkaBus> {
+    const bus = new KafkaBus(brokers);
+    await bus.#producer.connect();
+    return bus;
+  }
+
+  async close(): Promise<void> {
+    await this.#producer.disconnect();
+    await Promise.all(this.#closing.map((close) => close()));
+  }
+
+  /** Tries again while the broker is away, so that a message may come twice. */
+  async send(topic: string, messages: readonly Message[]): Promise<void> {
+    const record = { topic, messages: messages.map((message) => ({ ...message })) };
+    await eventually(async () => (await this.#producer.send(record)).length > 0, { timeout: 30_000 });
+  }
+
+  /** Sends a transaction as JSON. */
+  async command(label: string, transaction: object, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.send(`tenuto.${label}.commands`, [{ key: label, value: JSON.stringify(transaction), headers }]);
+  }
+
+  /** Writes desired values, and tombstones. */
+  async want(label: string, values: readonly { readonly key: string; readonly value?: object }[]): Promise<void> {
+    const messages = values.map(({ key, value }) => ({
+      key,
+      value: value === undefined ? null : JSON.stringify(value),
+    }));
+    await this.send(`tenuto.${label}.config`, messages);
+  }
+
+  /** Reads a topic from its beginning on. */
+  view(topic: string): Promise<TopicView> {
+    const known = this.#views.get(topic) ?? this.#read(topic);
+    this.#views.set(topic, known);
+    return known;
+  }
+
+  /** The result of a transaction on a topic, once it is there. */
+  async result(
+    id: string,
+    topic = "tenuto.results",
+  ): Promise<{ readonly message: Received; readonly result: ResultView }> {
+    const view = await this.view(topic);
+    const message = await eventually(() => view.messages.findLast(({ key }) => key?.toString() === id), {
+      what: `the result of ${id} on ${topic}`,
+      timeout: 20_000,
+    });
+    return { message, result: json(message) as ResultView };
+  }
+
+  async createTopic(topic: string, configuration: Readonly<Record<string, string>> = {}): Promise<void> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }));
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
+    await eventually(() => admin.fetchTopicMetadata({ topics: [topic] }));
+    await admin.disconnect();
+  }
+
+  async #read(topic: string): Promise<TopicView> {
+    const consumer = this.kafka.consumer({
+      groupId: `test-${topic}-${Math.random().toString(36).slice(2)}`,
+      maxWaitTimeInMs: 100,
+      retry: { initialRetryTime: 50, retries: 30, maxRetryTime: 500 },
+    });
+    const messages: Received[] = [];
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: async ({ message }) => void messages.push(message),
+    });
+    this.#closing.push(() => consumer.disconnect());
+    return { messages };
+  }
+}
+
+interface Message {
+  readonly key: string | null;
+  readonly value: string | Buffer | null;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A Kafka of the caller's own. */
+export async function broker(t: ExecutionContext, options?: KafkaOptions): Promise<Broker> {
+  const server = await startKafka(options);
+  t.teardown(() => server.stop());
+  return server;
+}
+
+/** The Kafka of this run of the tests, or one for this file when the file is run by itself. */
+export function anyKafka(): { readonly bus: () => Promise<KafkaBus>; readonly brokers: () => Promise<string> } {
+  let own: Promise<Broker> | undefined;
+  let connected: Promise<KafkaBus> | undefined;
+  const brokers = async (): Promise<string> => {
+    const shared = await sharedKafka();
+    if (shared !== undefined) return shared;
+    own ??= startKafka();
+    return (await own).url;
+  };
+  test.after.always(async () => {
+    await (await connected)?.close();
+    await (await own)?.stop();
+  });
+  return {
+    brokers,
+    bus: () => {
+      connected ??= brokers().then((list) => KafkaBus.connect(list));
+      return connected;
+    },
+  };
+}
+
+export function json(message: Received | undefined): unknown {
+  return JSON.parse(message?.value?.toString() ?? "null");
+}
+
+export function header(message: Received | undefined, name: string): string | undefined {
+  return message?.headers?.[name]?.toString();
+}

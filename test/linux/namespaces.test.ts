@@ -1,0 +1,144 @@
+import { access } from "node:fs/promises";
+import test from "ava";
+import { interfaceKey } from "#proto/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { ip, link, run } from "#test/support/sandbox.js";
+import { carries, dropInterface, NetworkAgent, states, wantInterface } from "./support/network.js";
+
+let agent: NetworkAgent;
+test.beforeEach(async () => {
+  agent = await NetworkAgent.start("places");
+});
+test.afterEach.always(() => agent.close());
+
+const place = (reference: string) => ({ namespace: { type: "NSID", reference } }) as const;
+const a = { name: "a", type: "VETH", enabled: true, ...place("red"), veth: { peer_if_name: "b" } } as const;
+const b = { name: "b", type: "VETH", enabled: true, veth: { peer_if_name: "a" } } as const;
+
+const exists = (name: string) =>
+  access(`/run/netns/${name}`).then(
+    () => true,
+    () => false,
+  );
+const gone = (name: string) => eventually(async () => !(await exists(name)), { what: `namespace ${name} to go` });
+
+test.serial("a named namespace is made when missing, marked, and removed when nothing needs it", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface(b));
+  const [lo] = await ip<{ ifalias?: string }>("link", "show", "lo", { namespace: "red" });
+  t.is(lo?.ifalias, "tenuto:places");
+  await agent.commit(dropInterface("a"), dropInterface("b"));
+  await t.notThrowsAsync(gone("red"));
+});
+
+test.serial("it stays while a value that wants to be in it is pending", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface(b));
+  await agent.commit(dropInterface("b"));
+  t.is(agent.status(interfaceKey("a")).state, "PENDING");
+  await agent.commit(wantInterface({ ...b, name: "other", veth: { peer_if_name: "nobody" } }));
+  t.true(await exists("red"));
+  await agent.commit(dropInterface("a"));
+  await t.notThrowsAsync(gone("red"));
+});
+
+test.serial("a move from one namespace to another removes the first", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface(b));
+  const record = await agent.commit(wantInterface({ ...a, ...place("blue") }));
+  t.is(record.error, "");
+  t.true(carries(await link("a", { namespace: "blue" })));
+  await t.notThrowsAsync(gone("red"));
+  await agent.resync();
+  await t.notThrowsAsync(gone("blue"));
+});
+
+test.serial("a namespace that somebody else made is used, and stays", async (t) => {
+  await run(["ip", "netns", "add", "theirs"]);
+  await agent.commit(wantInterface({ ...a, ...place("theirs") }), wantInterface(b));
+  t.true(carries(await link("a", { namespace: "theirs" })));
+  await agent.resync();
+  t.true(await exists("theirs"));
+  t.is(await link("a", { namespace: "theirs" }), undefined);
+});
+
+test.serial("a namespace of ours in which somebody put an interface stays", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface({ ...b, ...place("blue") }));
+  await run(["ip", "link", "add", "guest", "type", "bridge"], { namespace: "red" });
+  await agent.commit(dropInterface("a"), dropInterface("b"));
+  await gone("blue");
+  t.true(await exists("red"));
+  await run(["ip", "link", "delete", "guest"], { namespace: "red" });
+  await agent.resync();
+  await t.notThrowsAsync(gone("red"));
+});
+
+test.serial("a restarted agent removes a namespace it made, once nothing needs it", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface(b));
+  await agent.close();
+  t.true(await exists("red"));
+  agent = await NetworkAgent.start("places");
+  await agent.resync();
+  await t.notThrowsAsync(gone("red"));
+});
+
+test.serial("a namespace that vanished is made again by a resync", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface(b));
+  await run(["ip", "netns", "delete", "red"]);
+  const record = await eventually(async () => {
+    const resync = await agent.scheduler.resyncDownstream();
+    return agent.status(interfaceKey("a")).state === "CONFIGURED" && (await exists("red")) && resync;
+  });
+  t.is(record.error, "", JSON.stringify(states(record)));
+  t.true(carries(await link("a", { namespace: "red" })));
+  t.true(carries(await link("b")));
+  await agent.resync();
+});
+
+test.serial(
+  "a value in the namespace of a microservice waits for it, also where there is no container engine",
+  async (t) => {
+    await agent.commit(
+      wantInterface({ ...a, namespace: { type: "MICROSERVICE", reference: "web" } }),
+      wantInterface(b),
+    );
+    t.true(agent.status(interfaceKey("a")).details.includes("microservice web"));
+    t.is(agent.status(interfaceKey("b")).state, "PENDING");
+  },
+);
+
+test.serial("500 pairs in four namespaces come and go in one transaction each", async (t) => {
+  const ends = Array.from({ length: 500 }, (_, i) => {
+    const net = `10.${100 + (i >> 8)}.${i & 255}`;
+    return [
+      wantInterface({
+        ...a,
+        ...place(`n${i % 4}`),
+        name: `l${i}`,
+        ip_addresses: [`${net}.1/24`],
+        veth: { peer_if_name: `r${i}` },
+      }),
+      wantInterface({ ...b, name: `r${i}`, ip_addresses: [`${net}.2/24`], veth: { peer_if_name: `l${i}` } }),
+    ] as const;
+  }).flat();
+  const start = performance.now();
+  const made = await agent.commit(...ends);
+  const between = performance.now();
+  t.is(made.error, "");
+  t.is((await ip("link", "show", "type", "veth")).length, 500);
+  const before = performance.now();
+  const removed = await agent.resync();
+  t.log(`up ${Math.round(between - start)} ms, down ${Math.round(performance.now() - before)} ms`);
+  t.is(removed.error, "");
+  t.is((await ip("link", "show", "type", "veth")).length, 0);
+});
+
+test.serial("a namespace that exists only for a loopback outlives the agent, and its return", async (t) => {
+  const loop = wantInterface({ name: "loop", type: "LOOPBACK", enabled: true, ...place("kept") });
+  await agent.commit(loop);
+  await agent.close();
+  t.true(await exists("kept"));
+  agent = await NetworkAgent.start("places");
+  await agent.resync(loop);
+  t.is(agent.status(interfaceKey("loop")).state, "CONFIGURED");
+  t.true(await exists("kept"));
+  await agent.resync();
+  await t.notThrowsAsync(gone("kept"));
+});

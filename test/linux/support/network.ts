@@ -1,0 +1,110 @@
+import { Agent } from "#core/agent/index.js";
+import { flavor } from "#core/flavor/index.js";
+import type { PluginClass } from "#core/plugin/index.js";
+import { Scheduler, type TransactionRecord, type ValueStatusRecord } from "#core/scheduler/index.js";
+import { InterfaceStatePlugin } from "#plugins/interface-state/index.js";
+import { InterfaceWatcherPlugin } from "#plugins/interface-watcher/index.js";
+import { linux } from "#plugins/linux/index.js";
+import { NetlinkPlugin } from "#plugins/netlink/index.js";
+import {
+  type ARPEntry,
+  arpKey,
+  type Interface,
+  interfaceKey,
+  type Route,
+  type Rule,
+  routeKey,
+  routeModel,
+  ruleKey,
+} from "#proto/index.js";
+import type { LinkView } from "#test/support/sandbox.js";
+
+const network = flavor("network", [NetlinkPlugin, linux, InterfaceWatcherPlugin, InterfaceStatePlugin]);
+
+export type Wanted = readonly [key: string, value: object | undefined];
+
+/** An agent with the network plugins and nothing else, driven by its scheduler. */
+export class NetworkAgent {
+  private constructor(readonly agent: Agent) {}
+
+  static async start(
+    label: string,
+    configuration: Readonly<Record<string, object>> = {},
+    plugins: readonly PluginClass[] = [],
+  ): Promise<NetworkAgent> {
+    const agent = new Agent({
+      flavor: network.with(...plugins),
+      label,
+      configuration: { log: { level: "silent" }, ...configuration },
+      environment: {},
+    });
+    await agent.start();
+    return new NetworkAgent(agent);
+  }
+
+  get scheduler(): Scheduler {
+    return this.agent.get(Scheduler);
+  }
+
+  /** Sets and deletes values; failures are not retried. */
+  commit(...changes: readonly Wanted[]): Promise<TransactionRecord> {
+    return this.scheduler.commit({ changes, retry: false });
+  }
+
+  /** Makes these all the wanted values there are, as an agent does that has just started. */
+  resync(...changes: readonly Wanted[]): Promise<TransactionRecord> {
+    return this.scheduler.commit({ changes, kind: "full-resync", retry: false });
+  }
+
+  status(key: string): ValueStatusRecord {
+    return this.scheduler.status(key);
+  }
+
+  close(): Promise<void> {
+    return this.agent.close();
+  }
+}
+
+export function wantInterface(value: Interface & { readonly name: string }): Wanted {
+  return [interfaceKey(value.name), value];
+}
+
+export function dropInterface(name: string): Wanted {
+  return [interfaceKey(name), undefined];
+}
+
+export function wantRoute(
+  value: Route & { readonly dst_network: string; readonly outgoing_interface: string },
+): Wanted {
+  return [routeKey(value.dst_network, value.outgoing_interface), value];
+}
+
+/** A route that leads nowhere, or by several hops. */
+export function wantRouteWithoutInterface(value: Route): Wanted {
+  return [routeModel.prefix + routeModel.nameOf(value), value];
+}
+
+export function wantRule(value: Rule & { readonly priority: number }): Wanted {
+  return [ruleKey(value.priority), value];
+}
+
+export function wantNeighbour(value: ARPEntry & { readonly interface: string; readonly ip_address: string }): Wanted {
+  return [arpKey(value.interface, value.ip_address), value];
+}
+
+/** `CREATE config/…/veth1` for each operation that was carried out. */
+export function operations(record: TransactionRecord): readonly string[] {
+  return record.executed.map(({ operation, key }) => `${operation} ${key}`);
+}
+
+/** State and error of every value of a transaction, by key. */
+export function states(record: TransactionRecord): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    record.values.map(({ key, state, error }) => [key, error === "" ? state : `${state}: ${error}`]),
+  );
+}
+
+/** Up, and joined to something that is up. (The operational state says the same, but the kernel writes it later.) */
+export function carries(view: LinkView | undefined): boolean {
+  return ["UP", "LOWER_UP"].every((flag) => view?.flags.includes(flag));
+}

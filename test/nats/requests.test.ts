@@ -1,0 +1,202 @@
+import test from "ava";
+import { headers, type Msg, type NatsConnection } from "nats";
+import { CONTENT_TYPE, ModelRegistry } from "#core/model/types.js";
+import type { KeyValueList, StatusList, TransactionResult } from "#proto/index.js";
+import { type Broker, startNats } from "#test/support/brokers.js";
+import { eventually } from "#test/support/eventually.js";
+import { type BusAgent, bus, busAgent, dummy, REFUSED_MTU, veth, vethKey } from "./support/agent.js";
+
+let server: Broker;
+
+test.before(async () => {
+  server = await startNats();
+});
+
+test.after.always(() => server.stop());
+
+interface Asked {
+  readonly agent: BusAgent;
+  readonly connection: NatsConnection;
+  /** A request without headers, as the `nats` command line sends it, and its answer. */
+  readonly ask: (request: string, payload?: object | string) => Promise<Msg>;
+  readonly commit: (changes: readonly object[], more?: object) => Promise<TransactionResult>;
+}
+
+async function asked(t: Parameters<typeof busAgent>[0], nats: object = {}): Promise<Asked> {
+  const agent = await busAgent(t, { nats: { url: server.url, ...nats } });
+  const connection = await bus(t, server.url);
+  await eventually(() => agent.health().state === "ok", { what: "the agent on the bus" });
+  const ask: Asked["ask"] = (request, payload = "") =>
+    connection.request(
+      `tenuto.${agent.label}.config.${request}`,
+      typeof payload === "string" ? payload : JSON.stringify(payload),
+      { timeout: 10_000 },
+    );
+  return {
+    agent,
+    connection,
+    ask,
+    commit: async (changes, more = {}) => (await ask("commit", { changes, ...more })).json<TransactionResult>(),
+  };
+}
+
+function states({ values }: TransactionResult): Readonly<Record<string, string>> {
+  return Object.fromEntries(values.map(({ key, state }) => [key.split("/").at(-1)!, state]));
+}
+
+test("a transaction in JSON is applied, and the answer says what became of each value", async (t) => {
+  const { ask } = await asked(t);
+  const answer = await ask("commit", { id: "first", changes: [veth("veth1", "veth2"), dummy("dummy1")] });
+  t.is(answer.headers?.get("Content-Type"), "application/json");
+  const result = answer.json<TransactionResult>();
+  t.is(result.id, "first");
+  t.is(result.outcome, "APPLIED");
+  t.deepEqual(states(result), { veth1: "PENDING", dummy1: "CONFIGURED" });
+  t.deepEqual(result.values[0]?.details.length, 1);
+});
+
+test("a transaction in protobuf is answered in protobuf", async (t) => {
+  const { agent, connection } = await asked(t);
+  const registry = agent.agent.get(ModelRegistry);
+  const { key, value } = dummy("dummy1", { mtu: 1400 });
+  const transaction = { id: "binary", changes: [{ key, value }] };
+  const head = headers();
+  head.set("Content-Type", CONTENT_TYPE.protobuf);
+  for (const options of [{ timeout: 10_000, headers: head }, { timeout: 10_000 }]) {
+    const payload = registry.encodeMessage("tenuto.v1.Transaction", transaction, "protobuf");
+    const answer = await connection.request(`tenuto.${agent.label}.config.commit`, payload, options);
+    t.is(answer.headers?.get("Content-Type"), CONTENT_TYPE.protobuf);
+    const result = registry.decodeMessage<TransactionResult>(
+      "tenuto.v1.TransactionResult",
+      answer.data,
+      CONTENT_TYPE.protobuf,
+    );
+    t.is(result.outcome, "APPLIED");
+    t.deepEqual(states(result), { dummy1: "CONFIGURED" });
+  }
+});
+
+test("what can never be applied is REJECTED with the reason, and the agent goes on", async (t) => {
+  const { ask, commit } = await asked(t);
+  const table: readonly (readonly [string, string | object, RegExp])[] = [
+    ["not JSON", "{ no", /JSON/],
+    ["not a transaction", { chnges: [] }, /chnges/],
+    ["bytes that mean nothing", "\u0001\u0002\u0003", /./],
+    ["an unknown key", { changes: [{ key: "config/nothing/here", value: {} }] }, /config\/nothing\/here/],
+    ["a key that contradicts its value", { changes: [{ ...dummy("a"), key: vethKey("b") }] }, /named "a"/],
+    ["the same key twice", { changes: [dummy("a"), dummy("a")] }, /twice/],
+    ["neither value nor delete", { changes: [{ key: vethKey("a") }] }, /neither/],
+    ["an unknown field", { changes: [{ key: vethKey("a"), value: { name: "a", mtuu: 1 } }] }, /mtuu/],
+  ];
+  for (const [what, payload, reason] of table) {
+    const result = (await ask("commit", payload)).json<TransactionResult>();
+    t.is(result.outcome, "REJECTED", what);
+    t.regex(result.error, reason, what);
+  }
+  t.is((await commit([dummy("a")])).outcome, "APPLIED");
+});
+
+test("a rejected transaction that could not be decoded is told by its id", async (t) => {
+  const { ask } = await asked(t);
+  const result = (await ask("commit", { id: "mine", changes: "none" })).json<TransactionResult>();
+  t.is(result.outcome, "REJECTED");
+  t.is(result.id, "mine");
+});
+
+test("the same id again gets the stored answer", async (t) => {
+  const { commit } = await asked(t);
+  const once = await commit([dummy("a")], { id: "once" });
+  const again = await commit([dummy("a")], { id: "once" });
+  t.deepEqual(again, once);
+});
+
+test("every request of the contract is answered", async (t) => {
+  const { ask, commit } = await asked(t);
+  await commit([dummy("a", { mtu: 1400 }), veth("v1", "v2"), dummy("bad", { mtu: REFUSED_MTU })], { id: "setup" });
+
+  const keys = async (request: string, payload?: object | string): Promise<readonly string[]> =>
+    (await ask(request, payload)).json<KeyValueList>().values.map(({ key }) => key.split("/").at(-1)!);
+  t.deepEqual((await keys("get")).toSorted(), ["a", "bad", "v1"]);
+  t.deepEqual(await keys("get", { prefix: vethKey("a") }), ["a"]);
+  t.deepEqual((await keys("dump")).toSorted(), ["a", "bad", "v1"]);
+  t.true((await keys("dump", { view: "cached" })).includes("a"));
+  t.deepEqual(await keys("status", { state: "pending" }), ["v1"]);
+  t.deepEqual(await keys("status", { state: "FAILED" }), ["bad"]);
+  const [status] = (await ask("status", { prefix: vethKey("a") })).json<StatusList>().values;
+  t.is(status?.state, "CONFIGURED");
+
+  t.regex((await ask("resync", { downstream: true })).json<TransactionResult>().outcome, /APPLIED|PARTIAL/);
+  const { entries } = (await ask("history")).json<{ entries: { id: string; seq: number }[] }>();
+  const setup = entries.find(({ id }) => id === "setup")!;
+  t.deepEqual((await ask("history", { seq: setup.seq })).json<{ entries: object[] }>().entries.length, 1);
+
+  const trial = await commit([dummy("b")], { id: "trial", confirm_timeout: "60s" });
+  t.is(trial.outcome, "UNCONFIRMED");
+  t.is((await ask("confirm", { id: "trial" })).json<TransactionResult>().outcome, "APPLIED");
+  await commit([dummy("c")], { id: "trial2", confirm_timeout: "60s" });
+  t.is((await ask("cancel", { id: "trial2" })).json<TransactionResult>().outcome, "REVERTED");
+  t.deepEqual(await keys("get", { prefix: vethKey("c") }), []);
+});
+
+test("a request that makes no sense is answered as a service error", async (t) => {
+  const { ask } = await asked(t);
+  const answer = await ask("dump", { view: "sideways" });
+  const { error } = answer.json<{ error: { code: string; message: string; field: string } }>();
+  t.is(answer.headers?.get("Nats-Service-Error-Code"), "400");
+  t.is(answer.headers?.get("Nats-Service-Error"), error.message);
+  t.regex(error.message, /view/);
+});
+
+test("the requests are a NATS service that tools discover", async (t) => {
+  const { agent, connection } = await asked(t);
+  const found = [];
+  for await (const info of await connection.services.client().info("tenuto")) {
+    if (info.metadata?.label === agent.label) found.push(info);
+  }
+  t.is(found.length, 1);
+  t.is(found[0]?.metadata?.flavor, "nats-test");
+  t.deepEqual(
+    found[0]?.endpoints.map(({ subject }) => subject.split(".").at(-1)),
+    ["commit", "confirm", "cancel", "get", "dump", "resync", "status", "history"],
+  );
+});
+
+test("parts of a transaction are answered PART, the last one with the result of the whole", async (t) => {
+  const { agent, connection } = await asked(t);
+  const send = async (position: string, changes: readonly object[]): Promise<TransactionResult> => {
+    const head = headers();
+    head.set("tenuto-part", position);
+    const payload = JSON.stringify({ id: "large", atomic: true, changes });
+    const answer = await connection.request(`tenuto.${agent.label}.config.commit`, payload, {
+      timeout: 10_000,
+      headers: head,
+    });
+    return answer.json<TransactionResult>();
+  };
+  t.is((await send("2/3", [dummy("b")])).outcome, "PART");
+  t.is((await send("1/3", [dummy("a")])).outcome, "PART");
+  const result = await send("3/3", [dummy("c")]);
+  t.is(result.outcome, "APPLIED");
+  t.deepEqual(Object.keys(states(result)), ["a", "b", "c"]);
+  t.is((await send("4/3", [dummy("d")])).outcome, "REJECTED");
+});
+
+test("parts that never complete become a dead letter", async (t) => {
+  const { agent, connection } = await asked(t, { part_timeout: "50ms" });
+  const letters = connection.subscribe(`tenuto.${agent.label}.event.deadletter`, { max: 1 });
+  const head = headers();
+  head.set("tenuto-part", "1/2");
+  const payload = JSON.stringify({ id: "half", changes: [dummy("a")] });
+  await connection.request(`tenuto.${agent.label}.config.commit`, payload, { timeout: 10_000, headers: head });
+  for await (const letter of letters) {
+    t.like(letter.json(), { key: "half" });
+    t.regex(letter.json<{ error: string }>().error, /1 of 2 parts/);
+  }
+});
+
+test("an agent with too much in work says so at once", async (t) => {
+  const { ask } = await asked(t, { max_pending_bytes: 100 });
+  const answer = await ask("commit", { changes: Array.from({ length: 10 }, (_, index) => dummy(`d${index}`)) });
+  t.is(answer.headers?.get("Nats-Service-Error-Code"), "503");
+  t.is(answer.json<{ error: { code: string } }>().error.code, "BUSY");
+});

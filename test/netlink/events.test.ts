@@ -1,0 +1,110 @@
+import test from "ava";
+import type { NetlinkEvent } from "#plugins/netlink/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { run } from "#test/support/sandbox.js";
+import { addPair, openNamespace, openRoom } from "./support.js";
+
+/** What an event is about, in a word or two. */
+function summary(event: NetlinkEvent): string {
+  switch (event.type) {
+    case "link":
+      return `${event.deleted ? "-" : "+"}link ${event.link.name}`;
+    case "address":
+      return `${event.deleted ? "-" : "+"}address ${event.address.address}`;
+    case "route":
+      return `${event.deleted ? "-" : "+"}route ${event.route.destination}`;
+    case "neighbour":
+      return `${event.deleted ? "-" : "+"}neighbour ${event.neighbour.address}`;
+    case "rule":
+      return `${event.deleted ? "-" : "+"}rule ${event.rule.priority}`;
+    case "lost":
+    case "closed":
+      return event.type;
+  }
+}
+
+test("what others do in a namespace is reported to the listeners of that namespace, in order", async (t) => {
+  const room = await openRoom(t);
+  const watched = await openNamespace(t, room, "watched");
+  const quiet = await openNamespace(t, room, "quiet");
+  const { index } = await addPair(watched, "eth");
+  const seen: NetlinkEvent[] = [];
+  const elsewhere: NetlinkEvent[] = [];
+  await watched.subscribe(["link", "address", "route", "neighbour"], (event) => seen.push(event));
+  await quiet.subscribe(["link", "address", "route", "neighbour"], (event) => elsewhere.push(event));
+  const options = { namespace: "watched" };
+  await run(["ip", "address", "add", "10.0.0.1/24", "dev", "eth"], options);
+  await run(["ip", "route", "add", "10.9.0.0/16", "via", "10.0.0.2"], options);
+  await run(["ip", "neighbour", "add", "10.0.0.9", "lladdr", "02:00:00:00:00:09", "dev", "eth"], options);
+  await run(["ip", "route", "del", "10.9.0.0/16"], options);
+  await run(["ip", "address", "del", "10.0.0.1/24", "dev", "eth"], options);
+  await run(["ip", "link", "add", "name", "br0", "type", "bridge"], options);
+  await run(["ip", "link", "set", "eth", "master", "br0"], options);
+  await run(["ip", "link", "del", "br0"], options);
+  const summaries = await eventually(() => {
+    const all = seen.map(summary);
+    return all.includes("-link br0") && all;
+  });
+  const wanted = [
+    "+address 10.0.0.1/24",
+    "+route 10.9.0.0/16",
+    "+neighbour 10.0.0.9",
+    "-route 10.9.0.0/16",
+    "-address 10.0.0.1/24",
+    "+link br0",
+    "-link br0",
+  ];
+  t.deepEqual([...new Set(summaries.filter((each) => wanted.includes(each)))], wanted);
+  t.false(summaries.includes("-link eth"), "a port that leaves its bridge is not a link that goes");
+  t.true(seen.some((event) => event.type === "link" && event.link.index === index && event.link.master !== undefined));
+  t.deepEqual(elsewhere, []);
+});
+
+test("a listener hears only the groups it asked for, and nothing after it stopped", async (t) => {
+  const room = await openRoom(t);
+  const namespace = await openNamespace(t, room, "groups");
+  const { index: linkIndex } = await addPair(namespace, "eth");
+  const addresses: string[] = [];
+  const routes: string[] = [];
+  const stop = await namespace.subscribe(["address"], (event) => addresses.push(summary(event)));
+  await namespace.subscribe(["route"], (event) => routes.push(summary(event)));
+  await namespace.addrAdd({ linkIndex, address: "10.0.0.1/24" });
+  await eventually(() => addresses.length > 0 && routes.includes("+route 10.0.0.0/24"));
+  t.deepEqual(addresses, ["+address 10.0.0.1/24"]);
+  stop();
+  await namespace.addrAdd({ linkIndex, address: "10.0.1.1/24" });
+  await eventually(() => routes.includes("+route 10.0.1.0/24"));
+  t.deepEqual(addresses, ["+address 10.0.0.1/24"]);
+});
+
+test("events that were lost are reported as lost, and later ones arrive", async (t) => {
+  const room = await openRoom(t, { eventBufferBytes: 2048 });
+  const namespace = await openNamespace(t, room, "overflow");
+  const { index: linkIndex } = await addPair(namespace, "eth");
+  const seen: string[] = [];
+  await namespace.subscribe(["route"], (event) => seen.push(summary(event)));
+  // One send: the worker cannot read events before all of it is done.
+  const routes = Array.from({ length: 500 }, (_, i) => ({
+    destination: `10.1.${i >> 2}.${(i & 3) * 64}/26`,
+    linkIndex,
+  }));
+  await Promise.all(routes.map((route) => namespace.routeAdd(route)));
+  await eventually(() => seen.includes("lost"));
+  await namespace.routeAdd({ destination: "10.2.0.0/16", linkIndex });
+  await eventually(() => seen.includes("+route 10.2.0.0/16"));
+  t.true(seen.length < 500);
+});
+
+test("a listener is told when its handle closes", async (t) => {
+  const room = await openRoom(t);
+  await room.createNamed("closing");
+  const kept = await room.open({ kind: "named", name: "closing" });
+  const closed = await room.open({ kind: "named", name: "closing" });
+  const heard: string[] = [];
+  await closed.subscribe(["link"], (event) => heard.push(`closed: ${summary(event)}`));
+  await kept.subscribe(["link"], (event) => heard.push(`kept: ${summary(event)}`));
+  closed.close();
+  t.deepEqual(heard, ["closed: closed"]);
+  await room.close();
+  t.deepEqual(heard, ["closed: closed", "kept: closed"]);
+});

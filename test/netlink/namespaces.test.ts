@@ -1,0 +1,110 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import test from "ava";
+import { eventually } from "#test/support/eventually.js";
+import { createNamespace, deleteNamespace, links, namespaces } from "#test/support/sandbox.js";
+import { linkNamed, openRoom } from "./support.js";
+
+test("ip-netns can use a namespace that the room makes, loopback up, and the other way round", async (t) => {
+  const room = await openRoom(t);
+  await room.createNamed("ours");
+  await createNamespace("theirs");
+  t.true((await namespaces()).includes("ours"));
+  t.like(await links({ namespace: "ours" }), { length: 1, 0: { ifname: "lo" } });
+  const ours = await room.open({ kind: "named", name: "ours" });
+  const theirs = await room.open({ kind: "named", name: "theirs" });
+  t.true((await linkNamed(ours, "lo")).up);
+  t.not(ours.identity, theirs.identity);
+  t.not(ours.identity, room.default.identity);
+  const listed = await room.listNamed();
+  t.true(listed.includes("ours") && listed.includes("theirs"));
+  ours.close();
+  theirs.close();
+  await deleteNamespace("ours");
+  await room.deleteNamed("theirs");
+  const left = await namespaces();
+  t.false(left.includes("ours") || left.includes("theirs"));
+});
+
+test("one namespace has one identity, however it is found", async (t) => {
+  const room = await openRoom(t);
+  await room.createNamed("many-names");
+  const inside = spawn("nsenter", ["--net=/run/netns/many-names", "sleep", "600"], { stdio: "ignore" });
+  t.teardown(() => inside.kill());
+  const named = await room.open({ kind: "named", name: "many-names" });
+  const byPath = await room.open({ kind: "path", path: "/run/netns/many-names" });
+  const byProcess = await eventually(async () => {
+    const handle = await room.open({ kind: "pid", pid: inside.pid ?? 0 });
+    return handle.identity === named.identity && handle;
+  });
+  const own = await room.open({ kind: "pid", pid: process.pid });
+  t.is(byPath.identity, named.identity);
+  t.is(byProcess.fd, named.fd, "and one connection");
+  t.is(own.identity, room.default.identity);
+  named.close();
+  await byPath.linkAdd({ name: "br", kind: "bridge" });
+  t.truthy(await byProcess.linkByName("br"));
+  await t.throwsAsync(named.linkList(), { code: "EBADF" });
+});
+
+const missing = [
+  { ref: { kind: "named", name: "no-such" }, code: "ENOENT", message: /^open network namespace no-such: / },
+  { ref: { kind: "pid", pid: 4_194_305 }, code: "ENOENT", message: /process 4194305/ },
+  { ref: { kind: "path", path: "/run/nowhere" }, code: "ENOENT", message: /\/run\/nowhere/ },
+  {
+    ref: { kind: "path", path: "/proc/self/status" },
+    code: "EINVAL",
+    message: /open network namespace \/proc\/self\/status: setns: EINVAL/,
+  },
+  { ref: { kind: "named", name: "../etc" }, code: "INVALID_VALUE", message: /"\.\.\/etc" cannot be the name/ },
+] as const;
+
+for (const { ref, code, message } of missing) {
+  test(`opening ${JSON.stringify(ref)} fails with ${code}`, async (t) => {
+    const room = await openRoom(t);
+    await t.throwsAsync(room.open(ref), { code, message });
+    t.deepEqual((await room.default.linkList({ kind: "bridge" })).length, 0, "and the room goes on");
+  });
+}
+
+test("a name that is taken is refused, and a file left over under a name is not in the way", async (t) => {
+  const room = await openRoom(t);
+  await room.createNamed("taken");
+  await t.throwsAsync(room.createNamed("taken"), { code: "EEXIST", message: /^create network namespace taken: / });
+  t.true((await room.listNamed()).includes("taken"));
+  mkdirSync("/run/netns", { recursive: true });
+  writeFileSync("/run/netns/left-over", "");
+  t.false((await room.listNamed()).includes("left-over"));
+  await room.createNamed("left-over");
+  t.true((await room.listNamed()).includes("left-over"));
+  await t.throwsAsync(room.deleteNamed("never-was"), { code: "ENOENT" });
+});
+
+test("without a directory there are no named namespaces", async (t) => {
+  const room = await openRoom(t, { netnsDirectory: "/run/not-yet/netns" });
+  t.deepEqual(await room.listNamed(), []);
+  await room.createNamed("first");
+  t.deepEqual(await room.listNamed(), ["first"]);
+});
+
+test("namespaces that come and go are reported, whoever makes them", async (t) => {
+  const room = await openRoom(t);
+  await createNamespace("before");
+  const seen: string[] = [];
+  const stop = room.watchNamed(({ name, created }) => seen.push(`${created ? "+" : "-"}${name}`));
+  const heard = (what: string) => eventually(() => seen.includes(what), { what });
+  await createNamespace("by-ip");
+  await heard("+by-ip");
+  // It can be used at once: reported is the mount, not the file.
+  (await room.open({ kind: "named", name: "by-ip" })).close();
+  await room.createNamed("by-us");
+  await heard("+by-us");
+  await deleteNamespace("by-ip");
+  await heard("-by-ip");
+  await room.deleteNamed("by-us");
+  await heard("-by-us");
+  await deleteNamespace("before");
+  await heard("-before");
+  t.false(seen.includes("+before"));
+  stop();
+});

@@ -1,0 +1,55 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { SouthboundError } from "#core/errors.js";
+import { Health, type PluginHealth } from "#core/health/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { run } from "#test/support/sandbox.js";
+import { answer, contentOf, type OpenStore, openStore, temporaryDirectory, values } from "./support.js";
+
+/** A file system of its own, so that it can be full. Gone after the test. */
+async function fileSystem(t: ExecutionContext, options: string): Promise<string> {
+  const directory = temporaryDirectory(t);
+  await run(["mount", "-t", "tmpfs", "-o", options, "tenuto-test", directory]);
+  t.teardown(() => run(["umount", "--lazy", directory]));
+  return directory;
+}
+
+function healthOf({ agent }: OpenStore): PluginHealth | undefined {
+  return agent
+    .get(Health)
+    .plugins()
+    .find(({ plugin }) => plugin === "store");
+}
+
+test("a read-only directory is refused with what to set", async (t) => {
+  const directory = await fileSystem(t, "ro");
+  const error = await t.throwsAsync(openStore(t, { directory }));
+  t.regex(error?.message ?? "", /the store cannot use .*read-only.*Set store\.directory/i);
+});
+
+test("a full disk fails the write, degrades health, and is made up for once there is room", async (t) => {
+  const parent = await fileSystem(t, "size=2m");
+  const directory = join(parent, "store");
+  const ballast = join(parent, "ballast");
+  const opened = await openStore(t, { directory });
+  await opened.store.write(values({ before: {} }));
+  writeFileSync(ballast, Buffer.alloc(1_900_000));
+
+  const big = { text: "0123456789abcdef".repeat(20_000) };
+  const update = { ...values({ during: big }), result: answer("during") };
+  const error = await t.throwsAsync(opened.store.write(update), { instanceOf: SouthboundError });
+  t.regex(error?.message ?? "", new RegExp(`cannot write ${directory}: .*space`, "i"));
+  t.like(healthOf(opened), { state: "degraded" });
+  t.regex(healthOf(opened)?.reason ?? "", /records wait/);
+  t.deepEqual(await opened.store.result("during"), answer("during"), "it is known nevertheless");
+
+  rmSync(ballast);
+  await opened.store.write(values({ after: {} }));
+  await eventually(() => healthOf(opened)?.state === "ok");
+  await opened.agent.close();
+  const again = await openStore(t, { directory });
+  t.false(again.store.damaged);
+  t.deepEqual(Object.keys(contentOf(again).store ?? {}).sort(), ["after", "before", "during"]);
+  t.deepEqual(await again.store.result("during"), answer("during"));
+});

@@ -1,0 +1,125 @@
+/**
+ * Where the programs that tests need are on this machine, and how to get them: `npm test` calls {@link installPrograms} before it
+ * starts ava, outside any sandbox, since a test process has no way out to a package registry.
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { cacheDirectory, projectRoot } from "./project.js";
+
+/** Version that Go installs where Debian's package cannot be had. */
+const NATS_SERVER_MODULE = "github.com/nats-io/nats-server/v2@v2.10.29";
+/** As in docker-compose.yml. */
+const NATS_IMAGE = "nats:2.11-alpine";
+const KAFKA_VERSION = "3.9.1";
+
+const binaries = join(cacheDirectory, "bin");
+const kafkaLibraries = join(cacheDirectory, `kafka-${KAFKA_VERSION}`);
+
+/** Directories that hold servers but are not on every user's PATH. */
+const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** The full path of a program: on PATH, among the system's servers or in the project's cache. */
+export function findProgram(name: string): string | undefined {
+  const directories = [...(process.env.PATH ?? "").split(delimiter), ...SYSTEM_DIRECTORIES, binaries];
+  return directories.map((directory) => join(directory, name)).find(isExecutable);
+}
+
+export function natsServerProgram(): string | undefined {
+  return findProgram("nats-server");
+}
+
+/** Java and the jars of a broker; `undefined` when one of them is missing. */
+export function kafkaProgram(): { readonly java: string; readonly classPath: string } | undefined {
+  const java = findProgram("java");
+  if (java === undefined || !existsSync(kafkaLibraries)) return undefined;
+  return { java, classPath: join(kafkaLibraries, "*") };
+}
+
+/** Throws what a test says that needs a program nobody installed. */
+export function missing(program: string): never {
+  throw new Error(`${program} is not installed; \`npm test -- --setup\` installs what the tests need`);
+}
+
+/** Lines of progress for whoever started the tests. */
+export type Say = (line: string) => void;
+
+/**
+ * Fetches what is missing: nats-server by apt-get (root), Go or Docker, Kafka's jars by Maven, a container engine by apt-get. Tries what this machine has and
+ * leaves missing what it cannot get; the finders above tell.
+ */
+export function installPrograms(say: Say): void {
+  if (findProgram("ip") === undefined) aptGet(["iproute2"], say);
+  if (findProgram("linux.uml") === undefined) aptGet(["user-mode-linux", "kmod"], say);
+  if (natsServerProgram() === undefined) installNatsServer(say);
+  if (findProgram("dockerd") === undefined) aptGet(["docker.io"], say);
+  if (findProgram("busybox") === undefined) aptGet(["busybox-static"], say);
+  if (kafkaProgram() === undefined) installKafka(say);
+}
+
+function installNatsServer(say: Say): void {
+  if (aptGet(["nats-server"], say)) return;
+  mkdirSync(binaries, { recursive: true });
+  const go = findProgram("go");
+  if (go !== undefined && attempt([go, "install", NATS_SERVER_MODULE], say, { GOBIN: binaries, GOFLAGS: "" })) return;
+  if (hasContainerEngine()) copyFromImage(say);
+}
+
+/** The program in the image that Compose runs is a static one. */
+function copyFromImage(say: Say): void {
+  const container = `tenuto-nats-${process.pid}`;
+  if (!attempt(["docker", "create", "--name", container, NATS_IMAGE], say)) return;
+  attempt(["docker", "cp", `${container}:/usr/local/bin/nats-server`, join(binaries, "nats-server")], say);
+  attempt(["docker", "rm", container], say);
+}
+
+let engine: boolean | undefined;
+
+/** Docker with its Compose plugin, and a daemon that answers. */
+export function hasContainerEngine(): boolean {
+  engine ??= [["info"], ["compose", "version"]].every(
+    (parameters) => spawnSync("docker", parameters, { stdio: "ignore" }).status === 0,
+  );
+  return engine;
+}
+
+function installKafka(say: Say): void {
+  const maven = findProgram("mvn");
+  if (maven === undefined || findProgram("java") === undefined) return;
+  // Fetched beside its place and then moved: an interrupted download must not look complete.
+  const partial = `${kafkaLibraries}.${process.pid}`;
+  const pom = join(projectRoot, "test/support/kafka/pom.xml");
+  const goal = ["dependency:copy-dependencies", `-DoutputDirectory=${partial}`, `-Dkafka.version=${KAFKA_VERSION}`];
+  if (attempt([maven, "--batch-mode", "--quiet", "-f", pom, ...goal], say) && !existsSync(kafkaLibraries)) {
+    renameSync(partial, kafkaLibraries);
+  }
+  rmSync(partial, { recursive: true, force: true });
+}
+
+function aptGet(packages: readonly string[], say: Say): boolean {
+  const program = findProgram("apt-get");
+  if (program === undefined || process.getuid?.() !== 0) return false;
+  const quiet = { DEBIAN_FRONTEND: "noninteractive" };
+  const install = [program, "install", "-y", "-qq", "--no-install-recommends", ...packages];
+  return attempt([program, "update", "-qq"], say, quiet) && attempt(install, say, quiet);
+}
+
+/** Runs an installer; on failure shows what it said and returns false. */
+function attempt(command: readonly string[], say: Say, environment: Readonly<Record<string, string>> = {}): boolean {
+  const [program = "", ...parameters] = command;
+  say(command.join(" "));
+  const options = { encoding: "utf8", env: { ...process.env, ...environment } } as const;
+  const { status, stdout, stderr, error } = spawnSync(program, parameters, options);
+  if (status === 0) return true;
+  say(`that failed: ${error?.message ?? `${stdout}${stderr}`.trim()}`);
+  return false;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
