@@ -45,11 +45,12 @@ export function missing(program: string): never {
 export type Say = (line: string) => void;
 
 /**
- * Fetches what is missing: nats-server by apt-get (root), Go or Docker, Kafka's jars by Maven, a container engine by apt-get. Tries what this machine has and
- * leaves missing what it cannot get; the finders above tell.
+ * Fetches what is missing: nats-server by apt-get (root), Go or Docker, Kafka's jars by Maven, the rest by apt-get. Tries what this machine has
+ * and leaves missing what it cannot get; the finders above tell.
  */
 export function installPrograms(say: Say): void {
   if (findProgram("ip") === undefined) aptGet(["iproute2"], say);
+  if (findProgram("ping") === undefined) aptGet(["iputils-ping"], say);
   if (findProgram("linux.uml") === undefined) aptGet(["user-mode-linux", "kmod"], say);
   if (natsServerProgram() === undefined) installNatsServer(say);
   if (findProgram("dockerd") === undefined) aptGet(["docker.io"], say);
