@@ -2,14 +2,18 @@ import type { HealthReporter } from "../health/types.js";
 
 /**
  * The health of a bus plugin, made of its parts: ok when no part has anything to complain about, else degraded with all
- * their reasons, in the order they came up. A reason that several parts share is said once.
+ * their reasons, in the order they came up. A reason that several parts share is said once, and while the part that all
+ * others stand on is impaired, its reason is the only one that counts.
  */
 export class Conditions<Part extends string> {
   readonly #health: HealthReporter;
+  readonly #ground: Part | undefined;
   readonly #reasons = new Map<Part, string>();
 
-  constructor(health: HealthReporter) {
+  /** `ground`: the part without which no other can work. */
+  constructor(health: HealthReporter, ground?: Part) {
     this.#health = health;
+    this.#ground = ground;
   }
 
   /** Returns whether no part said the same before: the moment to log it. */
@@ -29,7 +33,9 @@ export class Conditions<Part extends string> {
   }
 
   #report(): void {
-    if (this.#reasons.size > 0) this.#health.degraded([...new Set(this.#reasons.values())].join("; "));
+    const whole = this.#ground === undefined ? undefined : this.#reasons.get(this.#ground);
+    const reasons = whole === undefined ? new Set(this.#reasons.values()) : [whole];
+    if (this.#reasons.size > 0) this.#health.degraded([...reasons].join("; "));
     else this.#health.ok();
   }
 }

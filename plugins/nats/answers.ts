@@ -1,11 +1,12 @@
 import { InvalidInputError, TenutoError } from "#core/errors.js";
 import type { Encoding, ModelRegistry } from "#core/model/types.js";
 import { fitResult } from "#core/northbound/fit.js";
+import { emptyResult, idOf, requestEncoding } from "#core/northbound/incoming.js";
 import type { GroupRequest, Northbound, Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { TransactionParts } from "#core/northbound/parts.js";
 import type { ConfigRequest } from "#proto/nats.js";
 import { splitToFit } from "./fit.js";
-import { errorReply, jsonBytes, type Outgoing, outgoing, requestEncoding } from "./messages.js";
+import { errorReply, jsonBytes, type Outgoing, outgoing } from "./messages.js";
 import { decodeRequest, type ListRequest, REQUESTS } from "./requests.js";
 
 /** A request as it came. */
@@ -68,7 +69,7 @@ export class Answers {
       return this.#result(await this.#commitPart(incoming, transaction), encoding, limit);
     } catch (error) {
       if (!(error instanceof TenutoError) || error.kind !== "invalid-input") throw error;
-      const rejected = { ...emptyResult(transaction?.id ?? idOf(incoming.data), "REJECTED"), error: error.message };
+      const rejected = emptyResult(transaction?.id ?? idOf(incoming.data), "REJECTED", error.message);
       // Bytes that are nothing are no protobuf either: their sender can read JSON at least.
       const readable = transaction === undefined && incoming.contentType === "" ? "json" : encoding;
       return this.#result(rejected, readable, limit);
@@ -103,21 +104,5 @@ export class Answers {
   /** What the agent says is the contract's JSON already. */
   #encode(message: string, value: object, encoding: Encoding): Uint8Array {
     return encoding === "json" ? jsonBytes(value) : this.#registry.encodeMessage(message, value, encoding);
-  }
-}
-
-function emptyResult(id: string, outcome: "PART" | "REJECTED"): TransactionResult {
-  return { id, seq: 0, outcome, error: "", values: [], operations: [] };
-}
-
-/** The id of a transaction that could not be decoded, so that its sender can tell which one was rejected. */
-function idOf(data: Uint8Array): string {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
-    const id = typeof parsed === "object" && parsed !== null && "id" in parsed ? parsed.id : "";
-    return typeof id === "string" ? id : "";
-  } catch (error) {
-    if (error instanceof SyntaxError) return "";
-    throw error;
   }
 }

@@ -2,20 +2,19 @@ import type { KvEntry } from "nats";
 import type { AgentInfo } from "#core/agent/types.js";
 import { BusError } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
+import { Backoff } from "#core/northbound/backoff.js";
 import type { ConfigConsumer, ConfigSource, SourceItem } from "#core/northbound/index.js";
 import { bucketFilter, keyFromConfigBucket } from "#proto/nats.js";
-import { Backoff } from "./backoff.js";
 import { type Bucket, bucketKeys, openBucket } from "./buckets.js";
-import type { Conditions } from "./conditions.js";
 import type { NatsConfig } from "./config.js";
-import type { BusConnection, Session } from "./connection.js";
+import type { BusConnection, NatsConditions, Session } from "./connection.js";
 import { bucketFailure } from "./failure.js";
 
 interface SourceContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly bus: BusConnection;
-  readonly conditions: Conditions;
+  readonly conditions: NatsConditions;
   readonly log: Logger;
 }
 

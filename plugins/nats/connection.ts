@@ -1,10 +1,13 @@
 import { connect, Events, type NatsConnection } from "nats";
 import type { Logger } from "#core/logging/types.js";
-import { Backoff, pause } from "./backoff.js";
-import type { Conditions } from "./conditions.js";
+import { Backoff, pause } from "#core/northbound/backoff.js";
+import type { Conditions } from "#core/northbound/conditions.js";
 import type { NatsConfig } from "./config.js";
 import { connectOptions } from "./connect-options.js";
 import { connectFailure } from "./failure.js";
+
+/** What of the plugin can be impaired by itself. Without a connection that is the one reason that counts. */
+export type NatsConditions = Conditions<"connection" | "requests" | "desired state" | "last states">;
 
 /** One connection, from the moment it stands until it is lost. */
 export interface Session {
@@ -25,7 +28,7 @@ interface ConnectionContext {
   /** What the broker's monitoring shows. */
   readonly name: string;
   readonly log: Logger;
-  readonly conditions: Conditions;
+  readonly conditions: NatsConditions;
 }
 
 /**

@@ -3,15 +3,14 @@ import type { AgentInfo } from "#core/agent/types.js";
 import { BusError, errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import type { ModelRegistry } from "#core/model/types.js";
+import { pause } from "#core/northbound/backoff.js";
 import type { EventPublisher, Northbound, RequestGroup, TransactionEndpoint } from "#core/northbound/index.js";
 import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
 import type { All } from "#core/plugin/index.js";
 import { CONFIG_REQUESTS, groupSubject, PART_HEADER, requestSubject, SERVICE } from "#proto/nats.js";
 import { Answers, type Incoming } from "./answers.js";
-import { pause } from "./backoff.js";
-import type { Conditions } from "./conditions.js";
 import type { NatsConfig } from "./config.js";
-import { type BusConnection, flushed, type Session } from "./connection.js";
+import { type BusConnection, flushed, type NatsConditions, type Session } from "./connection.js";
 import { contentTypeOf, errorReply, type Outgoing } from "./messages.js";
 
 interface EndpointContext {
@@ -22,7 +21,7 @@ interface EndpointContext {
   readonly groups: All<RequestGroup>;
   readonly publisher: EventPublisher;
   readonly bus: BusConnection;
-  readonly conditions: Conditions;
+  readonly conditions: NatsConditions;
   readonly log: Logger;
   /** Bytes of one transaction in parts. */
   readonly maxTransactionBytes: number;

@@ -1,21 +1,20 @@
 import type { AgentInfo } from "#core/agent/types.js";
 import type { Logger } from "#core/logging/types.js";
+import { Backoff } from "#core/northbound/backoff.js";
 import type { EventEnvelope, EventPublisher } from "#core/northbound/index.js";
+import { Wake } from "#core/northbound/wake.js";
 import { nameFromStateBucket, stateBucketKey } from "#proto/nats.js";
-import { Backoff } from "./backoff.js";
 import { type Bucket, bucketKeys, openBucket, putWithHeaders } from "./buckets.js";
-import type { Conditions } from "./conditions.js";
 import type { NatsConfig } from "./config.js";
-import type { Session } from "./connection.js";
+import type { NatsConditions, Session } from "./connection.js";
 import { eventMessage } from "./event-message.js";
 import { bucketFailure } from "./failure.js";
-import { Wake } from "./wake.js";
 
 interface LastStatesContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
-  readonly conditions: Conditions;
+  readonly conditions: NatsConditions;
   readonly log: Logger;
 }
 

@@ -7,21 +7,10 @@ import { CONTENT_TYPE_HEADER } from "#proto/nats.js";
 const SERVICE_ERROR = "Nats-Service-Error";
 const SERVICE_ERROR_CODE = "Nats-Service-Error-Code";
 
-const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d]);
-const OPENING = new Set([0x7b, 0x5b]);
-
 /** A message ready to be sent. */
 export interface Outgoing {
   readonly data: Uint8Array;
   readonly headers: MsgHdrs;
-}
-
-/** The encoding that a request came in, which its answer gets too: by `Content-Type`, else by looking. Empty is JSON. */
-export function requestEncoding(data: Uint8Array, contentType: string): Encoding {
-  if (/protobuf/i.test(contentType)) return "protobuf";
-  if (/json/i.test(contentType)) return "json";
-  const first = data.find((byte) => !BLANKS.has(byte));
-  return first === undefined || OPENING.has(first) ? "json" : "protobuf";
 }
 
 export function contentTypeOf(message: { readonly headers?: MsgHdrs | undefined }): string {

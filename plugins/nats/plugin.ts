@@ -2,23 +2,15 @@ import { AgentInfo } from "#core/agent/types.js";
 import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
+import { Conditions } from "#core/northbound/conditions.js";
+import { maxTransactionBytes } from "#core/northbound/incoming.js";
 import { ConfigSource, EventPublisher, RequestGroup, StateSink, TransactionEndpoint } from "#core/northbound/index.js";
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
-import { Conditions } from "./conditions.js";
 import { type NatsConfig, natsConfig } from "./config.js";
 import { NatsConfigSource } from "./config-source.js";
-import { BusConnection } from "./connection.js";
+import { BusConnection, type NatsConditions } from "./connection.js";
 import { NatsEndpoint } from "./endpoint.js";
 import { NatsStateSink } from "./state-sink.js";
-
-/** Contract, "Transactions": the default of `orchestrator.max_transaction_bytes`. */
-const MAX_TRANSACTION_BYTES = 64 * 1024 * 1024;
-
-function maxTransactionBytes(configuration: object): number {
-  const { orchestrator } = configuration as { readonly orchestrator?: { readonly max_transaction_bytes?: unknown } };
-  const bytes = orchestrator?.max_transaction_bytes;
-  return typeof bytes === "number" ? bytes : MAX_TRANSACTION_BYTES;
-}
 
 /**
  * NATS as a bus: requests as a NATS service, desired state from a key-value bucket, events on subjects and last interface
@@ -49,7 +41,7 @@ export class NatsPlugin implements Plugin {
     @inject(EventPublisher) publisher: EventPublisher,
     @injectAll(RequestGroup) groups: All<RequestGroup>,
   ) {
-    const conditions = new Conditions(health);
+    const conditions: NatsConditions = new Conditions(health, "connection");
     const bus = new BusConnection({ config, name: `tenuto ${agent.label}`, log, conditions });
     const context = { config, agent, registry, publisher, bus, conditions, log };
     this.#bus = bus;

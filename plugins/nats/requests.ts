@@ -1,7 +1,7 @@
 import type { ModelRegistry } from "#core/model/types.js";
+import { requestEncoding } from "#core/northbound/incoming.js";
 import type { DumpView, Northbound, StatusFilter, TransactionResult } from "#core/northbound/index.js";
 import type { ConfigRequest } from "#proto/nats.js";
-import { requestEncoding } from "./messages.js";
 
 /** A request that is answered with one `TransactionResult`. */
 export interface ResultRequest {

@@ -1,22 +1,21 @@
 import type { AgentInfo } from "#core/agent/types.js";
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
+import { pause } from "#core/northbound/backoff.js";
+import { EventQueue } from "#core/northbound/event-queue.js";
 import type { EventEnvelope, EventPublisher, StateSink } from "#core/northbound/index.js";
-import { pause } from "./backoff.js";
-import type { Conditions } from "./conditions.js";
+import { Wake } from "#core/northbound/wake.js";
 import type { NatsConfig } from "./config.js";
-import { type BusConnection, flushed, type Session } from "./connection.js";
+import { type BusConnection, flushed, type NatsConditions, type Session } from "./connection.js";
 import { eventMessage, subjectOf } from "./event-message.js";
-import { EventQueue } from "./event-queue.js";
 import { LastStates } from "./last-states.js";
-import { Wake } from "./wake.js";
 
 interface SinkContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
   readonly bus: BusConnection;
-  readonly conditions: Conditions;
+  readonly conditions: NatsConditions;
   readonly log: Logger;
 }
 

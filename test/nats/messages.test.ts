@@ -1,10 +1,10 @@
 import test from "ava";
 import fc from "fast-check";
+import { Backoff } from "#core/northbound/backoff.js";
+import { EventQueue } from "#core/northbound/event-queue.js";
 import { fitResult } from "#core/northbound/fit.js";
 import type { EventEnvelope, TransactionResult } from "#core/northbound/index.js";
 import type { ValueState } from "#core/scheduler/types.js";
-import { Backoff } from "#plugins/nats/backoff.js";
-import { EventQueue } from "#plugins/nats/event-queue.js";
 import { splitToFit } from "#plugins/nats/fit.js";
 
 const encode = (value: object): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
