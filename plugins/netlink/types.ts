@@ -281,6 +281,8 @@ export interface NamespaceHandle {
   featureList(index: number): Promise<ReadonlySet<string>>;
   /** Asks for offloads on or off. The driver may refuse in silence: `featureList` tells. */
   featureSet(index: number, features: Readonly<Record<string, boolean>>): Promise<void>;
+  /** Mbit/s, 0 when the driver does not know it (ethtool netlink). `EOPNOTSUPP` for a link of a kind that has no speed. */
+  linkSpeed(index: number): Promise<number>;
   /** `undefined` when there is no such link. `ENOENT` when the kernel does not have WireGuard. */
   wireguardGet(index: number): Promise<WireguardDevice | undefined>;
   wireguardSet(device: WireguardDevice): Promise<void>;

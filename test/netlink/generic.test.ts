@@ -30,6 +30,15 @@ test("a refusal over generic netlink names link and reason", async (t) => {
   await t.throwsAsync(namespace.featureSet(index, { "no-such-offload": true }), { code: "EOPNOTSUPP" });
 });
 
+test("the speed of a link is what its driver says, and a link that has none says so", async (t) => {
+  const room = await openRoom(t);
+  const namespace = await openNamespace(t, room, "speeds");
+  const { index } = await addPair(namespace, "d");
+  // drivers/net/veth.c, veth_get_link_ksettings()
+  t.is(await namespace.linkSpeed(index), 10_000);
+  await t.throwsAsync(namespace.linkSpeed(1), { code: "EOPNOTSUPP" });
+});
+
 test("many requests over generic netlink leave together, each with its answer", async (t) => {
   const room = await openRoom(t);
   const namespace = await openNamespace(t, room, "many");

@@ -1,6 +1,6 @@
 import { NLM_F_DUMP } from "../codec/constants.js";
 import type { LinkFeatures } from "../codec/ethtool.js";
-import { encodeFeatureQuery, encodeFeatures } from "../codec/ethtool.js";
+import { encodeFeatureQuery, encodeFeatures, encodeLinkModesQuery } from "../codec/ethtool.js";
 import { CONTROL_FAMILY, encodeFamilyQuery } from "../codec/generic.js";
 import { encodeWireguard, encodeWireguardQuery } from "../codec/wireguard.js";
 import type { WireguardDevice } from "../types.js";
@@ -26,6 +26,12 @@ export const featureSet: GenericOperation<LinkFeatures> = {
   flags: 0,
   encode: encodeFeatures,
   describe: ({ linkIndex, features }) => `set ${Object.keys(features).join(", ")} of link with index ${linkIndex}`,
+};
+
+export const speedGet: GenericOperation<number> = {
+  flags: 0,
+  encode: encodeLinkModesQuery,
+  describe: (index) => `get the speed of link with index ${index}`,
 };
 
 export const wireguardGet: GenericOperation<number> = {

@@ -3,7 +3,7 @@ import { decodeAddress } from "../codec/address.js";
 import { decodeBridgeVlans } from "../codec/bridge-vlan.js";
 import { Reader } from "../codec/buffer.js";
 import { AF_INET, AF_INET6 } from "../codec/constants.js";
-import { decodeFeatures } from "../codec/ethtool.js";
+import { decodeFeatures, decodeSpeed } from "../codec/ethtool.js";
 import { decodeLink } from "../codec/link.js";
 import { messagesOf } from "../codec/message.js";
 import { decodeNamespaceId } from "../codec/namespace-id.js";
@@ -138,6 +138,11 @@ export class Handle implements NamespaceHandle {
 
   async featureSet(linkIndex: number, features: Readonly<Record<string, boolean>>): Promise<void> {
     await this.requestGeneric("ethtool", generic.featureSet, { linkIndex, features });
+  }
+
+  async linkSpeed(index: number): Promise<number> {
+    const [speed] = await this.listGeneric("ethtool", generic.speedGet, index, decodeSpeed);
+    return speed ?? 0;
   }
 
   async wireguardGet(index: number): Promise<WireguardDevice | undefined> {
