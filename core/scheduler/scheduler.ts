@@ -100,6 +100,10 @@ class KVScheduler implements Scheduler {
     this.descriptorList.register(descriptor);
   }
 
+  continueAfter(seq: number): void {
+    this.seq = Math.max(this.seq, seq);
+  }
+
   async commit(spec: TransactionSpec): Promise<TransactionRecord> {
     const job = commitJob(spec);
     const finished = await this.enqueue(() => job, spec.retry);

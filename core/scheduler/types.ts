@@ -178,6 +178,8 @@ export type GraphView = "northbound" | "southbound" | "cached";
 export interface Scheduler {
   /** Before the first of its values comes. Throws `BugError` when two descriptors share a name. */
   registerDescriptor<V extends object, M>(descriptor: Descriptor<V, M>): void;
+  /** The next transaction gets the number after this one. Before the first transaction, and never backwards. */
+  continueAfter(seq: number): void;
   /** Resolves when the transaction (without its retries) is done. Rejects only when the scheduler is closed. */
   commit(transaction: TransactionSpec): Promise<TransactionRecord>;
   /** Keeps, or reverts at once, a transaction that waits for confirmation. Resolves `undefined` when none does. */
