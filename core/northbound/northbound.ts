@@ -38,7 +38,12 @@ export interface HistoryEntry {
  * transaction: a bad one is answered with outcome `REJECTED`.
  */
 export interface Northbound {
-  /** Applies a transaction and answers once its result is known and stored. `endpoint` names who brought it. */
+  /**
+   * Applies a transaction and answers once its result is known and stored. `endpoint` names who brought it.
+   *
+   * Transactions take effect in the order of the calls, however long each takes to be checked; an endpoint that is given an
+   * order by its bus need not wait for one answer before it asks for the next. Answers may come in another order.
+   */
   commit(transaction: Transaction, endpoint: string): Promise<TransactionResult>;
   /** Keeps an `UNCONFIRMED` transaction. */
   confirm(id: string): Promise<TransactionResult>;

@@ -48,7 +48,7 @@ export interface OperationResult {
 
 export interface TransactionResult {
   readonly id: string;
-  /** Sequence number in the agent's transaction history; 0 when nothing was committed. */
+  /** Number of the transaction, which no other of the same agent has as long as it keeps its store; 0: nothing was committed. */
   readonly seq: number;
   readonly outcome: Outcome;
   readonly error: string;

@@ -7,6 +7,7 @@ import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Changes, DesiredState } from "./desired-state.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
+import type { Numbering } from "./numbering.js";
 import { invalidIn } from "./results.js";
 import { SerialQueue } from "./serial-queue.js";
 
@@ -43,6 +44,7 @@ export class Committer {
     private readonly scheduler: Scheduler,
     private readonly store: Store,
     private readonly journal: Journal,
+    private readonly numbering: Numbering,
     private readonly events: EventPublisher,
     private readonly log: Logger,
   ) {}
@@ -90,7 +92,7 @@ export class Committer {
 
   /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
   async conclude(result: TransactionResult, update: StoreUpdate): Promise<TransactionResult> {
-    const concluded = await this.store.write(update).then(
+    const concluded = await this.store.write({ ...update, notes: this.numbering.notes() }).then(
       () => result,
       (error: unknown) => {
         this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");

@@ -27,6 +27,7 @@ import { Gates } from "./gates.js";
 import { Journal, ownCause } from "./journal.js";
 import { Keeper } from "./keeper.js";
 import { Leftovers } from "./leftovers.js";
+import { Numbering } from "./numbering.js";
 import { REQUESTS, Requests } from "./requests.js";
 import { outcomeOf, resultOf } from "./results.js";
 import { SourceFeed } from "./source-feed.js";
@@ -60,12 +61,13 @@ export type OrchestratorConfig = z.infer<typeof orchestratorConfig>;
 export class OrchestratorPlugin implements Plugin, Northbound {
   private readonly desired = new DesiredState();
   private readonly journal = new Journal();
+  private readonly numbering: Numbering;
   private readonly gates: Gates;
   private readonly views: Views;
   private readonly committer: Committer;
   private readonly requests: Requests;
   private leftovers: Leftovers | undefined;
-  private unwatch: (() => void) | undefined;
+  private unwatch: readonly (() => void)[] = [];
 
   constructor(
     @inject(PluginConfig) private readonly config: OrchestratorConfig,
@@ -81,7 +83,9 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   ) {
     this.gates = new Gates(this.desired, scheduler, events);
     this.views = new Views(scheduler, this.journal, this.gates);
-    this.committer = new Committer(this.desired, this.gates, scheduler, store, this.journal, events, log);
+    this.numbering = new Numbering(scheduler, store);
+    const { desired, gates, journal, numbering } = this;
+    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, events, log);
     this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.leftovers?.settle());
   }
 
@@ -100,7 +104,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
       this.log,
       sources.map(({ name }) => name),
     );
-    this.unwatch = new StatusEvents(this.events).watch(this.scheduler);
+    this.unwatch = [this.numbering.begin(), new StatusEvents(this.events).watch(this.scheduler)];
   }
 
   async afterInit(): Promise<void> {
@@ -116,7 +120,10 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   async close(): Promise<void> {
     this.requests.close();
     await this.committer.idle();
-    this.unwatch?.();
+    for (const end of this.unwatch) end();
+    await this.store.write({ notes: this.numbering.notes() }).catch((error: unknown) => {
+      this.log.warn({ err: error }, "the number of the last transaction could not be stored");
+    });
   }
 
   commit(transaction: Transaction, endpoint: string): Promise<TransactionResult> {

@@ -10,6 +10,7 @@ const COMMITTER = new URL("./support/committing-process.js", import.meta.url).pa
 test("an agent killed in a stream of transactions comes back with all it has answered, and answers them the same", async (t) => {
   const store = temporaryDirectory(t);
   let next = 0;
+  let lastNumber = 0;
   for (const length of [1, 20, 50]) {
     const child = await Child.start([process.execPath, COMMITTER, store, String(next)]);
     await child.logged(new RegExp(`APPLIED ${next + length}\n`), 30_000);
@@ -25,6 +26,10 @@ test("an agent killed in a stream of transactions comes back with all it has ans
       t.like(answer, { outcome: "APPLIED", values: [{ state: "CONFIGURED" }] });
     }
     t.is(below.operations.length, operations);
+    const { seq: numberOfAnswered } = await commit({ id: `t${answered}`, changes: [set("other")] });
+    const { seq: number } = await commit({ changes: [set("eth0", { mtu: 1000 + length })] });
+    t.true(lastNumber < numberOfAnswered && numberOfAnswered < number, "numbers go on over a crash");
+    lastNumber = number;
     await agent.close();
   }
 });

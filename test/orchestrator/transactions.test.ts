@@ -61,6 +61,27 @@ test("an atomic transaction that fails leaves nothing behind, below and in what 
   t.deepEqual(northbound.get(), [{ key: key("eth1"), value: { name: "eth1", type: "DUMMY", mtu: 1400 } }]);
 });
 
+test("transactions take effect in the order in which they were handed in, however large each is", async (t) => {
+  const { northbound, below } = await startAgent(t);
+  const sizes = [3_000, 1, 1, 1_500, 1, 300, 1];
+  const results = await Promise.all(
+    sizes.map((size, index) => {
+      const others = Array.from({ length: size }, (_, other) => set(`eth${index}-${other}`));
+      return northbound.commit({ id: `t${index}`, changes: [...others, set("last", { mtu: 1_000 + index })] }, "test");
+    }),
+  );
+  t.deepEqual(
+    results.map(({ outcome }) => outcome),
+    sizes.map(() => "APPLIED"),
+  );
+  const numbers = results.map(({ seq }) => seq);
+  t.deepEqual(
+    numbers,
+    numbers.toSorted((a, b) => a - b),
+  );
+  t.like(below.values.get(key("last")), { mtu: 1_000 + sizes.length - 1 });
+});
+
 test("a dry run answers with the plan and touches nothing", async (t) => {
   const { commit, below, northbound } = await startAgent(t);
   await commit({ changes: [set("eth1")] });
