@@ -73,7 +73,7 @@ export function expanded(graph: Graph, dependencies: readonly Dependency[], self
   if (!dependencies.some((each) => "peer" in each)) return dependencies;
   return dependencies.flatMap((dependency) => {
     if (!("peer" in dependency)) return [dependency];
-    return (graph.get(dependency.peer)?.wantedDependencies ?? []).filter((own) => !isOn(own, self));
+    return (graph.get(dependency.peer)?.wantedDependencies ?? []).filter((own) => !isOn(graph, own, self));
   });
 }
 
@@ -86,7 +86,9 @@ function peerIsReady(graph: Graph, key: string, self: Node, exists: Existence): 
   const peer = graph.get(key);
   if (peer === undefined || !peer.eligible) return false;
   if (peer.base !== undefined && peer.base !== self && !exists(peer.base)) return false;
-  return peer.wantedDependencies.every((own) => isOn(own, self) || "peer" in own || holds(graph, own, peer, exists));
+  const others = peer.wantedDependencies.filter((own) => !isOn(graph, own, self));
+  if (others.length === peer.wantedDependencies.length) return false;
+  return others.every((own) => "peer" in own || holds(graph, own, peer, exists));
 }
 
 const NONE: ReadonlySet<Node> = new Set();
@@ -128,6 +130,8 @@ function isPartOf(node: Node | undefined, whole: Node): boolean {
   return false;
 }
 
-function isOn(dependency: Dependency, node: Node): boolean {
-  return ("key" in dependency && dependency.key === node.key) || ("peer" in dependency && dependency.peer === node.key);
+/** Is it one on the value itself, or on a part of it? */
+function isOn(graph: Graph, dependency: Dependency, node: Node): boolean {
+  if ("peer" in dependency) return dependency.peer === node.key;
+  return "key" in dependency && isPartOf(graph.get(dependency.key), node);
 }

@@ -20,9 +20,9 @@ export interface RetrievedValue<V extends object = object, M = unknown> {
  * - `key`: the value under that key exists below.
  * - `anyOf`: at least one existing value's key begins with one of `prefixes` (all keys when left out) and satisfies
  *   `matches` (when given). With prefixes the cost follows the matches.
- * - `peer`: the value under that key is wanted and valid, and everything that it depends on itself, apart from this
- *   value, is there. For two values that can only come together (the ends of a veth pair): the first end has the second
- *   as `peer`, the second has the first as `key`.
+ * - `peer`: the value under that key is wanted and valid, depends on this value in turn, and everything else that it depends on
+ *   is there. For two values that can only come together (the ends of a veth pair): the first end has the second as `peer`,
+ *   the second has the first, or what derives from it, as `key`.
  */
 export type Dependency =
   | { readonly label: string; readonly key: string }

@@ -11,6 +11,8 @@ export interface RetrievalOptions {
   readonly only?: ReadonlySet<string> | undefined;
   /** Values of ours that nobody wants are taken into the books, but not handed on as touched. */
   readonly keepDiscovered?: boolean | undefined;
+  /** What was wanted before the transaction changed it: that is what is below, if anything is. */
+  readonly before?: ReadonlyMap<Node, object | undefined> | undefined;
   /** Gets what was found, by key. */
   readonly found?: Map<string, object> | undefined;
   /** How long one descriptor may take, ms. */
@@ -94,9 +96,9 @@ function basesByDescriptor(graph: Graph, only: ReadonlySet<string> | undefined):
 async function retrieve(
   descriptor: AnyDescriptor,
   nodes: readonly Node[],
-  { only, timeout, clock }: RetrievalOptions,
+  { only, before, timeout, clock }: RetrievalOptions,
 ): Promise<readonly RetrievedValue[]> {
-  const correlate = nodes.flatMap(expectation);
+  const correlate = nodes.flatMap((node) => expectation(node, before?.get(node)));
   let timer: unknown;
   const late = new Promise<never>((_, reject) => {
     timer = clock.setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);

@@ -74,13 +74,16 @@ class Transaction {
 
   async run(): Promise<FinishedJob> {
     const { graph } = this.context;
-    if (this.job.read === "everything") await this.read("everything", this.job.keepDiscovered);
+    // What is wanted from now on tells descriptors what to look for: an agent that has just started knows nothing else.
+    this.change();
+    const changed = this.touched.splice(0);
+    if (this.job.read === "everything") await this.readEverything();
     else if (this.job.read !== "nothing") await this.refresh(this.job.read);
     for (const { key, value, metadata } of this.job.notifications) {
       graph.setObtained(graph.node(key), value, metadata, this.touched);
     }
     for (const key of this.job.seeds) this.touch(graph.get(key));
-    this.change();
+    for (const node of changed) this.touched.push(node);
     this.recordInvalid();
     if (this.job.simulate) return this.simulate();
     const invalid = this.journal.some(({ node }) => node.rejected !== undefined);
@@ -94,9 +97,10 @@ class Transaction {
     return this.finish(values);
   }
 
-  private async read(what: "everything" | ReadonlySet<string>, keepDiscovered: boolean): Promise<void> {
+  private async readEverything(): Promise<void> {
     const { graph, descriptors } = this.context;
-    const options = { ...this.retrieval(), only: what === "everything" ? undefined : what, keepDiscovered };
+    const before = new Map(this.journal.map((each) => [each.node, each.before]));
+    const options = { ...this.retrieval(), keepDiscovered: this.job.keepDiscovered, before };
     this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
   }
 
@@ -204,7 +208,10 @@ class Transaction {
 
   /** What a failed operation left behind cannot be assumed. */
   private async readFailed(failed: readonly Node[]): Promise<void> {
-    if (failed.length > 0) await this.read(new Set(failed.map((node) => root(node).key)), false);
+    if (failed.length === 0) return;
+    const { graph, descriptors } = this.context;
+    const options = { ...this.retrieval(), only: new Set(failed.map((node) => root(node).key)) };
+    this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
   }
 
   /** Executes a plan; `records` say what each operation was expected to do. */

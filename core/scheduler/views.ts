@@ -40,7 +40,8 @@ export async function dumpBelow(
   for (const descriptor of descriptors.inRetrieveOrder()) {
     if (!overlaps(descriptor, prefix)) continue;
     const known = bases(graph, descriptor.prefix).filter((node) => node.descriptor === descriptor);
-    for (const found of (await descriptor.retrieve?.(known.flatMap(expectation))) ?? []) {
+    const correlate = known.flatMap((node) => expectation(node));
+    for (const found of (await descriptor.retrieve?.(correlate)) ?? []) {
       const node = graph.get(found.key);
       const state = node === undefined ? (found.origin === "southbound" ? "OBTAINED" : "DISCOVERED") : stateOf(node);
       if (found.key.startsWith(prefix)) values.push({ ...found, state });
@@ -49,8 +50,10 @@ export async function dumpBelow(
   return values.sort(byKey);
 }
 
-/** What the books expect to be found below under a key. */
-export function expectation({ key, wanted, value, managed, metadata }: Node): RetrievedValue[] {
+/** What the books expect to be found below under a key. `before` was wanted there until now. */
+export function expectation(node: Node, before?: object): RetrievedValue[] {
+  const { key, value, managed, metadata } = node;
+  const wanted = before ?? node.wanted;
   const expected = wanted ?? value;
   if (expected === undefined) return [];
   return [{ key, value: expected, origin: wanted !== undefined || managed ? "northbound" : "southbound", metadata }];

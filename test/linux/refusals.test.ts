@@ -141,14 +141,34 @@ test.serial("what one value is refused for does not touch the others", async (t)
   t.true(carries(await link("w1")));
 });
 
-test.serial("an end whose peer has another peer fails, and says so", async (t) => {
-  const record = await agent.commit(
-    wantInterface(good),
-    wantInterface({ name: "v2", type: "VETH", veth: { peer_if_name: "v3" } }),
-    wantInterface({ name: "v3", type: "VETH", veth: { peer_if_name: "v2" } }),
-  );
-  t.regex(states(record)[interfaceKey("v1")] ?? "", /v1 and v2 are no pair: v2 has v3 as its peer/);
-  t.is(states(record)[interfaceKey("v3")], "CONFIGURED");
+/** `v1` and `v3` both want `v2` as their peer, which wants `chosen`. */
+for (const [chosen, other] of [
+  ["v1", "v3"],
+  ["v3", "v1"],
+] as const) {
+  test.serial(`an end whose peer wants another one waits, also when its name sorts as ${other} does`, async (t) => {
+    const end = (name: string, peer: string) => wantInterface({ name, type: "VETH", veth: { peer_if_name: peer } });
+    await agent.commit(end(other, "v2"), end("v2", chosen));
+    const waiting = { state: "PENDING", details: [`interface v2 with ${other} as its peer`] };
+    t.like(agent.status(interfaceKey(other)), waiting);
+    const record = await agent.commit(end(chosen, "v2"));
+    t.is(record.error, "", JSON.stringify(states(record)));
+    t.is(agent.status(interfaceKey("v2")).state, "CONFIGURED");
+    t.like(agent.status(interfaceKey(other)), waiting);
+    t.is((await agent.commit(end("v2", other))).error, "");
+    t.is(agent.status(interfaceKey(other)).state, "CONFIGURED");
+    t.like(agent.status(interfaceKey(chosen)), {
+      state: "PENDING",
+      details: [`interface v2 with ${chosen} as its peer`],
+    });
+    t.deepEqual((await links()).map(({ ifname }) => ifname).sort(), ["lo", other, "v2"].sort());
+  });
+}
+
+test.serial("an end whose peer is of another type waits", async (t) => {
+  await agent.commit(wantInterface(good), wantInterface({ name: "v2", type: "BRIDGE", bridge: {} }));
+  t.like(agent.status(interfaceKey("v1")), { state: "PENDING", details: ["interface v2 with v1 as its peer"] });
+  t.is(agent.status(interfaceKey("v2")).state, "CONFIGURED");
 });
 
 test.serial("an atomic transaction leaves nothing behind when one value is refused", async (t) => {

@@ -67,10 +67,11 @@ for (const [first, second] of [
   [far, near],
 ]) {
   if (first === undefined || second === undefined) continue;
+  const waiting = `interface ${second.name} with ${first.name} as its peer`;
 
   test.serial(`${first.name} alone waits for ${second.name}, and both come up with it`, async (t) => {
     await agent.commit(wantInterface(first));
-    t.like(agent.status(interfaceKey(first.name)), { state: "PENDING", details: [`peer interface ${second.name}`] });
+    t.like(agent.status(interfaceKey(first.name)), { state: "PENDING", details: [waiting] });
     t.is(await link("near"), undefined);
     const record = await agent.commit(wantInterface(second));
     t.is(record.error, "");
@@ -85,7 +86,7 @@ for (const [first, second] of [
     t.is(record.error, "");
     t.is(await link("near"), undefined);
     t.is(await link("eth0", FAR_PLACE).catch(() => undefined), undefined);
-    t.like(agent.status(interfaceKey(first.name)), { state: "PENDING", details: [`peer interface ${second.name}`] });
+    t.like(agent.status(interfaceKey(first.name)), { state: "PENDING", details: [waiting] });
     await agent.commit(wantInterface(second));
     t.true(carries(await link("near")));
     const there = await link("eth0", FAR_PLACE);

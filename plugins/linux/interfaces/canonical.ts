@@ -41,6 +41,7 @@ export function derivedValues(value: Interface): readonly KeyedValue[] {
     ...(addresses.length === 0 ? [] : [{ key: interfaceLoanKey(name), value: loan }]),
     ...borrowed(value),
     ...portsOf(value),
+    ...(linkTypeOf(value)?.derivedValues?.(value) ?? []),
   ];
 }
 

@@ -1,5 +1,7 @@
 /** Keys of what is derived from interfaces, besides addresses, state and VRF (proto/keys.ts has those). */
 
+/** Of {@link interfacePeerKey}. */
+export const INTERFACE_PEER_PREFIX = "linux/interface-peer/";
 /** Of {@link interfacePlaceKey}. */
 export const INTERFACE_PLACE_PREFIX = "linux/interface-place/";
 /** Of {@link interfacePortKey}. */
@@ -12,6 +14,11 @@ export const BORROWED_ADDRESSES_PREFIX = "linux/interface-borrowed/";
 /** That the link is in its namespace and its VRF. A change to either puts aside whatever rests on it. */
 export function interfacePlaceKey(name: string): string {
   return INTERFACE_PLACE_PREFIX + name;
+}
+
+/** That `first`, an end of a pair, is there and has `second` as its peer: what the second end waits for. */
+export function interfacePeerKey(first: string, second: string): string {
+  return `${INTERFACE_PEER_PREFIX}${first}/${second}`;
 }
 
 /** That `member` is a port of `master`, a bridge or a bond. */

@@ -1,5 +1,4 @@
-import { BugError, errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
-import type { Logger } from "#core/logging/types.js";
+import { BugError, SouthboundError, TenutoError } from "#core/errors.js";
 import type {
   Dependency,
   Descriptor,
@@ -32,7 +31,6 @@ export interface InterfaceDescriptorDependencies {
   readonly leases: InterfaceLeases;
   readonly marker: Marker;
   readonly metadataMap: MetadataMap<InterfaceMetadata>;
-  readonly log: Logger;
 }
 
 /** Interfaces of every type: what the types share is done here, what is a type's own in its {@link LinkType}. */
@@ -44,7 +42,6 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   readonly #scheduler: Scheduler;
   readonly #leases: InterfaceLeases;
   readonly #marker: Marker;
-  readonly #log: Logger;
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
     this.metadataMap = dependencies.metadataMap;
@@ -52,7 +49,6 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     this.#scheduler = dependencies.scheduler;
     this.#leases = dependencies.leases;
     this.#marker = dependencies.marker;
-    this.#log = dependencies.log;
   }
 
   validate(_key: string, value: Interface): readonly InvalidField[] {
@@ -183,13 +179,6 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       placeOf: (name) => this.#placeOf(name),
       wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
       acquire: (namespace, name) => this.#namespaces.acquire(namespace, interfaceKey(name)),
-      refresh: (name) => {
-        this.#scheduler
-          .refresh([interfaceKey(name)], "its pair was taken apart")
-          .catch((error: unknown) =>
-            this.#log.debug({ interface: name, error: errorMessage(error) }, "not looked at again"),
-          );
-      },
     };
   }
 

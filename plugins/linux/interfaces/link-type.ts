@@ -1,4 +1,4 @@
-import type { Dependency, InvalidField } from "#core/scheduler/types.js";
+import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/types.js";
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Interface, InterfaceType, NetNamespace } from "#proto/index.js";
 import type { NamespaceLease } from "../namespaces/index.js";
@@ -36,8 +36,6 @@ export interface LinkContext {
   /** The wanted value of another interface. */
   wanted(name: string): Interface | undefined;
   acquire(namespace: NetNamespace | undefined, name: string): Promise<NamespaceLease>;
-  /** Has the scheduler look at another interface again, because what was done here took it away. */
-  refresh(name: string): void;
 }
 
 /** A link that was found in the kernel, with what is needed to tell what belongs to it. */
@@ -110,6 +108,8 @@ export interface LinkType {
   validate?(value: Interface): readonly InvalidField[];
   /** What it waits for besides its namespace. */
   dependencies?(value: Interface): readonly Dependency[];
+  /** What derives from its values besides what derives from every interface. */
+  derivedValues?(value: Interface): readonly KeyedValue[];
   /** Name in the host of a value that gives none. Default: the logical name. */
   defaultHostName?(value: Interface): string;
 

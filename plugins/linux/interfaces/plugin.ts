@@ -1,5 +1,4 @@
 import { AgentInfo } from "#core/agent/types.js";
-import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { inject, type Plugin, plugin, provide } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
@@ -11,6 +10,7 @@ import { InterfaceIndex } from "./interface-index.js";
 import { InterfaceLeases } from "./leases.js";
 import { BorrowedAddressesDescriptor, InterfaceLoanDescriptor } from "./loan.js";
 import { Marker } from "./marker.js";
+import { InterfacePeerDescriptor } from "./peer.js";
 import { InterfacePlaceDescriptor } from "./place.js";
 import { InterfacePortDescriptor } from "./port.js";
 import { InterfaceStateDescriptor } from "./state.js";
@@ -34,7 +34,6 @@ export class InterfacesPlugin implements Plugin {
     @inject(Scheduler) private readonly scheduler: Scheduler,
     @inject(ModelRegistry) private readonly models: ModelRegistry,
     @inject(AgentInfo) private readonly agent: AgentInfo,
-    @inject(Logger) private readonly log: Logger,
   ) {}
 
   init(): void {
@@ -46,12 +45,12 @@ export class InterfacesPlugin implements Plugin {
         leases: this.#leases,
         marker: new Marker(this.agent.label),
         metadataMap: this.#table.metadata,
-        log: this.log,
       }),
     );
     this.scheduler.registerDescriptor(new AddressDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new InterfaceStateDescriptor());
     this.scheduler.registerDescriptor(new InterfacePlaceDescriptor());
+    this.scheduler.registerDescriptor(new InterfacePeerDescriptor());
     this.scheduler.registerDescriptor(new InterfacePortDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new InterfaceLoanDescriptor());
     this.scheduler.registerDescriptor(new BorrowedAddressesDescriptor(this.index, this.scheduler));

@@ -3,6 +3,7 @@ import type { Dependency, InvalidField } from "#core/scheduler/types.js";
 import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import { isCode, namespaceText } from "../../namespaces/index.js";
+import { interfacePeerKey } from "../derived-keys.js";
 import { hostNameOf } from "../host-name.js";
 import type { LinkContext, LinkType } from "../link-type.js";
 import { findMarked, nameTaken, removeLink } from "../links.js";
@@ -26,9 +27,11 @@ export const veth: LinkType = {
   dependencies(value): readonly Dependency[] {
     const peer = peerName(value);
     if (peer === "") return [];
-    const label = `peer interface ${peer}`;
-    return isFirst(value) ? [{ label, peer: interfaceKey(peer) }] : [{ label, key: interfaceKey(peer) }];
+    const label = `interface ${peer} with ${value.name} as its peer`;
+    return isFirst(value) ? [{ label, peer: interfaceKey(peer) }] : [{ label, key: pairKey(value) }];
   },
+
+  derivedValues: (value) => (isFirst(value) ? [{ key: pairKey(value), value: {} }] : []),
 
   async create(value, context) {
     const link = await (isFirst(value) ? createPair(value, context) : findEnd(value, context));
@@ -55,7 +58,6 @@ export const veth: LinkType = {
     const isSecond = peerName(value) !== "" && !isFirst(value);
     if (isSecond && !leavesPair) return;
     await removeLink(context.handle, index);
-    if (isSecond) context.refresh(peerName(value));
   },
 
   async decode(found, links, expected) {
@@ -81,6 +83,12 @@ function peerName(value: Interface): string {
 
 function isFirst(value: Interface): boolean {
   return (value.name ?? "") < peerName(value);
+}
+
+/** What the first end of a pair derives and the second waits for. */
+function pairKey(value: Interface): string {
+  const [own, peer] = [value.name ?? "", peerName(value)];
+  return isFirst(value) ? interfacePeerKey(own, peer) : interfacePeerKey(peer, own);
 }
 
 /** One end of a pair: its value, and the namespace it goes to. */
