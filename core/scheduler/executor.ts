@@ -52,6 +52,8 @@ class Run {
   /** Values whose DELETE is still to come, and those whose DELETE is under way. */
   private readonly leaving = new Set<Node>();
   private readonly deleting = new Set<Node>();
+  /** Values of which a failed call may have left anything. */
+  private readonly uncertain = new Set<Node>();
   private next = 0;
   private running = 0;
   private finished = 0;
@@ -169,7 +171,11 @@ class Run {
     if (!other.present || !other.managed) return false;
     const own = restingOn(this.graph, other);
     const stays: Existence = (each) =>
-      each?.present === true && each !== node && !this.deleting.has(each) && !own.has(each);
+      each?.present === true &&
+      each !== node &&
+      !this.deleting.has(each) &&
+      !this.uncertain.has(each) &&
+      !own.has(each);
     return other.appliedDependencies.some((each) => !holds(this.graph, each, other, stays));
   }
 
@@ -251,6 +257,7 @@ class Run {
       retrying: false,
     };
     this.failed.push(node);
+    if (!(error instanceof StillNeeded)) this.uncertain.add(node);
     this.finish(index, operation, "failed");
   }
 

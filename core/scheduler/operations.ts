@@ -174,7 +174,8 @@ class Edges {
     // What it rested on has gone, since an operation that should have gone first has failed.
     const own = restingOn(this.graph, self);
     const exists: Existence = (other) => other?.present === true && !own.has(other);
-    return this.graph.get(support(this.graph, dependency, self, exists) ?? "");
+    const key = support(this.graph, dependency, self, exists) ?? support(this.graph, dependency, self, isPresent);
+    return this.graph.get(key ?? "");
   }
 
   private deleteOf(node: Node): number {

@@ -4,6 +4,7 @@ import {
   type Existence,
   holds,
   matchesAnyOf,
+  restingOn,
   sameDependencies,
   sameDependency,
   support,
@@ -232,10 +233,20 @@ class Planning {
       this.doubt(node);
       return;
     }
+    // It should have gone before, and has not yet: nothing that goes with it keeps it.
+    let own: ReadonlySet<Node> | undefined;
     for (const each of node.appliedDependencies) {
       if (!("anyOf" in each)) continue;
-      const key = support(this.graph, each, node, this.unbroken);
-      if (key !== undefined) this.noteSupport(node, each, key);
+      const known = node.supports?.get(anyOfName(each));
+      if (known !== undefined && this.unbroken(this.graph.get(known))) continue;
+      own ??= restingOn(this.graph, node);
+      const others = own;
+      const key = support(this.graph, each, node, (other) => this.unbroken(other) && !(other && others.has(other)));
+      if (key === undefined) {
+        this.break(node);
+        return;
+      }
+      this.noteSupport(node, each, key);
     }
   }
 

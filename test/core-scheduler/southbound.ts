@@ -36,7 +36,14 @@ export class Southbound {
   running = 0;
   mostRunning = 0;
 
-  constructor(private readonly pace: () => Promise<void> = () => Promise.resolve()) {}
+  /**
+   * @param circles what becomes of values that only keep each other alive, after a removal failed or somebody else removed what
+   * they rested on: no order of removing them leaves each with what it needs. `excused` looks at all other values only.
+   */
+  constructor(
+    private readonly pace: () => Promise<void> = () => Promise.resolve(),
+    private readonly circles: "checked" | "excused" = "checked",
+  ) {}
 
   /** A descriptor for the keys under a prefix. Derived keys are under the base's key, behind `#`. */
   descriptor(prefix: string, extra: Partial<Descriptor<Thing, number>> = {}): Descriptor<Thing, number> {
@@ -78,9 +85,30 @@ export class Southbound {
       this.violations.push(`${key} was created twice`);
     if (operation !== "create" && !this.values.has(key))
       this.violations.push(`${operation} of ${key}, which is not there`);
+    const grounded = this.circles === "excused" ? this.grounded() : undefined;
     if (value === undefined) this.values.delete(key);
     else this.values.set(key, withoutParts(value));
-    this.check(`${operation} ${key}`);
+    for (const [orphan, need] of this.orphans()) {
+      const excused = grounded !== undefined && orphan !== key && !grounded.has(orphan);
+      if (!excused) this.violations.push(`after ${operation} ${key}: ${orphan} without ${need}`);
+    }
+  }
+
+  /** Values that do not need themselves in the end: those that could have been made one after the other. */
+  private grounded(): ReadonlySet<string> {
+    const found = new Set(this.foreign);
+    for (let before = -1; before !== found.size; ) {
+      before = found.size;
+      for (const [key, { needs = [], needsAny = [] }] of this.values) {
+        const base = baseOf(key);
+        const stands =
+          (base === undefined || found.has(base)) &&
+          needs.every((need) => found.has(need)) &&
+          needsAny.every((prefix) => [...found].some((other) => this.values.has(other) && other.startsWith(prefix)));
+        if (stands) found.add(key);
+      }
+    }
+    return found;
   }
 
   /** Puts a value there with its parts, as somebody else would. */
@@ -98,15 +126,11 @@ export class Southbound {
     }
   }
 
-  private check(after: string): void {
-    for (const [key, need] of this.orphans()) this.violations.push(`after ${after}: ${key} without ${need}`);
-  }
-
   /** Values of ours that are there without something that they need. */
   private *orphans(): IterableIterator<[key: string, need: string]> {
     for (const [key, value] of this.values) {
       if (this.foreign.has(key)) continue;
-      const base = key.includes("#") ? key.slice(0, key.lastIndexOf("#")) : undefined;
+      const base = baseOf(key);
       if (base !== undefined && !this.values.has(base)) yield [key, "its base"];
       for (const need of value.needs ?? []) if (!this.values.has(need)) yield [key, need];
       for (const prefix of value.needsAny ?? []) {
@@ -139,6 +163,11 @@ export class Southbound {
       parts: Object.fromEntries(parts.map((part) => [part.slice(key.length + 1), this.assemble(part)])),
     };
   }
+}
+
+/** The key that a derived one is under. */
+function baseOf(key: string): string | undefined {
+  return key.includes("#") ? key.slice(0, key.lastIndexOf("#")) : undefined;
 }
 
 /** Values are the same whatever the order of their parts. */
