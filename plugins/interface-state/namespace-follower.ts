@@ -1,27 +1,47 @@
-import type { InterfaceMetadata, NamespaceLease } from "#plugins/linux/index.js";
-import type { Link, NamespaceHandle, NetlinkEvent } from "#plugins/netlink/index.js";
+import { SouthboundError } from "#core/errors.js";
+import type { NamespaceLease } from "#plugins/linux/index.js";
+import type { Address, Link, NamespaceHandle, NetlinkEvent } from "#plugins/netlink/index.js";
 import { canonicalInterfaceAddress } from "#proto/index.js";
-import type { InterfaceReporter } from "./reporter.js";
-import { conditionOf } from "./state.js";
+import { FollowedInterface, type Subject } from "./followed-interface.js";
+import { Gathering } from "./gathering.js";
 
-interface Followed {
-  metadata: InterfaceMetadata;
-  readonly reporter: InterfaceReporter;
-  link: Link | undefined;
-  readonly addresses: Set<string>;
+/** Links whose carrier came together are asked for their speed together: ms after the first. */
+const SPEED_DELAY = 50;
+/** How long a link that nobody configured must have been there, ms: most are about to be configured, or renamed. */
+const STRANGER_DELAY = 500;
+
+/** The driver, or the kernel, cannot tell a speed; or the link has just gone. */
+const NO_SPEED: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOENT", "ENODEV"]);
+
+export interface NamespaceFollowerOptions {
+  readonly lease: NamespaceLease;
+  /** Gives the subject of a link that nobody configured, or nothing for one that is not to be followed. Left out: none is. */
+  readonly stranger: ((link: Link) => Subject | undefined) | undefined;
+  /** A link is gone, or is not what it was. */
+  readonly left: (subject: Subject) => void;
+  /** Told when the kernel cannot be asked. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 /** Follows the kernel's events about the interfaces of one namespace, and gives their reporters what they tell. */
 export class NamespaceFollower {
-  readonly #followed = new Map<number, Followed>();
+  readonly #options: NamespaceFollowerOptions;
+  /** By index. */
+  readonly #followed = new Map<number, FollowedInterface>();
+  /** Host names of all links, by index. */
+  readonly #names = new Map<number, string>();
+  readonly #speeds = new Gathering(SPEED_DELAY, (indexes) => this.#unattended(this.#readSpeeds(indexes)));
+  readonly #strangers: Gathering | undefined;
   #unsubscribe: (() => void) | undefined;
+  #behind = false;
+  #catchingUp = false;
   #closed = false;
 
-  /** @param onTrouble is told when the kernel cannot be asked. */
-  constructor(
-    private readonly lease: NamespaceLease,
-    private readonly onTrouble: (error: unknown) => void,
-  ) {}
+  constructor(options: NamespaceFollowerOptions) {
+    this.#options = options;
+    if (options.stranger === undefined) return;
+    this.#strangers = new Gathering(STRANGER_DELAY, (indexes) => this.#unattended(this.#meet(indexes)));
+  }
 
   /** Starts to listen, then reads what was there before. */
   async start(): Promise<void> {
@@ -31,69 +51,105 @@ export class NamespaceFollower {
     await this.read();
   }
 
-  follow(metadata: InterfaceMetadata, reporter: InterfaceReporter): void {
+  follow(subject: Subject): void {
+    const { metadata, reporter } = subject;
     const known = this.#followed.get(metadata.index);
-    if (known?.reporter === reporter) known.metadata = metadata;
-    else this.#followed.set(metadata.index, { metadata, reporter, link: undefined, addresses: new Set() });
-    if (this.#unsubscribe !== undefined) this.#readOne(metadata.index).catch(this.onTrouble);
+    if (known?.subject.reporter === reporter) known.subject = subject;
+    else {
+      if (known !== undefined) this.#lose(metadata.index, known);
+      this.#followed.set(metadata.index, new FollowedInterface(subject));
+    }
+    if (this.#unsubscribe !== undefined) this.#unattended(this.#readOne(metadata.index));
   }
 
+  /** The link is nobody's any more, or its subject is another link. */
   unfollow(index: number): void {
     this.#followed.delete(index);
+    this.#strangers?.add(index);
+  }
+
+  /** Nothing that is still followed will be heard of again. */
+  abandon(): void {
+    for (const [index, followed] of this.#followed) this.#lose(index, followed);
+    this.close();
+  }
+
+  /** Follows what nobody configured too, as far as it is wanted. */
+  async meetStrangers(): Promise<void> {
+    await this.#meet([...this.#names.keys()]);
   }
 
   /** Reads all links and addresses: at the start, after lost events, and for the counters when `counted`. */
   async read(counted = false): Promise<void> {
-    const [links, addresses] = await Promise.all([this.#handle.linkList(), this.#handle.addrList()]);
-    for (const followed of this.#followed.values()) followed.addresses.clear();
-    for (const { linkIndex, address } of addresses) this.#followed.get(linkIndex)?.addresses.add(canonical(address));
-    for (const link of links) {
-      const followed = this.#followed.get(link.index);
-      if (followed === undefined) continue;
-      this.#tell(followed, link);
-      if (counted && link.statistics !== undefined) followed.reporter.counted(link.statistics);
+    const reads = [...this.#followed].map(([index, each]) => ({ index, each, before: each.readBegins() }));
+    try {
+      const [list, addresses] = await Promise.all([this.#handle.linkList(), this.#handle.addrList()]);
+      const links = new Map(list.map((link) => [link.index, link]));
+      for (const index of this.#names.keys()) if (!links.has(index)) this.#names.delete(index);
+      for (const { index, name } of list) this.#named(index, name);
+      const found = byLink(addresses);
+      for (const { index, each, before } of reads) {
+        if (this.#followed.get(index) !== each) continue;
+        const link = links.get(index);
+        if (!each.readAnswered(before, link, found.get(index) ?? [])) this.#lose(index, each);
+        else this.#tell(index, each);
+        if (counted && link?.statistics !== undefined) each.subject.reporter.counted(link.statistics);
+      }
+      this.#noticeStrangers(links.keys());
+    } finally {
+      for (const { each } of reads) each.readEnds();
     }
   }
 
   close(): void {
     this.#closed = true;
+    this.#speeds.close();
+    this.#strangers?.close();
     this.#unsubscribe?.();
-    this.lease.release();
+    this.#options.lease.release();
   }
 
   get #handle(): NamespaceHandle {
-    return this.lease.handle;
+    return this.#options.lease.handle;
   }
 
   async #readOne(index: number): Promise<void> {
-    const [link, addresses] = await Promise.all([
-      this.#handle.linkByIndex(index),
-      this.#handle.addrList({ linkIndex: index }),
-    ]);
-    const followed = this.#followed.get(index);
-    if (followed === undefined || link === undefined) return;
-    followed.addresses.clear();
-    for (const { address } of addresses) followed.addresses.add(canonical(address));
-    this.#tell(followed, link);
+    const each = this.#followed.get(index);
+    if (each === undefined) return;
+    const before = each.readBegins();
+    try {
+      const [link, addresses] = await Promise.all([
+        this.#handle.linkByIndex(index),
+        this.#handle.addrList({ linkIndex: index }),
+      ]);
+      if (this.#followed.get(index) !== each) return;
+      const isThere = each.readAnswered(
+        before,
+        link,
+        addresses.map(({ address }) => canonical(address)),
+      );
+      if (isThere) this.#tell(index, each);
+      else this.#lose(index, each);
+    } finally {
+      each.readEnds();
+    }
   }
 
   #hear(event: NetlinkEvent): void {
     switch (event.type) {
-      case "link": {
-        const followed = this.#followed.get(event.link.index);
-        if (followed !== undefined && !event.deleted) this.#tell(followed, event.link);
+      case "link":
+        this.#hearLink(event.link, event.deleted);
         break;
-      }
       case "address": {
-        const followed = this.#followed.get(event.address.linkIndex);
+        const { linkIndex, address } = event.address;
+        const followed = this.#followed.get(linkIndex);
         if (followed === undefined) return;
-        if (event.deleted) followed.addresses.delete(canonical(event.address.address));
-        else followed.addresses.add(canonical(event.address.address));
-        if (followed.link !== undefined) this.#tell(followed, followed.link);
+        followed.hearAddress(canonical(address), !event.deleted);
+        this.#tell(linkIndex, followed);
         break;
       }
       case "lost":
-        this.read().catch(this.onTrouble);
+        this.#unattended(this.#catchUp());
         break;
       default:
         // Not subscribed to, or the namespace was closed, which is this plugin's own doing.
@@ -101,11 +157,119 @@ export class NamespaceFollower {
     }
   }
 
-  #tell(followed: Followed, link: Link): void {
-    followed.link = link;
-    const addresses = [...followed.addresses].sort();
-    followed.reporter.changed(conditionOf(followed.metadata, link, addresses), link.statistics);
+  #hearLink(link: Link, deleted: boolean): void {
+    const { index } = link;
+    const followed = this.#followed.get(index);
+    if (deleted) {
+      this.#names.delete(index);
+      if (followed !== undefined) this.#lose(index, followed);
+      return;
+    }
+    this.#named(index, link.name);
+    if (followed === undefined) {
+      this.#strangers?.add(index);
+      return;
+    }
+    followed.hearLink(link);
+    this.#tell(index, followed);
   }
+
+  /** Its ports are told of the new name of a link. */
+  #named(index: number, name: string): void {
+    const before = this.#names.get(index);
+    if (before === name) return;
+    this.#names.set(index, name);
+    if (before === undefined) return;
+    for (const [port, followed] of this.#followed) if (followed.link?.master === index) this.#tell(port, followed);
+  }
+
+  #tell(index: number, followed: FollowedInterface): void {
+    const { link, subject } = followed;
+    if (link === undefined) return;
+    if (!followed.carries) followed.speed = 0;
+    else if (followed.speed === 0 && !followed.isSpeedless) this.#speeds.add(index);
+    if (subject.isStranger && link.name !== subject.metadata.hostName) {
+      this.#lose(index, followed);
+      this.#strangers?.add(index);
+      return;
+    }
+    followed.tell(link.master === undefined ? undefined : this.#names.get(link.master));
+  }
+
+  #lose(index: number, { subject }: FollowedInterface): void {
+    this.#followed.delete(index);
+    subject.reporter.gone();
+    this.#options.left(subject);
+  }
+
+  /** Reads again after lost events, until none were lost meanwhile. */
+  async #catchUp(): Promise<void> {
+    this.#behind = true;
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    try {
+      while (this.#behind && !this.#closed) {
+        this.#behind = false;
+        await this.read();
+      }
+    } finally {
+      this.#catchingUp = false;
+    }
+  }
+
+  async #readSpeeds(indexes: readonly number[]): Promise<void> {
+    const read = async (index: number): Promise<void> => {
+      const followed = this.#followed.get(index);
+      if (followed === undefined || !followed.carries) return;
+      const speed = await this.#speedOf(index);
+      if (this.#followed.get(index) !== followed) return;
+      followed.isSpeedless = speed === undefined;
+      followed.speed = speed ?? 0;
+      if (speed !== undefined && speed > 0) this.#tell(index, followed);
+    };
+    await Promise.all(indexes.map(read));
+  }
+
+  /** `undefined` when the driver of the link, or the kernel, cannot tell. */
+  async #speedOf(index: number): Promise<number | undefined> {
+    try {
+      return await this.#handle.linkSpeed(index);
+    } catch (error) {
+      if (error instanceof SouthboundError && NO_SPEED.has(error.code)) return undefined;
+      throw error;
+    }
+  }
+
+  async #meet(indexes: readonly number[]): Promise<void> {
+    for (const index of indexes) {
+      if (this.#closed || this.#followed.has(index)) continue;
+      const link = await this.#handle.linkByIndex(index);
+      const subject = link === undefined || this.#followed.has(index) ? undefined : this.#options.stranger?.(link);
+      if (subject !== undefined) this.follow(subject);
+    }
+  }
+
+  #noticeStrangers(indexes: Iterable<number>): void {
+    if (this.#strangers === undefined) return;
+    for (const index of indexes) if (!this.#followed.has(index)) this.#strangers.add(index);
+  }
+
+  #unattended(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!this.#closed) this.#options.onTrouble(error);
+    });
+  }
+}
+
+/** Canonical addresses by index of their link. */
+function byLink(addresses: readonly Address[]): ReadonlyMap<number, readonly string[]> {
+  const found = new Map<number, string[]>();
+  for (const { linkIndex, address } of addresses) {
+    const others = found.get(linkIndex);
+    if (others === undefined) found.set(linkIndex, [canonical(address)]);
+    else others.push(canonical(address));
+  }
+  return found;
 }
 
 function canonical(address: string): string {

@@ -1,27 +1,33 @@
 import { isDeepStrictEqual } from "node:util";
 import type { LinkStatistics } from "#plugins/netlink/index.js";
-import type { InterfaceNotification, InterfaceNotificationNotifType, InterfaceState } from "#proto/index.js";
+import type { InterfaceNotificationNotifType, InterfaceState } from "#proto/index.js";
 import { type Condition, statisticsOf } from "./state.js";
+
+export interface ReporterOptions {
+  /** Milliseconds between two notifications of changes. */
+  readonly minInterval: number;
+  /** Counters that did not move since they were last told are not told again. */
+  readonly deltaOnly: boolean;
+  readonly publish: (type: InterfaceNotificationNotifType, state: InterfaceState) => void;
+}
 
 /**
  * Publishes the notifications of one interface. The first change is told at once, those that follow within `minInterval` are
  * folded into one with the latest state. That the interface is gone is always told, and at once.
  */
 export class InterfaceReporter {
+  /** Kind of the first notification about a link: it is new, or was there already. */
+  first: "CREATED" | "SNAPSHOT" = "CREATED";
   #told: Condition | undefined;
   #latest: Condition | undefined;
   #statistics: LinkStatistics | undefined;
+  #toldStatistics: LinkStatistics | undefined;
   #lastChange = 0;
   #folded = 0;
   #waiting: NodeJS.Timeout | undefined;
   #quietUntil = 0;
-  #sequence = 0;
 
-  /** @param minInterval milliseconds between two notifications of changes. */
-  constructor(
-    private readonly minInterval: number,
-    private readonly publish: (notification: InterfaceNotification) => void,
-  ) {}
+  constructor(private readonly options: ReporterOptions) {}
 
   /** The interface is now in this condition. */
   changed(condition: Condition, statistics: LinkStatistics | undefined): void {
@@ -36,7 +42,18 @@ export class InterfaceReporter {
   /** Tells the counters, with the state they belong to. */
   counted(statistics: LinkStatistics): void {
     this.#statistics = statistics;
-    if (this.#told !== undefined && this.#waiting === undefined) this.#send("STATISTICS", this.#told);
+    if (this.#told === undefined || this.#waiting !== undefined) return;
+    if (this.options.deltaOnly && isDeepStrictEqual(this.#statistics, this.#toldStatistics)) return;
+    this.#send("STATISTICS", this.#told);
+  }
+
+  /** Tells everything once more. False when there is nothing to tell. */
+  republish(): boolean {
+    if (this.#latest === undefined) return false;
+    this.close();
+    this.#told = this.#latest;
+    this.#send("SNAPSHOT", this.#latest);
+    return true;
   }
 
   gone(): void {
@@ -45,8 +62,11 @@ export class InterfaceReporter {
     if (last === undefined) return;
     this.#lastChange = nowSeconds();
     this.#send("UPDOWN", { ...last, admin_status: "DELETED", oper_status: "DELETED" });
+    this.first = "CREATED";
     this.#told = undefined;
     this.#latest = undefined;
+    this.#statistics = undefined;
+    this.#toldStatistics = undefined;
     this.#quietUntil = 0;
   }
 
@@ -64,24 +84,24 @@ export class InterfaceReporter {
   #tell(): void {
     this.#waiting = undefined;
     const latest = this.#latest;
-    if (latest === undefined || isDeepStrictEqual(latest, this.#told)) return;
-    const type = this.#told === undefined || statusChanged(this.#told, latest) ? "UPDOWN" : "CHANGED";
+    const told = this.#told;
+    if (latest === undefined || isDeepStrictEqual(latest, told)) return;
     this.#told = latest;
-    this.#quietUntil = performance.now() + this.minInterval;
-    this.#send(type, latest);
+    this.#quietUntil = performance.now() + this.options.minInterval;
+    if (told === undefined) this.#send(this.first, latest);
+    else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
   }
 
   #send(type: InterfaceNotificationNotifType, condition: Condition): void {
     const folded = this.#folded;
     this.#folded = 0;
-    const state: InterfaceState = {
+    this.#toldStatistics = this.#statistics;
+    this.options.publish(type, {
       ...condition,
       last_change: String(this.#lastChange),
       ...(this.#statistics === undefined ? {} : { statistics: statisticsOf(this.#statistics) }),
-      sequence: String(++this.#sequence),
       ...(folded === 0 ? {} : { folded_changes: folded }),
-    };
-    this.publish({ type, state });
+    });
   }
 }
 
@@ -89,6 +109,6 @@ function statusChanged(before: Condition, after: Condition): boolean {
   return before.admin_status !== after.admin_status || before.oper_status !== after.oper_status;
 }
 
-function nowSeconds(): number {
+export function nowSeconds(): number {
   return Math.floor(Date.now() / 1000);
 }

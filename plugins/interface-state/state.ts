@@ -5,8 +5,22 @@ import type { InterfaceState, InterfaceStateStatistics, InterfaceStateStatus } f
 /** What a state says apart from counters, times and numbers of notifications: if it is equal, nothing has changed. */
 export type Condition = Omit<InterfaceState, "statistics" | "last_change" | "sequence" | "folded_changes">;
 
-/** The kernel's view of an interface. `addresses` are canonical. */
-export function conditionOf(metadata: InterfaceMetadata, link: Link, addresses: readonly string[]): Condition {
+/** What the kernel says about an interface elsewhere than in its link. */
+export interface Surroundings {
+  /** Canonical. */
+  readonly addresses: readonly string[];
+  /** Host name of the bridge, bond or VRF that it belongs to. */
+  readonly master: string | undefined;
+  /** Mbit/s; 0 for unknown. */
+  readonly speed: number;
+}
+
+/** The kernel's view of an interface. */
+export function conditionOf(
+  metadata: InterfaceMetadata,
+  link: Link,
+  { addresses, master, speed }: Surroundings,
+): Condition {
   return {
     name: metadata.name,
     internal_name: link.name,
@@ -15,8 +29,10 @@ export function conditionOf(metadata: InterfaceMetadata, link: Link, addresses: 
     admin_status: link.up ? "UP" : "DOWN",
     oper_status: operStatus(link),
     ...(/^[0:]*$/.test(link.address) ? {} : { phys_address: link.address }),
+    ...(speed === 0 ? {} : { speed: String(speed * 1_000_000) }),
     mtu: link.mtu,
     ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+    ...(master === undefined ? {} : { master }),
     ...(addresses.length === 0 ? {} : { ip_addresses: addresses }),
     ...(link.carrierChanges === 0 ? {} : { carrier_changes: link.carrierChanges }),
     ...(metadata.ours ? { managed: true } : {}),
