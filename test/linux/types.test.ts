@@ -12,9 +12,10 @@ import {
   wantInterface,
   wantRoute,
 } from "./support/network.js";
+import { agrees } from "./support/witness.js";
 import { type Change, LOWER, TYPES, type TypeCase } from "./types-table.js";
 
-/** The same story for every interface type; `ip` is the witness. Kinds that this kernel lacks are told in test/uml. */
+/** The same story for every interface type; `ip` is the witness, after every step. Kinds that this kernel lacks are told in test/uml. */
 const SUBJECT = interfaceKey("subject");
 const ELSEWHERE = { namespace: { type: "NSID", reference: "elsewhere" } } as const;
 
@@ -67,10 +68,12 @@ for (const each of TYPES) {
     t.like(made, { ifalias: "tenuto:types:subject", linkinfo: shown });
     t.true(made?.flags.includes("UP"));
     t.deepEqual(made && addressesOf(made), ["10.70.0.1/24", "fd00:70::1/64"]);
+    await agrees(t, agent);
     for (let time = 0; time < 2; time++) t.deepEqual(operations(await agent.resync(...all(each))), []);
     const next = await NetworkAgent.start("types");
     t.teardown(() => next.close());
     t.deepEqual(operations(await next.resync(...all(each))), [], "in the agent's next life");
+    await agrees(t, next);
   });
 
   const own = Object.entries(changes).map(([what, change]): [string, Change] => [what, change]);
@@ -88,8 +91,10 @@ for (const each of TYPES) {
       t.is(after?.ifindex !== before, anew);
       t.deepEqual(after && addressesOf(after), [...(to.ip_addresses ?? value.ip_addresses ?? [])].sort());
       t.true((await run(["ip", "route", "show", "10.71.0.0/16"])).includes("10.70.0.9"));
+      await agrees(t, agent, "changed: ");
       t.deepEqual(operations(await agent.resync(...all(each, to))), []);
       t.is((await agent.commit(wantInterface(value))).error, "");
+      await agrees(t, agent, "changed back: ");
       t.deepEqual(operations(await agent.resync(...all(each))), []);
     });
   }
@@ -101,10 +106,12 @@ for (const each of TYPES) {
     const down = await link("subject");
     t.false(down?.flags.includes("UP"));
     t.deepEqual(down && addressesOf(down), ["10.70.0.1/24", "fd00:70::1/64"]);
+    await agrees(t, agent, "down: ");
     t.deepEqual(operations(await agent.resync(...all(each, { enabled: false }))), []);
     t.is((await agent.commit(wantInterface(value))).error, "");
     const up = await link("subject");
     t.is(up?.ifindex, before);
+    await agrees(t, agent, "up: ");
     t.deepEqual(up && addressesOf(up), ["10.70.0.1/24", "fd00:70::1/64"]);
     t.true((await run(["ip", "route", "show", "10.71.0.0/16"])).includes("10.70.0.9"));
   });
@@ -124,9 +131,11 @@ for (const each of TYPES) {
       t.deepEqual(there && addressesOf(there), ["10.70.0.1/24", "fd00:70::1/64"]);
       const routes = await run(["ip", "route", "show", "10.71.0.0/16"], { namespace: "elsewhere" });
       t.true(routes.includes("10.70.0.9"));
+      await agrees(t, agent, "there: ");
       t.deepEqual(operations(await agent.resync(...all(each, ELSEWHERE))), []);
       t.is((await agent.commit(wantInterface(value))).error, "");
       t.like((await link("subject"))?.linkinfo, shown);
+      await agrees(t, agent, "back: ");
       await agent.resync();
     },
   );
@@ -138,9 +147,11 @@ for (const each of TYPES) {
     const record = await agent.commit(...all(each, { ...ELSEWHERE, host_if_name: "lower" }));
     t.is(record.error, "", JSON.stringify(states(record)));
     t.like(await link("lower", { namespace: "elsewhere" }), { ifalias: "tenuto:types:subject" });
+    await agrees(t, agent, "there: ");
     t.deepEqual(operations(await agent.resync(...all(each, { ...ELSEWHERE, host_if_name: "lower" }))), []);
     t.is((await agent.commit(dropInterface("subject"))).error, "");
     t.is(await link("lower", { namespace: "elsewhere" }), undefined);
+    await agrees(t, agent, "gone: ");
     await agent.resync();
     const after = (await links()).map(({ ifname }) => ifname);
     t.deepEqual(after, before);

@@ -10,7 +10,7 @@ const TYPES_FILE = "types.test.js";
 const MODULES = "veth bridge dummy 8021q vrf bonding ipvlan macvlan geneve ip_gre vxlan tun".split(" ");
 
 /** A machine shares the processors with all other tests: generous, since only a failure waits that long. */
-const TIME_LIMIT = 300_000;
+const TIME_LIMIT = 600_000;
 
 /**
  * Runs test files of test/linux in a machine of user-mode Linux, with `TENUTO_TEST_TYPES` set to the titles of the interface types

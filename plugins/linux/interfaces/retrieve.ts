@@ -225,11 +225,13 @@ class Survey implements FoundLinks {
   }
 }
 
-/** Its own, which the kernel keeps aside while a bond has it under its address. */
+const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+
+/** Its own, which the kernel keeps aside while a bond has it under its address. A tunnel's is that of its end, and no MAC address. */
 function hardwareAddressOf({ address, slaveKind, slaveData }: Link): Pick<Interface, "phys_address"> {
   const own = slaveKind === "bond" ? slaveData?.permanentAddress : undefined;
   const shown = typeof own === "string" ? own : address;
-  return /^[0:]*$/.test(shown) ? {} : { phys_address: shown };
+  return MAC_ADDRESS.test(shown) && !/^[0:]*$/.test(shown) ? { phys_address: shown } : {};
 }
 
 /** Ours by their mark; where the kernel keeps none (before Linux 5.18) those that the value asks for. Canonical. */

@@ -25,7 +25,10 @@ export type Wanted = readonly [key: string, value: object | undefined];
 
 /** An agent with the network plugins and nothing else, driven by its scheduler. */
 export class NetworkAgent {
-  private constructor(readonly agent: Agent) {}
+  private constructor(
+    readonly agent: Agent,
+    readonly label: string,
+  ) {}
 
   static async start(
     label: string,
@@ -39,7 +42,7 @@ export class NetworkAgent {
       environment: {},
     });
     await agent.start();
-    return new NetworkAgent(agent);
+    return new NetworkAgent(agent, label);
   }
 
   get scheduler(): Scheduler {

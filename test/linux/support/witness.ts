@@ -1,0 +1,129 @@
+/**
+ * An independent reader of the kernel: what iproute2 sees of the interfaces of an agent, in the words of the model, next to what the
+ * agent itself reads back.
+ */
+import { readdir } from "node:fs/promises";
+import type { ExecutionContext } from "ava";
+import { INTERFACE_PREFIX, type Interface } from "#proto/index.js";
+import { addressesOf, ip, type LinkView, links } from "#test/support/sandbox.js";
+import type { NetworkAgent } from "./network.js";
+import { type Data, READERS } from "./witness-parts.js";
+
+/** What iproute2 says of links besides what most tests look at. */
+interface View extends LinkView {
+  readonly link_index?: number;
+  readonly link_netnsid?: number;
+  readonly linkinfo?: LinkView["linkinfo"] & { readonly info_slave_kind?: string; readonly info_slave_data?: Data };
+}
+
+/** Links by namespace; the sandbox's own has the empty name. */
+type World = ReadonlyMap<string, readonly View[]>;
+
+/**
+ * Holds every interface that the agent reads back against what iproute2 sees: name, type and everything of the type's own, MTU,
+ * MAC address, up or down, addresses, VRF, peer, lower interface and members. Addresses must all be the agent's.
+ */
+export async function agrees(t: ExecutionContext, agent: NetworkAgent, when = ""): Promise<void> {
+  const { label } = agent;
+  const read = await agent.scheduler.dump("southbound", INTERFACE_PREFIX);
+  const values = read.map(({ value }): Interface => value);
+  const world = await look();
+  for (const value of values) {
+    const place = value.namespace?.reference ?? "";
+    const view = world.get(place)?.find(({ ifname }) => ifname === (value.host_if_name ?? value.name));
+    const seen = view && (await witnessed(view, place, value, world, label));
+    t.deepEqual(comparable(value, values), seen, `${when}${value.name}`);
+  }
+  const marked = [...world.values()].flat().filter((view) => nameOf(view, label) !== undefined);
+  t.is(marked.length, values.filter(({ type = "" }) => !FOREIGN.has(type)).length, `${when}links with a mark`);
+}
+
+/** Types whose links somebody else has made, and that have no mark. */
+const FOREIGN: ReadonlySet<string> = new Set(["EXISTING", "LOOPBACK", "TAP_TO_VPP"]);
+
+async function look(): Promise<World> {
+  const names = await readdir("/run/netns").catch(() => []);
+  const own = ["", await links()] as const;
+  const others = names.map(async (namespace) => [namespace, await links({ namespace })] as const);
+  return new Map<string, readonly View[]>([own, ...(await Promise.all(others))]);
+}
+
+async function witnessed(
+  view: View,
+  place: string,
+  { name = "", type = "UNDEFINED", namespace }: Interface,
+  world: World,
+  label: string,
+): Promise<Interface> {
+  const here = world.get(place) ?? [];
+  const logical = (hostName: unknown) => nameOf(here.find(({ ifname }) => ifname === hostName) ?? {}, label);
+  const foreign = FOREIGN.has(type);
+  const read = foreign ? undefined : READERS[view.linkinfo?.info_kind ?? ""];
+  const members = here.flatMap((each) => {
+    const member = each.master === view.ifname ? nameOf(each, label) : undefined;
+    return member === undefined ? [] : [{ ...each.linkinfo?.info_slave_data, name: member }];
+  });
+  const addresses = addressesOf(view).filter((address) => address !== "127.0.0.1/8" && address !== "::1/128");
+  const vrf = view.linkinfo?.info_slave_kind === "vrf" ? logical(view.master) : undefined;
+  return {
+    ...(foreign ? { type } : {}),
+    ...read?.({
+      view,
+      data: view.linkinfo?.info_data ?? {},
+      linked: await linkedName(view, place, world, label),
+      members: members.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      nameOf: logical,
+    }),
+    name: foreign ? name : (nameOf(view, label) ?? ""),
+    host_if_name: view.ifname,
+    mtu: view.mtu,
+    ip_addresses: addresses,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(view.flags.includes("UP") ? { enabled: true } : {}),
+    ...(/^([0-9a-f]{2}:){5}/.test(view.address ?? "") && !/^[0:]+$/.test(view.address)
+      ? { phys_address: view.address }
+      : {}),
+    ...(vrf === undefined ? {} : { vrf_master_interface: vrf }),
+  };
+}
+
+/** The logical name of the link that a link is joined to or stands on, which may be in another namespace. */
+async function linkedName(view: View, place: string, world: World, label: string): Promise<string | undefined> {
+  const { link, link_index: index, link_netnsid: id } = view;
+  if (id === undefined) {
+    const found = world.get(place)?.find(({ ifname }) => ifname === link);
+    return found && nameOf(found, label);
+  }
+  const options = place === "" ? {} : { namespace: place };
+  const ids = await ip<{ readonly nsid: number; readonly name?: string }>("netns", "list-id", options);
+  const there = ids.find(({ nsid }) => nsid === id)?.name ?? "";
+  const found = world.get(there)?.find(({ ifindex }) => ifindex === index);
+  return found && nameOf(found, label);
+}
+
+function nameOf({ ifalias }: { readonly ifalias?: string }, label: string): string | undefined {
+  const mark = `tenuto:${label}:`;
+  return ifalias?.startsWith(mark) ? ifalias.slice(mark.length) : undefined;
+}
+
+/** What the agent read, without what iproute2 does not tell and with every default name and every address in its place. */
+function comparable(value: Interface, all: readonly Interface[]): Interface {
+  const { unnumbered, link_only: _linkOnly, veth, bridge, bond, ip_addresses: own = [], ...rest } = value;
+  const lender = all.find(({ name }) => unnumbered !== undefined && name === unnumbered);
+  const lent = (lender?.ip_addresses ?? []).map((each) => each.replace(/\/.*/, each.includes(":") ? "/128" : "/32"));
+  return {
+    ...rest,
+    host_if_name: value.host_if_name ?? value.name ?? "",
+    ip_addresses: [...own, ...lent].sort(),
+    ...(veth === undefined ? {} : { veth: { peer_if_name: veth.peer_if_name ?? "" } }),
+    ...(bridge === undefined ? {} : { bridge: { ...bridge, ...sortedPorts(bridge) } }),
+    ...(bond === undefined ? {} : { bond: { ...bond, ...(bond.ports && { ports: [...bond.ports].sort() }) } }),
+  };
+}
+
+/** Costs depend on the speed, and VLANs are iproute2's `bridge vlan` to tell. */
+function sortedPorts({ ports }: NonNullable<Interface["bridge"]>): Pick<NonNullable<Interface["bridge"]>, "ports"> {
+  if (ports === undefined) return {};
+  const plain = ports.map(({ path_cost: _cost, pvid: _pvid, vlans: _vlans, ...port }) => port);
+  return { ports: plain.sort((a, b) => ((a.interface ?? "") < (b.interface ?? "") ? -1 : 1)) };
+}
