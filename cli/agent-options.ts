@@ -2,6 +2,7 @@ import { type Command, Option } from "commander";
 import type { AgentOptions } from "#core/agent/index.js";
 import type { ConfigurationFile } from "#core/config/index.js";
 import type { Flavor, FlavorSelection } from "#core/flavor/index.js";
+import { preload } from "./preload.js";
 
 /** What the command line says about an agent to be. */
 export interface AgentChoice {
@@ -36,11 +37,13 @@ export function withConfiguration(command: Command): Command {
  * fits the buses that an address was given for.
  */
 export async function chosenFlavor(choice: AgentChoice, file: ConfigurationFile | undefined): Promise<Flavor> {
-  const [{ composeFlavor }, { flavorNamed }] = await Promise.all([
+  const [{ composeFlavor }, { flavorList, flavorNamed }] = await Promise.all([
     import("#core/flavor/index.js"),
     import("#flavors/index.js"),
   ]);
   const selection: FlavorSelection = choice.flavor ?? file?.flavor ?? flavorOfBuses(choice);
+  const base = typeof selection === "string" ? selection : selection.extends;
+  if (flavorList().some(({ name }) => name === base)) preload(`#flavors/${base}.js`);
   return await composeFlavor(selection, { directory: file?.directory ?? process.cwd(), named: flavorNamed });
 }
 

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { type AgentChoice, agentOptions, withConfiguration } from "../agent-options.js";
 import { withExample } from "../help.js";
 import { write } from "../output.js";
+import { preload } from "../preload.js";
 
 interface AgentCommandOptions extends AgentChoice {
   readonly check?: true;
@@ -14,6 +15,7 @@ export function agentCommand(): Command {
   )
     .option("--check", "only check flavor and configuration, and start nothing")
     .action(async (options: AgentCommandOptions) => {
+      preload("#core/agent/index.js");
       const [{ Agent, runAgent }, chosen] = await Promise.all([import("#core/agent/index.js"), agentOptions(options)]);
       const agent = new Agent(chosen);
       if (!options.check) return runAgent(agent);

@@ -1,7 +1,11 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { errorMessage } from "#core/errors.js";
-import { type ParsedDocument, parseDocuments } from "./document.js";
+import type { ParsedDocument } from "./document.js";
+
+/** The parser is loaded with the first file: no agent waits for it at its start that has none. */
+const require = createRequire(import.meta.url);
 
 /** Something in the files that cannot be applied. */
 export interface Problem {
@@ -39,6 +43,7 @@ export function readDocuments(path: string): ReadResult<readonly ParsedDocument[
   const documents: ParsedDocument[] = [];
   const problems: Problem[] = [];
   try {
+    const { parseDocuments } = require("./document.js") as typeof import("./document.js");
     for (const file of configurationFiles(path)) {
       const parsed = parseDocuments(file, readFileSync(file, "utf8"));
       if (parsed.ok) documents.push(...parsed.content);

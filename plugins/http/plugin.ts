@@ -29,7 +29,7 @@ import { TransactionCounts } from "./transaction-counts.js";
  * has said where transactions go. Access to the local socket is a matter of its file mode and group; TCP has no
  * authentication and therefore listens on loopback only unless the configuration names another address.
  *
- * The server's code is loaded only to listen, so that `tenuto plugins` and `tenuto config` need not pay for it.
+ * The server's code is loaded only by an agent, so that `tenuto plugins` and `tenuto config` need not pay for it.
  */
 @plugin({
   name: "http",
@@ -47,6 +47,8 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   readonly requests: RequestGroup;
   private readonly servers: FastifyInstance[] = [];
   private readonly transactions = new TransactionCounts();
+  /** Begins to load while the plugins before this one wait for the kernel and the disk. */
+  private readonly serverModule = import("./server.js");
   private northbound: Northbound | undefined;
   private tcpPort: number | undefined;
 
@@ -63,6 +65,8 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
     @injectAll(RequestGroup) private readonly groups: All<RequestGroup>,
   ) {
     this.requests = new SchedulerRequests(scheduler);
+    // A failure is for `afterInit` to tell, which may never come.
+    this.serverModule.catch(() => undefined);
   }
 
   /** Path of the local socket. */
@@ -99,7 +103,7 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   private async listenLocally(api: Api): Promise<void> {
     const path = this.socketPath;
     await claimSocketPath(path);
-    const { buildServer } = await import("./server.js");
+    const { buildServer } = await this.serverModule;
     const server = this.keep(buildServer(api, this.options()));
     try {
       await server.listen({ path });
@@ -115,7 +119,7 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
 
   private async listenOnTcp(api: Api): Promise<void> {
     const { host, port, allowed_hosts } = this.config.tcp;
-    const { buildServer, refuseForeignPages } = await import("./server.js");
+    const { buildServer, refuseForeignPages } = await this.serverModule;
     const server = this.keep(buildServer(api, this.options()));
     refuseForeignPages(server, allowed_hosts);
     try {
