@@ -126,7 +126,8 @@ class Transaction {
     const { changes, replaceAll } = this.job;
     if (replaceAll) {
       for (const node of graph.all()) {
-        if (node.base === undefined && node.wanted !== undefined && !changes.has(node.key)) this.want(node, undefined);
+        const asked = node.wanted !== undefined || node.rejected !== undefined;
+        if (node.base === undefined && asked && !changes.has(node.key)) this.want(node, undefined);
       }
     }
     for (const [key, value] of changes) this.want(graph.node(key), value);
