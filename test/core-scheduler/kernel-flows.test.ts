@@ -10,7 +10,7 @@ import {
   wantRoute,
 } from "#test/linux/support/network.js";
 import { eventually } from "#test/support/eventually.js";
-import { ip, link, run } from "#test/support/sandbox.js";
+import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 
 // The control flows of the guide that Linux has, on a real kernel. flows.test.ts has all of them, in memory.
 
@@ -142,6 +142,32 @@ test.serial("route waiting for the associated interface", async (t) => {
   t.is(agent.status(routeKey(route.dst_network, bridge.name)).state, "CONFIGURED", JSON.stringify(states(came)));
   t.deepEqual(await routesOf(bridge.name), ["10.75.0.0/16"]);
 });
+
+test.serial(
+  "unnumbered interface: it is there at once, and borrows the address of another when that comes",
+  async (t) => {
+    const lender = { ...bridge, name: "my-loopback", ip_addresses: ["10.77.0.1/24"] } as const;
+    const value = { name: "my-tap", type: "TAP", enabled: true, unnumbered: lender.name, tuntap: {} } as const;
+    const addresses = async () => addressesOf((await link(value.name))!);
+    await agent.commit(wantInterface(value));
+    t.is(agent.status(interfaceKey(value.name)).state, "CONFIGURED");
+    t.deepEqual(await addresses(), []);
+    const borrowed = () => agent.status(interfaceKey(value.name)).derived.find(({ key }) => key.includes("borrowed"));
+    t.like(borrowed(), { state: "PENDING", details: ["addresses of interface my-loopback"] });
+
+    await agent.commit(wantInterface(lender));
+    t.is(borrowed()?.state, "CONFIGURED");
+    t.deepEqual(await addresses(), ["10.77.0.1/32"]);
+
+    const gone = await agent.commit(dropInterface(lender.name));
+    t.true(
+      operations(gone).indexOf(`DELETE ${borrowed()?.key}`) <
+        operations(gone).indexOf(`DELETE ${interfaceKey(lender.name)}`),
+    );
+    t.deepEqual(await addresses(), []);
+    t.is(borrowed()?.state, "PENDING");
+  },
+);
 
 test.serial("drift: a link that somebody deletes comes back with the routes that went with it", async (t) => {
   const route = { dst_network: "10.76.0.0/16", outgoing_interface: bridge.name } as const;

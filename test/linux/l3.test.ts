@@ -114,6 +114,9 @@ test.serial("a gateway may be in a route to the link", async (t) => {
   );
   t.is(record.error, "");
   t.deepEqual((await ours()).map(({ dst }) => dst).sort(), ["10.60.0.0/16", "192.0.2.0/24"]);
+  t.like(agent.status(routeKey("192.0.2.0/24", "left")).derived, [
+    { key: "linux/link-local-route/left/dest-address/192.0.2.0/24", state: "CONFIGURED" },
+  ]);
   await agent.commit([routeKey("192.0.2.0/24", "left"), undefined]);
   t.like(agent.status(routeKey("10.60.0.0/16", "left")), { state: "PENDING" });
   t.deepEqual(await ours(), []);

@@ -1,0 +1,173 @@
+import test from "ava";
+import { type Interface, interfaceKey, routeKey } from "#proto/index.js";
+import { links } from "#test/support/sandbox.js";
+import { hasKind, IN_ANOTHER_KERNEL } from "./support/kinds.js";
+import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
+import { agrees } from "./support/witness.js";
+
+/** Values that cannot be as they are asked for: each says so under its key, with its field, and harms nobody else. */
+let agent: NetworkAgent;
+test.before(async () => {
+  agent = await NetworkAgent.start("bad-input");
+});
+test.afterEach.always(() => agent.resync());
+test.after.always(() => agent.close());
+
+interface Case {
+  /** What is there already. */
+  readonly before?: readonly Wanted[];
+  readonly bad: Wanted;
+  readonly state: "INVALID" | "FAILED" | "PENDING";
+  /** Of what is said about it. */
+  readonly says: RegExp;
+  /** The kind of link that the kernel needs for it. */
+  readonly kind?: string;
+}
+
+const bad = (value: Partial<Interface>) => wantInterface({ name: "bad", type: "BRIDGE", bridge: {}, ...value });
+const vrf = (name: string) => wantInterface({ name, type: "VRF_DEVICE", vrf_dev: { routing_table: 77 } });
+const macvlan = (name: string) => ({ name, type: "MACVLAN", macvlan: { lower_interface: "near" } }) as const;
+
+const CASES: Readonly<Record<string, Case>> = {
+  "a name of more than 15 bytes": {
+    bad: bad({ name: "sixteen-letters!" }),
+    state: "INVALID",
+    says: /^name: is "sixteen-letters!", .* 16 bytes, at most 15/,
+  },
+  "a name with a slash": { bad: bad({ name: "a/b" }), state: "INVALID", says: /^name: is "a\/b", .* slash/ },
+  "a host name with a slash": { bad: bad({ host_if_name: "a/b" }), state: "INVALID", says: /^host_if_name: is "a\/b"/ },
+  "an address without a prefix": {
+    bad: bad({ ip_addresses: ["10.1.0.1/24", "10.2.0.1"] }),
+    state: "INVALID",
+    says: /^ip_addresses\[1\]: is "10.2.0.1", expected an address with prefix length/,
+  },
+  "an impossible IPv4 prefix": {
+    bad: bad({ ip_addresses: ["10.1.0.1/33"] }),
+    state: "INVALID",
+    says: /^ip_addresses\[0\]: is "10.1.0.1\/33"/,
+  },
+  "an impossible IPv6 prefix": {
+    bad: bad({ ip_addresses: ["fd00::1/129"] }),
+    state: "INVALID",
+    says: /^ip_addresses\[0\]: is "fd00::1\/129"/,
+  },
+  "a VRF with another's table": {
+    before: [vrf("first")],
+    bad: vrf("bad"),
+    state: "FAILED",
+    says: /^config\/linux\/interfaces\/v2\/interface\/bad: vrf_dev.routing_table: routing table 77 belongs to VRF first/,
+    kind: "vrf",
+  },
+  "a peer that names itself": {
+    bad: wantInterface({ name: "bad", type: "VETH", veth: { peer_if_name: "bad" } }),
+    state: "INVALID",
+    says: /^veth.peer_if_name: is "bad", the interface itself/,
+  },
+  "a bridge in itself": {
+    bad: bad({ bridge: { ports: [{ interface: "bad" }] } }),
+    state: "INVALID",
+    says: /^bridge.ports\[0\].interface: is "bad", the interface itself/,
+  },
+  "a VLAN without a number": {
+    bad: wantInterface({ name: "bad", type: "VLAN", vlan: { lower_interface: "near", id: 0 } }),
+    state: "INVALID",
+    says: /^vlan.id: is 0, expected 1 to 4094/,
+  },
+  "a VLAN number that is too large": {
+    bad: wantInterface({ name: "bad", type: "VLAN", vlan: { lower_interface: "near", id: 4095 } }),
+    state: "INVALID",
+    says: /^vlan.id: is 4095, expected 1 to 4094/,
+  },
+  "another's host name in the same namespace": {
+    before: [wantInterface({ name: "first", type: "BRIDGE", host_if_name: "same", bridge: {} })],
+    bad: bad({ host_if_name: "same" }),
+    state: "FAILED",
+    says: /interface\/bad: host_if_name: cannot make bad: the host name same is taken in .* by interface first/,
+  },
+  "a gateway outside every subnet": {
+    bad: wantRoute({ dst_network: "10.9.0.0/16", outgoing_interface: "near", gw_addr: "192.0.2.1" }),
+    state: "PENDING",
+    says: /^gateway 192.0.2.1 to be reachable through interface near$/,
+  },
+  "a process that is gone": {
+    bad: bad({ namespace: { type: "PID", reference: "4000000" } }),
+    state: "PENDING",
+    says: /^process 4000000$/,
+  },
+  "a process id that is none": {
+    bad: bad({ namespace: { type: "PID", reference: "init" } }),
+    state: "INVALID",
+    says: /^namespace.reference: is "init"/,
+  },
+  "a lower interface that takes nothing upon it any more": {
+    before: [wantInterface({ ...macvlan("first"), macvlan: { lower_interface: "near", mode: "PASSTHRU" } })],
+    bad: wantInterface(macvlan("bad")),
+    state: "FAILED",
+    says: /^config\/linux\/interfaces\/v2\/interface\/bad: add link bad: E/,
+    kind: "macvlan",
+  },
+};
+
+/** The rest of the transaction. */
+const REST = [
+  wantInterface({
+    name: "near",
+    type: "VETH",
+    enabled: true,
+    ip_addresses: ["10.77.0.1/24"],
+    veth: { peer_if_name: "far" },
+  }),
+  wantInterface({ name: "far", type: "VETH", enabled: true, veth: { peer_if_name: "near" } }),
+  wantRoute({ dst_network: "10.78.0.0/16", outgoing_interface: "near", gw_addr: "10.77.0.9" }),
+];
+
+async function hostNames(): Promise<readonly string[]> {
+  return (await links()).map(({ ifname }) => ifname).sort();
+}
+
+for (const [
+  what,
+  {
+    before = [],
+    bad: [key, value],
+    state,
+    says,
+    kind,
+  },
+] of Object.entries(CASES)) {
+  // In another kernel only what the machine's own lacks is tried.
+  const own = kind === undefined || kind === "macvlan";
+  const declare = (kind === undefined || hasKind(kind)) && !(own && IN_ANOTHER_KERNEL) ? test.serial : test.serial.skip;
+
+  declare(`${what}: ${state}, and the rest of the transaction is made`, async (t) => {
+    if (before.length > 0) await agent.commit(...REST, ...before);
+    const record = await agent.commit([key, value], ...REST);
+    const status = agent.status(key);
+    t.is(status.state, state, JSON.stringify(states(record)));
+    const said = status.error === "" ? status.details : [status.error];
+    t.true(
+      said.some((each) => says.test(each)),
+      JSON.stringify(said),
+    );
+    for (const [other] of [...REST, ...before]) t.is(agent.status(other).state, "CONFIGURED", other);
+    await agrees(t, agent);
+  });
+
+  declare(
+    `${what}: ${state === "PENDING" ? "no reason to undo" : "nothing is left of"} an atomic transaction`,
+    async (t) => {
+      if (before.length > 0) await agent.commit(...REST, ...before);
+      const [found, rest] = [await hostNames(), before.length > 0 ? [] : REST];
+      const record = await agent.scheduler.commit({ changes: [[key, value], ...rest], atomic: true, retry: false });
+      t.is(record.values.find((each) => each.key === key)?.state, state);
+      if (state === "PENDING") {
+        t.false(record.reverted);
+        t.is(agent.status(interfaceKey("near")).state, "CONFIGURED");
+        t.is(agent.status(routeKey("10.78.0.0/16", "near")).state, "CONFIGURED");
+      } else {
+        t.deepEqual(await hostNames(), found);
+        t.is(agent.status(key).state, "NONEXISTENT");
+      }
+    },
+  );
+}
