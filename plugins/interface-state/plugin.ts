@@ -33,6 +33,9 @@ export const interfaceStateConfig = z.strictObject({
   min_interval: duration
     .prefault("100ms")
     .describe("Changes of one interface that come faster than this are folded into one notification"),
+  max_interval: duration
+    .prefault("1s")
+    .describe("The same for an interface that goes on flapping: the interval doubles up to this"),
 });
 
 export type InterfaceStateConfig = z.infer<typeof interfaceStateConfig>;
@@ -237,6 +240,7 @@ export class InterfaceStatePlugin implements Plugin {
     if (known !== undefined) return known;
     const reporter = new InterfaceReporter({
       minInterval: this.config.min_interval,
+      maxInterval: this.config.max_interval,
       deltaOnly: this.config.statistics_delta_only,
       publish: (type, state) => this.#publish(type, state),
     });

@@ -4,8 +4,9 @@ import type { InterfaceNotificationNotifType, InterfaceState } from "#proto/inde
 import { type Condition, statisticsOf } from "./state.js";
 
 export interface ReporterOptions {
-  /** Milliseconds between two notifications of changes. */
+  /** Milliseconds between two notifications of changes: at least, and while changes keep coming faster. */
   readonly minInterval: number;
+  readonly maxInterval: number;
   /** Counters that did not move since they were last told are not told again. */
   readonly deltaOnly: boolean;
   readonly publish: (type: InterfaceNotificationNotifType, state: InterfaceState) => void;
@@ -13,7 +14,8 @@ export interface ReporterOptions {
 
 /**
  * Publishes the notifications of one interface. The first change is told at once, those that follow within `minInterval` are
- * folded into one with the latest state. That the interface is gone is always told, and at once.
+ * folded into one with the latest state. Of an interface that goes on flapping less and less is told: the interval doubles up to
+ * `maxInterval`, until one has passed without a change. That the interface is gone is always told, and at once.
  */
 export class InterfaceReporter {
   /** Kind of the first notification about a link: it is new, or was there already. */
@@ -26,8 +28,11 @@ export class InterfaceReporter {
   #folded = 0;
   #waiting: NodeJS.Timeout | undefined;
   #quietUntil = 0;
+  #interval: number;
 
-  constructor(private readonly options: ReporterOptions) {}
+  constructor(private readonly options: ReporterOptions) {
+    this.#interval = options.minInterval;
+  }
 
   /** The interface is now in this condition. */
   changed(condition: Condition, statistics: LinkStatistics | undefined): void {
@@ -76,9 +81,15 @@ export class InterfaceReporter {
   }
 
   #tellWhenAllowed(): void {
+    const { minInterval, maxInterval } = this.options;
     const wait = this.#quietUntil - performance.now();
-    if (wait <= 0) this.#tell();
-    else this.#waiting = setTimeout(() => this.#tell(), wait);
+    if (wait <= 0) {
+      this.#interval = minInterval;
+      this.#tell();
+    } else {
+      this.#interval = Math.min(this.#interval * 2, Math.max(minInterval, maxInterval));
+      this.#waiting = setTimeout(() => this.#tell(), wait);
+    }
   }
 
   #tell(): void {
@@ -87,7 +98,7 @@ export class InterfaceReporter {
     const told = this.#told;
     if (latest === undefined || isDeepStrictEqual(latest, told)) return;
     this.#told = latest;
-    this.#quietUntil = performance.now() + this.options.minInterval;
+    this.#quietUntil = performance.now() + this.#interval;
     if (told === undefined) this.#send(this.first, latest);
     else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
   }

@@ -133,9 +133,15 @@ export async function broker(t: ExecutionContext, options?: KafkaOptions): Promi
 }
 
 /** The Kafka of this run of the tests, or one for this file when the file is run by itself. */
-export function anyKafka(): { readonly bus: () => Promise<KafkaBus>; readonly brokers: () => Promise<string> } {
+export function anyKafka(): {
+  readonly bus: () => Promise<KafkaBus>;
+  /** Somebody who comes now. */
+  readonly another: () => Promise<KafkaBus>;
+  readonly brokers: () => Promise<string>;
+} {
   let own: Promise<Broker> | undefined;
   let connected: Promise<KafkaBus> | undefined;
+  const others: KafkaBus[] = [];
   const brokers = async (): Promise<string> => {
     const shared = await sharedKafka();
     if (shared !== undefined) return shared;
@@ -144,10 +150,16 @@ export function anyKafka(): { readonly bus: () => Promise<KafkaBus>; readonly br
   };
   test.after.always(async () => {
     await (await connected)?.close();
+    for (const other of others) await other.close();
     await (await own)?.stop();
   });
   return {
     brokers,
+    another: async () => {
+      const other = await KafkaBus.connect(await brokers());
+      others.push(other);
+      return other;
+    },
     bus: () => {
       connected ??= brokers().then((list) => KafkaBus.connect(list));
       return connected;
