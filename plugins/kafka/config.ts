@@ -55,7 +55,9 @@ const topics = z
 
 /** Section `kafka` of the configuration. Sizes are bytes. Credentials and certificates are read again at every connect. */
 export const kafkaConfig = z.strictObject({
-  brokers: brokers.default("").describe("One or several brokers, separated by commas: host:9092,other:9092"),
+  brokers: brokers
+    .default("")
+    .describe("One or several brokers, separated by commas: host:9092,other:9092,[2001:db8::1]:9092"),
   client_id: z.string().default("tenuto-<label>").describe("What brokers' logs and quotas call the agent"),
   tls,
   sasl,

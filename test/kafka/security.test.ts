@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { type Broker, startKafka } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
+import { freePort } from "#test/support/ports.js";
 import { kafkaProgram } from "#test/support/programs.js";
 import { busAgent, healthy } from "./support/agent.js";
 import { withOwnKafka } from "./support/bus.js";
@@ -17,13 +18,15 @@ const MINUTE = 60_000;
 
 let server: Broker;
 let directory: string;
+/** The broker's second address, which asks for a certificate only. */
+let onIpv6: string;
 
 const file = (name: string): string => join(directory, name);
 
-/** A broker that asks for a client certificate, and for a password or a token. */
+/** A broker that asks for a client certificate, and for a password (as it is or by SCRAM) or a token. */
 async function strictKafka(): Promise<Broker> {
   const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-  const subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const subject = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1,IP:::1"];
   await promisify(execFile)("openssl", [...request, ...subject, "-keyout", "key.pem", "-out", "cert.pem"], {
     cwd: directory,
   });
@@ -31,20 +34,25 @@ async function strictKafka(): Promise<Broker> {
     file("both.pem"),
     (await readFile(file("key.pem"), "utf8")) + (await readFile(file("cert.pem"), "utf8")),
   );
+  onIpv6 = `[::1]:${await freePort()}`;
   const modules = "org.apache.kafka.common.security";
   return await startKafka({
     properties: {
-      "listener.security.protocol.map": "BROKER:SASL_SSL,CONTROLLER:PLAINTEXT",
+      "listener.security.protocol.map": "BROKER:SASL_SSL,SIX:SSL,CONTROLLER:PLAINTEXT",
       "ssl.keystore.type": "PEM",
       "ssl.keystore.location": file("both.pem"),
       "ssl.truststore.type": "PEM",
       "ssl.truststore.location": file("cert.pem"),
       "ssl.client.auth": "required",
-      "sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER",
+      "sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER,SCRAM-SHA-256,SCRAM-SHA-512",
       "sasl.mechanism.inter.broker.protocol": "PLAIN",
       "listener.name.broker.plain.sasl.jaas.config": `${modules}.plain.PlainLoginModule required username="admin" password="right" user_admin="right" user_agent="p ss";`,
       "listener.name.broker.oauthbearer.sasl.jaas.config": `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="admin";`,
+      "listener.name.broker.scram-sha-256.sasl.jaas.config": `${modules}.scram.ScramLoginModule required;`,
+      "listener.name.broker.scram-sha-512.sasl.jaas.config": `${modules}.scram.ScramLoginModule required;`,
     },
+    listeners: { SIX: onIpv6 },
+    scram: ["SCRAM-SHA-256=[name=agent,password=s256]", "SCRAM-SHA-512=[name=agent,password=s512]"],
   });
 }
 
@@ -87,18 +95,33 @@ function token(): string {
   return `${part({ alg: "none" })}.${part({ sub: "agent", iat: now, exp: now + 3_600 })}.`;
 }
 
-withOwnKafka("mutual TLS with a password, or with a token from a file, lets the agent in", async (t) => {
+withOwnKafka("mutual TLS with a password, by every mechanism, or with a token lets the agent in", async (t) => {
   t.timeout(MINUTE);
   await writeFile(file("token"), `${token()}\n`);
+  await writeFile(file("password"), "s512\n");
   const ways = [
     { mechanism: "plain", username: "agent", password: "p ss" },
+    { mechanism: "scram-sha-256", username: "agent", password: "s256" },
+    { mechanism: "scram-sha-512", username: "agent", password_file: file("password") },
     { mechanism: "oauthbearer", token_file: file("token") },
   ];
-  for (const sasl of ways) {
-    const agent = await busAgent(t, { kafka: { brokers: server.url, tls: tls(), sasl } });
-    await healthy(agent);
-    await agent.close();
-  }
+  await Promise.all(
+    ways.map(async (sasl) => {
+      const agent = await busAgent(t, { kafka: { brokers: server.url, tls: tls(), sasl } });
+      await healthy(agent);
+      await agent.close();
+    }),
+  );
+  const wrong = { mechanism: "scram-sha-512", username: "agent", password: "s256" };
+  const refused = await busAgent(t, { kafka: { brokers: server.url, tls: tls(), sasl: wrong } });
+  await eventually(() => refused.health().reason.includes("refuses the credentials (scram-sha-512)"));
+  t.pass();
+});
+
+withOwnKafka("a broker may be named by its IPv6 address, and be known to the cluster by it", async (t) => {
+  t.timeout(MINUTE);
+  const agent = await busAgent(t, { kafka: { brokers: onIpv6, tls: tls() } });
+  await healthy(agent);
   t.pass();
 });
 
@@ -142,6 +165,8 @@ withOwnKafka("a certificate that is not there is named, and found when it comes"
 test("without brokers the agent runs and says what to set; an address that is none is refused", async (t) => {
   const agent = await busAgent(t, { kafka: {} });
   t.regex(agent.health().reason, /kafka\.brokers/);
-  await t.throwsAsync(busAgent(t, { kafka: { brokers: "http://127.0.0.1:9092" } }), { message: /host:port/ });
+  for (const brokers of ["http://127.0.0.1:9092", "::1", "[::1", "[bus]:9092", "bus:99999"]) {
+    await t.throwsAsync(busAgent(t, { kafka: { brokers } }), { message: /host:port/ }, brokers);
+  }
   await t.throwsAsync(busAgent(t, { kafka: { topics: { results: "not a topic" } } }), { message: /topic name/ });
 });

@@ -11,6 +11,10 @@ export interface KafkaOptions {
   readonly port?: number;
   /** More lines of `server.properties`, by name. They win over the defaults. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** Other listeners that clients may come by, by name, with their addresses: `[::1]:9092`. */
+  readonly listeners?: Readonly<Record<string, string>>;
+  /** Users that SCRAM knows from the start: `SCRAM-SHA-256=[name=me,password=secret]`. */
+  readonly scram?: readonly string[];
 }
 
 /** For a short life on a small machine: little memory, no second compiler. */
@@ -25,6 +29,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Broker> {
   const [free, controller] = await freePorts(2);
   const address = `127.0.0.1:${options.port ?? free}`;
   const file = "server.properties";
+  const users = (options.scram ?? []).flatMap((user) => ["--add-scram", user]);
   const logging = `-Dlog4j.configuration=file:${join(projectRoot, "test/support/kafka/log4j.properties")}`;
   const run = (directory: string, ...command: readonly string[]): Promise<Child> =>
     Child.start([java, ...JVM, logging, "-cp", classPath, ...command], { cwd: directory });
@@ -33,7 +38,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Broker> {
     url: address,
     async prepare(directory) {
       await writeFile(join(directory, file), properties(address, `127.0.0.1:${controller}`, options));
-      const tool = await run(directory, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", file);
+      const tool = await run(directory, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", file, ...users);
       const { code } = await tool.exited;
       if (code !== 0) throw tool.failure("could not format the storage");
     },
@@ -44,12 +49,13 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Broker> {
 }
 
 function properties(broker: string, controller: string, options: KafkaOptions): string {
+  const more = Object.entries(options.listeners ?? {}).map(([name, listen]) => `,${name}://${listen}`);
   const all: Record<string, string> = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.voters": `1@${controller}`,
-    listeners: `BROKER://${broker},CONTROLLER://${controller}`,
-    "advertised.listeners": `BROKER://${broker}`,
+    listeners: `BROKER://${broker},CONTROLLER://${controller}${more.join("")}`,
+    "advertised.listeners": `BROKER://${broker}${more.join("")}`,
     "inter.broker.listener.name": "BROKER",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",

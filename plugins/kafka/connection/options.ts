@@ -5,6 +5,7 @@ import { BusError, errorMessage } from "#core/errors.js";
 import { topicFor } from "#proto/kafka.js";
 import { parseBrokers } from "../brokers.js";
 import type { KafkaConfig } from "../config.js";
+import { socketFactory, withoutColons } from "./ipv6.js";
 
 /** kafkajs tries again by itself inside of one request; more than that is up to whoever asked. */
 const RETRY = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 } as const;
@@ -61,7 +62,8 @@ export function clientOptions(config: KafkaConfig, label: string): ClientOptions
   const ssl = tlsOptions(config);
   const sasl = saslOptions(config);
   return {
-    brokers: [...parseBrokers(config.brokers)],
+    brokers: parseBrokers(config.brokers).map(({ host, port }) => `${withoutColons(host)}:${port}`),
+    socketFactory,
     clientId: topicFor(config.client_id, label),
     connectionTimeout: config.connect_timeout,
     authenticationTimeout: config.request_timeout,
