@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
-import { nkeys } from "nats";
+import { credsAuthenticator, nkeys } from "nats";
 import { Health } from "#core/health/types.js";
 import { eventually } from "#test/support/eventually.js";
 import { broker, bus, busAgent } from "./support/agent.js";
+import { decentralised } from "./support/credentials.js";
 
 async function temporaryDirectory(t: ExecutionContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "tenuto-nats-"));
@@ -97,6 +98,28 @@ test("an nkey is read from its file at every connect", async (t) => {
   await writeFile(file, `${new TextDecoder().decode(pair.getSeed())}\n`);
   await eventually(() => agent.health().state === "ok");
   t.pass();
+});
+
+test("a credentials file lets the agent in, and is read at every connect", async (t) => {
+  const { server: configuration, credentials } = decentralised();
+  const server = await broker(t, { configuration });
+  const file = join(await temporaryDirectory(t), "agent.creds");
+  const agent = await busAgent(t, { nats: { url: server.url, credentials_file: file } });
+  const complains = (of: string): Promise<boolean> =>
+    eventually(() => {
+      if (!agent.health().reason.includes(of)) throw new Error(agent.health().reason);
+      return true;
+    });
+  await complains("cannot read nats.credentials_file");
+  await writeFile(file, "nothing of the kind\n");
+  await complains("holds no credentials");
+  await writeFile(file, decentralised().credentials);
+  await complains("refuses the credentials");
+  await writeFile(file, credentials);
+  await eventually(() => agent.health().state === "ok");
+  const connection = await bus(t, server.url, { authenticator: credsAuthenticator(Buffer.from(credentials)) });
+  const answer = await connection.request(`tenuto.${agent.label}.config.get`);
+  t.deepEqual(answer.json(), { values: [] });
 });
 
 test("mutual TLS: the certificate of the broker is checked, and ours is asked for", async (t) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ExecutionContext } from "ava";
-import { connect, type NatsConnection } from "nats";
+import { type ConnectionOptions, connect, type NatsConnection } from "nats";
 import { Agent } from "#core/agent/index.js";
 import { SouthboundError } from "#core/errors.js";
 import { flavor } from "#core/flavor/index.js";
@@ -115,8 +115,8 @@ export async function broker(t: ExecutionContext, options?: NatsOptions): Promis
 }
 
 /** A plain connection, as any other program on the bus has one. */
-export async function bus(t: ExecutionContext, servers: string): Promise<NatsConnection> {
-  const connection = await connect({ servers, reconnectTimeWait: 20, maxReconnectAttempts: -1 });
+export async function bus(t: ExecutionContext, servers: string, more: ConnectionOptions = {}): Promise<NatsConnection> {
+  const connection = await connect({ servers, reconnectTimeWait: 20, maxReconnectAttempts: -1, ...more });
   t.teardown(() => connection.close());
   return connection;
 }
