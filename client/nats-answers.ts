@@ -46,16 +46,18 @@ export function answerResult(messages: readonly Msg[]): TransactionResult {
   };
 }
 
-/** The answer to a request of a plugin's own. */
+/** The answer to a request of a plugin's own. One in several messages is a list, some of it in each. */
 export function answerObject(messages: readonly Msg[]): object {
   const [message] = messages;
   if (message === undefined) throw new AgentClientError("BAD_ANSWER", "an empty answer");
   throwServiceError(message);
-  return parse(message);
+  const answer = parse(message);
+  if (messages.length === 1) return answer;
+  return Object.fromEntries(Object.keys(answer).map((field) => [field, answerList(messages, field)]));
 }
 
 /** The answer to a request for a list, put together from all its messages. */
-export function answerList<T>(messages: readonly Msg[], field: "values" | "entries"): readonly T[] {
+export function answerList<T>(messages: readonly Msg[], field: string): readonly T[] {
   for (const message of messages) throwServiceError(message);
   return messages.flatMap((message) => {
     const list = (parse(message) as { readonly [field: string]: unknown })[field];

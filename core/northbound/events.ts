@@ -34,8 +34,9 @@ export interface DeadLetter {
   readonly key: string;
   readonly origin: string;
   readonly error: string;
-  /** The message as it came, base64 when it is not UTF-8 text. */
+  /** The message as it came, base64 when it is not UTF-8 text. Only its beginning when it is too long for the bus. */
   readonly payload: string;
+  readonly truncated?: boolean;
 }
 
 /** Metadata that every event carries on every bus, as CloudEvents 1.0 attributes. */

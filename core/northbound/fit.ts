@@ -1,4 +1,5 @@
 import type { ValueState } from "../scheduler/types.js";
+import type { AgentEvent } from "./events.js";
 import type { OperationResult, TransactionResult, ValueStatus } from "./transaction.js";
 
 /** What somebody needs to see first when not everything fits. */
@@ -68,6 +69,20 @@ export function fitResult(
     if (best !== undefined && best.length > 0.94 * limit) break;
   }
   return best ?? first(0);
+}
+
+/** What an event says, in JSON of at most `limit` bytes as far as it can be cut: a result as its answer is, a dead letter's payload. */
+export function fitEvent(event: AgentEvent, limit: number): Uint8Array {
+  if (event.kind === "transaction") return fitResult(event.data, limit, jsonBytes);
+  const whole = jsonBytes(event.data);
+  if (whole.length <= limit || event.kind !== "deadletter") return whole;
+  const { payload } = event.data;
+  // One character may take six bytes of JSON.
+  return jsonBytes({ ...event.data, payload: payload.slice(0, Math.floor(limit / 12)), truncated: true });
+}
+
+function jsonBytes(value: object): Uint8Array {
+  return Buffer.from(JSON.stringify(value));
 }
 
 /** Bytes, as far as some of the entries can tell. */

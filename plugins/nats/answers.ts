@@ -50,12 +50,22 @@ export class Answers {
     }
   }
 
-  /** The answer to a request that is a plugin's own. */
-  async answerGroup(request: GroupRequest, { data, contentType }: Incoming): Promise<readonly Outgoing[]> {
+  /** The answer to a request that is a plugin's own. One that is nothing but a list may come in several messages. */
+  async answerGroup(
+    request: GroupRequest,
+    { data, contentType }: Incoming,
+    limit: number,
+  ): Promise<readonly Outgoing[]> {
     const encoding = requestEncoding(data, contentType);
     try {
       const argument = decodeRequest(this.#registry, request.message, data, contentType);
-      return [outgoing(this.#encode(request.reply, await request.handle(argument), encoding), encoding)];
+      const answer = await request.handle(argument);
+      const [[field, items] = ["", undefined], ...others] = Object.entries(answer);
+      const isList = Array.isArray(items) && others.length === 0;
+      if (isList) return this.#pieces({ message: request.reply, field }, items, encoding, limit);
+      const whole = this.#encode(request.reply, answer, encoding);
+      if (whole.length > limit) throw tooLarge("the answer", limit);
+      return [outgoing(whole, encoding)];
     } catch (error) {
       return [errorReply(error)];
     }
@@ -89,15 +99,17 @@ export class Answers {
   }
 
   async #list(request: ListRequest, decoded: object, encoding: Encoding, limit: number): Promise<readonly Outgoing[]> {
-    const { message, field } = request.reply;
-    const items = await request.handle(this.#northbound, decoded);
+    return this.#pieces(request.reply, await request.handle(this.#northbound, decoded), encoding, limit);
+  }
+
+  #pieces(
+    { message, field }: { readonly message: string; readonly field: string },
+    items: readonly unknown[],
+    encoding: Encoding,
+    limit: number,
+  ): readonly Outgoing[] {
     const messages = splitToFit(items, limit, (some) => this.#encode(message, { [field]: some }, encoding));
-    if (messages.some(({ length }) => length > limit)) {
-      throw new InvalidInputError(
-        "TOO_LARGE",
-        `one of the ${field} is larger than a message of the broker (${limit} bytes)`,
-      );
-    }
+    if (messages.some(({ length }) => length > limit)) throw tooLarge(`one of the ${field}`, limit);
     return messages.map((data) => outgoing(data, encoding));
   }
 
@@ -105,4 +117,8 @@ export class Answers {
   #encode(message: string, value: object, encoding: Encoding): Uint8Array {
     return encoding === "json" ? jsonBytes(value) : this.#registry.encodeMessage(message, value, encoding);
   }
+}
+
+function tooLarge(what: string, limit: number): InvalidInputError {
+  return new InvalidInputError("TOO_LARGE", `${what} is larger than a message of the broker (${limit} bytes)`);
 }

@@ -16,6 +16,11 @@ export interface Session {
   readonly signal: AbortSignal;
 }
 
+/** What headers and the protocol take of the broker's limit. */
+const HEADER_ROOM = 1_024;
+/** The broker's limit unless it says otherwise. */
+const MAX_PAYLOAD = 1024 * 1024;
+
 export type SessionListener = (session: Session) => void;
 
 /** Resolves when the broker has taken everything that was sent, or the session is over: a flush then never settles. */
@@ -45,6 +50,7 @@ export class BusConnection {
   /** Servers of the cluster that a server told us about. */
   #discovered: readonly string[] = [];
   #session: Session | undefined;
+  #maxMessage = MAX_PAYLOAD - HEADER_ROOM;
   /** Of the session. */
   #ended = new AbortController();
 
@@ -62,6 +68,11 @@ export class BusConnection {
 
   get session(): Session | undefined {
     return this.#session;
+  }
+
+  /** Bytes that a message may have beside its headers, as the broker said last. */
+  get maxMessage(): number {
+    return this.#maxMessage;
   }
 
   /** Begins to connect and returns at once. */
@@ -124,6 +135,7 @@ export class BusConnection {
     void this.#logErrors(connection);
 
     this.#ended = new AbortController();
+    this.#maxMessage = (connection.info?.max_payload ?? MAX_PAYLOAD) - HEADER_ROOM;
     this.#session = { connection, signal: this.#ended.signal };
     for (const listener of this.#listeners) listener(this.#session);
     conditions.fine("connection");

@@ -30,9 +30,6 @@ interface EndpointContext {
 /** Makes the answer to a request; `limit`: bytes of a message. Never rejects. */
 type Respond = (incoming: Incoming, limit: number) => Promise<readonly Outgoing[]>;
 
-/** What a message's headers and the protocol take of the broker's limit. */
-const HEADER_ROOM = 1_024;
-
 /**
  * The requests of the contract as a NATS service. They are worked on concurrently, up to a bound; what comes beyond it is
  * answered `BUSY` at once, because a request on NATS cannot be left waiting at the broker.
@@ -110,7 +107,8 @@ export class NatsEndpoint implements TransactionEndpoint {
       for (const [name, request] of Object.entries(group.requests)) {
         service.addEndpoint(`${group.name}-${name}`, {
           subject: groupSubject(agent.label, group.name, name),
-          handler: (_error, message) => this.#take(message, (incoming) => answers.answerGroup(request, incoming)),
+          handler: (_error, message) =>
+            this.#take(message, (incoming, limit) => answers.answerGroup(request, incoming, limit)),
         });
       }
     }
@@ -140,8 +138,7 @@ export class NatsEndpoint implements TransactionEndpoint {
       contentType: contentTypeOf(message),
       part: message.headers?.get(PART_HEADER) ?? "",
     };
-    const limit = (this.#context.bus.session?.connection.info?.max_payload ?? 1024 * 1024) - HEADER_ROOM;
-    const replies = await respond(incoming, limit);
+    const replies = await respond(incoming, this.#context.bus.maxMessage);
     replies.forEach((reply, index) => {
       if (replies.length > 1) reply.headers.set(PART_HEADER, `${index + 1}/${replies.length}`);
       this.#send(message.reply, reply);

@@ -1,19 +1,20 @@
 import { headers } from "nats";
 import { CONTENT_TYPE } from "#core/model/types.js";
 import { cloudEventHeaders } from "#core/northbound/cloud-events.js";
+import { fitEvent } from "#core/northbound/fit.js";
 import type { AgentEvent, EventEnvelope } from "#core/northbound/index.js";
 import { CONTENT_TYPE_HEADER, eventSubject, interfaceStateSubject } from "#proto/nats.js";
-import { jsonBytes, type Outgoing } from "./messages.js";
+import type { Outgoing } from "./messages.js";
 
 /** The subject of the contract that an event goes to. */
 export function subjectOf(label: string, event: AgentEvent): string {
   return event.kind === "interface" ? interfaceStateSubject(label, event.name) : eventSubject(label, event.kind);
 }
 
-/** An event as a message: its JSON, and its envelope as CloudEvents headers (binary mode). */
-export function eventMessage(envelope: EventEnvelope): Outgoing {
+/** An event as a message of at most `limit` bytes: its JSON, and its envelope as CloudEvents headers (binary mode). */
+export function eventMessage(envelope: EventEnvelope, limit: number): Outgoing {
   const head = headers();
   for (const [name, value] of Object.entries(cloudEventHeaders(envelope))) head.set(name, value);
   head.set(CONTENT_TYPE_HEADER, CONTENT_TYPE.json);
-  return { data: jsonBytes(envelope.event.data), headers: head };
+  return { data: fitEvent(envelope.event, limit), headers: head };
 }

@@ -6,7 +6,7 @@ import { Wake } from "#core/northbound/wake.js";
 import { nameFromStateBucket, stateBucketKey } from "#proto/nats.js";
 import { type Bucket, bucketKeys, openBucket, putWithHeaders } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
-import type { NatsConditions, Session } from "./connection.js";
+import type { BusConnection, NatsConditions, Session } from "./connection.js";
 import { eventMessage } from "./event-message.js";
 import { bucketFailure } from "./failure.js";
 
@@ -14,6 +14,7 @@ interface LastStatesContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
+  readonly bus: BusConnection;
   readonly conditions: NatsConditions;
   readonly log: Logger;
 }
@@ -104,7 +105,7 @@ export class LastStates {
     if (isDeleted(envelope)) {
       await bucket.kv.delete(key);
     } else {
-      const { data, headers } = eventMessage(envelope);
+      const { data, headers } = eventMessage(envelope, this.#context.bus.maxMessage);
       await putWithHeaders(bucket, key, data, headers);
     }
     // Unless a newer state came while this one was written.

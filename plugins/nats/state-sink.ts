@@ -81,7 +81,7 @@ export class NatsStateSink implements StateSink {
     for (;;) {
       const envelope = sent < window && !connection.isClosed() ? this.#queue.take() : undefined;
       if (envelope === undefined) return sent;
-      const { data, headers } = eventMessage(envelope);
+      const { data, headers } = eventMessage(envelope, this.#context.bus.maxMessage);
       try {
         connection.publish(subjectOf(this.#context.agent.label, envelope.event), data, { headers });
         sent += data.length;

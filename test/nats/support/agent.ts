@@ -7,7 +7,7 @@ import { flavor } from "#core/flavor/index.js";
 import { Health } from "#core/health/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { EventPublisher } from "#core/northbound/index.js";
-import { inject, type Plugin, plugin } from "#core/plugin/index.js";
+import { inject, type Plugin, type PluginClass, plugin } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
 import { NatsPlugin } from "#plugins/nats/index.js";
 import { OrchestratorPlugin } from "#plugins/orchestrator/index.js";
@@ -69,6 +69,8 @@ export interface BusAgentOptions {
   readonly nats: object;
   /** Other sections. */
   readonly configuration?: object;
+  /** More plugins. */
+  readonly plugins?: readonly PluginClass[];
 }
 
 /** Reconnects fast, so that tests of outages are short. */
@@ -78,7 +80,13 @@ const FAST = { reconnect_min: "20ms", reconnect_max: "200ms" };
 export async function busAgent(t: ExecutionContext, options: BusAgentOptions): Promise<BusAgent> {
   const label = options.label ?? `t-${randomUUID().slice(0, 8)}`;
   const agent = new Agent({
-    flavor: flavor("nats-test", [StorePlugin, OrchestratorPlugin, MemorySouthbound, NatsPlugin]),
+    flavor: flavor("nats-test", [
+      StorePlugin,
+      OrchestratorPlugin,
+      MemorySouthbound,
+      ...(options.plugins ?? []),
+      NatsPlugin,
+    ]),
     label,
     environment: {},
     configuration: {
