@@ -4,12 +4,14 @@
  *     npm test                                   everything
  *     npm test -- dist/test/nats/*.test.js       some files; any parameter of ava works
  *     npm test -- --setup                        only installs the programs that tests need
+ *     npm run test:long                          the endurance tests with their full counts
  *     npm run coverage                           everything, with a report in coverage/
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { whyNoEngine } from "./support/container-engine.js";
+import { LONG_VARIABLE } from "./support/counts.js";
 import { installPrograms, missing, natsServerProgram } from "./support/programs.js";
 import { projectRoot } from "./support/project.js";
 import { openSharedBrokers } from "./support/shared-brokers.js";
@@ -21,6 +23,9 @@ const NO_USER_NAMESPACES =
   "An ordinary user needs user namespaces to run the tests, and they are switched off here " +
   "(see sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns). " +
   "Switch them on or run as root.";
+
+/** The tests that do more when they are given time. */
+const ENDURANCE = ["dist/test/e2e/*-endurance.test.js", "--timeout=30m", "--concurrency=1"];
 
 const say = (line: string): void => console.log(line);
 
@@ -71,7 +76,7 @@ async function show(
 }
 
 async function main(parameters: readonly string[]): Promise<number> {
-  const own = new Set(["--setup", "--coverage"]);
+  const own = new Set(["--setup", "--coverage", "--long"]);
   installPrograms(say);
   if (natsServerProgram() === undefined) missing("nats-server");
   if (parameters.includes("--setup")) return 0;
@@ -87,9 +92,13 @@ async function main(parameters: readonly string[]): Promise<number> {
       say(`containers: ${noEngine}, so the tests of microservices are skipped.`);
       if (process.env.CI === "true") throw new Error("continuous integration must not skip the tests of microservices");
     }
-    const forAva = parameters.filter((parameter) => !own.has(parameter));
+    const isLong = parameters.includes("--long");
+    const forAva = [...(isLong ? ENDURANCE : []), ...parameters.filter((parameter) => !own.has(parameter))];
     const command = testCommand(forAva, coverageReporters(forAva, parameters.includes("--coverage")));
-    const { status, output } = await show(command, brokers.environment);
+    const { status, output } = await show(command, {
+      ...brokers.environment,
+      ...(isLong ? { [LONG_VARIABLE]: "yes" } : {}),
+    });
     const { passed, failed, skipped } = countTests(output, status);
     say(`${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`);
     return status;

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
 import { Health } from "#core/health/types.js";
 import { type Broker, startKafka } from "#test/support/brokers.js";
@@ -31,51 +30,6 @@ async function busOn(t: ExecutionContext, brokers: string): Promise<KafkaBus> {
   t.teardown(() => bus.close());
   return bus;
 }
-
-async function killAndRestart(agent: BusAgent): Promise<void> {
-  await server.kill();
-  await eventually(() => agent.health().state === "degraded", { what: "the agent to miss its broker" });
-  await server.restart();
-}
-
-withOwnKafka(
-  "nothing is lost or applied twice when the broker dies again and again in a stream of commands",
-  async (t) => {
-    t.timeout(2 * MINUTE);
-    const bus = await busOn(t, server.url);
-    const agent = await agentOn(t, server.url);
-    await healthy(agent);
-
-    const run = randomUUID();
-    const isOfRun = (id: string): boolean => id.startsWith(run);
-    const count = 300;
-    const stream = (async () => {
-      for (let index = 0; index < count; index += 1) {
-        await bus.command(agent.label, {
-          id: `${run}-${index}`,
-          changes: [dummy(`if${index}`), dummy("last", { mtu: 1_000 + index })],
-        });
-      }
-    })();
-    for (let round = 0; round < 2; round += 1) await killAndRestart(agent);
-    await stream;
-    await bus.result(`${run}-${count - 1}`);
-    const results = await bus.view("tenuto.results");
-    await eventually(
-      () => {
-        const answered = new Set(results.messages.map(({ key }) => key?.toString() ?? "").filter(isOfRun));
-        if (answered.size < count) throw new Error(`${answered.size} of ${count} are answered`);
-        return true;
-      },
-      { timeout: 30_000 },
-    );
-    t.true(results.messages.every((message) => (json(message) as { outcome: string }).outcome === "APPLIED"));
-    const creations = agent.operations.filter((operation) => operation.startsWith("create if"));
-    t.is(creations.length, count);
-    t.is(new Set(creations).size, count);
-    await healthy(agent);
-  },
-);
 
 withOwnKafka("an agent whose broker is not there starts, says so, and joins when it comes", async (t) => {
   t.timeout(MINUTE);
