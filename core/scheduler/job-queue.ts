@@ -4,15 +4,17 @@ interface Queued<T> {
   readonly reject: (error: unknown) => void;
 }
 
-/** Runs what it is given one after the other, in the order in which it was given. */
+/** Runs what it is given one after the other, in the order in which it was given; what is urgent comes before what waits. */
 export class JobQueue<T> {
   private readonly waiting: Queued<T>[] = [];
   private draining = false;
   private drained: Promise<void> = Promise.resolve();
 
-  add(run: () => Promise<T>): Promise<T> {
+  add(run: () => Promise<T>, urgent = false): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ run, resolve, reject });
+      const queued = { run, resolve, reject };
+      if (urgent) this.waiting.unshift(queued);
+      else this.waiting.push(queued);
       if (!this.draining) this.drained = this.drain();
     });
   }

@@ -153,9 +153,10 @@ class KVScheduler implements Scheduler {
       if (base && (policy ?? this.driftGuard.policyFor(base)) !== "ignore") roots.add(base.key);
     }
     if (roots.size === 0) return undefined;
-    const judge =
-      policy === "repair" ? undefined : (found: readonly Difference[]) => this.driftGuard.judge(found, policy);
-    const finished = await this.enqueue(() => refreshJob(reason, roots, judge));
+    const ours = policy === "repair";
+    const judge = ours ? undefined : (found: readonly Difference[]) => this.driftGuard.judge(found, policy);
+    // Before a refresh that waits already finds it and calls it drift.
+    const finished = await this.enqueue(() => refreshJob(reason, roots, judge), undefined, ours);
     return finished === undefined || finished.record.executed.length === 0 ? undefined : finished.record;
   }
 
@@ -229,12 +230,16 @@ class KVScheduler implements Scheduler {
     await this.queue.abandon(closedError());
   }
 
-  private enqueue(job: () => Job | undefined, retry?: RetryPolicy | false): Promise<FinishedJob | undefined> {
+  private enqueue(
+    job: () => Job | undefined,
+    retry?: RetryPolicy | false,
+    urgent = false,
+  ): Promise<FinishedJob | undefined> {
     if (this.closed) return Promise.reject(closedError());
     return this.queue.add(async () => {
       const next = job();
       return next === undefined ? undefined : this.run(next, retry);
-    });
+    }, urgent);
   }
 
   private async run(job: Job, retry: RetryPolicy | false | undefined): Promise<FinishedJob> {

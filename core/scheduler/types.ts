@@ -192,8 +192,8 @@ export interface Scheduler {
   /**
    * Drift: these managed values may have changed below. They are retrieved and compared, with what depends on those that have
    * vanished; what differs is told to the watchers and treated as `policy` says (default: the descriptor's, then the
-   * scheduler's). `repair` is for changes that are our own doing: put right at once, told to nobody. Resolves with what was done,
-   * `undefined` when nothing was.
+   * scheduler's). `repair` is for changes that are our own doing: put right before anything else that waits, told to
+   * nobody. Resolves with what was done, `undefined` when nothing was.
    */
   refresh(
     keys: Iterable<string>,

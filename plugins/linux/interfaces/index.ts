@@ -1,3 +1,4 @@
+export { INTERFACE_PORT_PREFIX } from "./derived-keys.js";
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
 export { InterfaceIndex, type InterfaceMetadata } from "./interface-index.js";
 export { InterfacesPlugin } from "./plugin.js";

@@ -1,9 +1,12 @@
+import { errorMessage } from "#core/errors.js";
+import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { inject, type Plugin, plugin } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
 import { arpModel, routeModel, ruleModel } from "#proto/index.js";
 import { InterfaceIndex } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
+import { flushedNeighbours } from "./flushed-neighbours.js";
 import { ValueLeases } from "./leases.js";
 import { NeighbourDescriptor } from "./neighbour.js";
 import { LinkLocalRouteDescriptor, RouteDescriptor } from "./route.js";
@@ -12,11 +15,14 @@ import { RuleDescriptor } from "./rule.js";
 /** Routes, static neighbour entries and policy rules. */
 @plugin({ name: "linux-l3", description: "Linux routes, static neighbour (ARP, NDP) entries and policy rules." })
 export class L3Plugin implements Plugin {
+  #unwatch: (() => void) | undefined;
+
   constructor(
     @inject(Scheduler) private readonly scheduler: Scheduler,
     @inject(ModelRegistry) private readonly models: ModelRegistry,
     @inject(InterfaceIndex) private readonly interfaces: InterfaceIndex,
     @inject(Namespaces) private readonly namespaces: Namespaces,
+    @inject(Logger) private readonly log: Logger,
   ) {}
 
   init(): void {
@@ -29,5 +35,15 @@ export class L3Plugin implements Plugin {
     scheduler.registerDescriptor(new LinkLocalRouteDescriptor());
     scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
     scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases }));
+    this.#unwatch = scheduler.watchTransactions((record) => {
+      const flushed = flushedNeighbours(record, scheduler);
+      if (flushed.length === 0) return;
+      const read = scheduler.refresh(flushed, "neighbours of links that changed", "repair");
+      read.catch((error: unknown) => this.log.debug({ error: errorMessage(error) }, "neighbours were not read again"));
+    });
+  }
+
+  close(): void {
+    this.#unwatch?.();
   }
 }
