@@ -295,6 +295,9 @@ export interface NamespaceHandle {
   addrList(filter?: { readonly linkIndex?: number; readonly family?: "inet" | "inet6" }): Promise<readonly Address[]>;
 
   routeAdd(route: Route): Promise<void>;
+  /** Many at once, which is quicker than one by one. Each has its own result, in the same order; never rejects. */
+  routeAddMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]>;
+  routeDelMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]>;
   routeReplace(route: Route): Promise<void>;
   routeDel(route: Route): Promise<void>;
   routeList(filter?: {
@@ -318,9 +321,14 @@ export interface NamespaceHandle {
 
   /**
    * Kernel events, in order. Returns the unsubscribe function. The first event may be older than the subscription's
-   * return.
+   * return. `ownRoutes: false` leaves out what requests through this room did to routes: the kernel does not even hand it over,
+   * unless another subscriber asks for it.
    */
-  subscribe(groups: readonly EventGroup[], listener: (event: NetlinkEvent) => void): Promise<() => void>;
+  subscribe(
+    groups: readonly EventGroup[],
+    listener: (event: NetlinkEvent) => void,
+    options?: { readonly ownRoutes?: boolean },
+  ): Promise<() => void>;
 
   /** Releases this reference; the socket closes with the last one. */
   close(): void;

@@ -108,3 +108,29 @@ test("a listener is told when its handle closes", async (t) => {
   await room.close();
   t.deepEqual(heard, ["closed: closed", "kept: closed"]);
 });
+
+test("what the room itself does to routes can be left out, as long as nobody else asks for it", async (t) => {
+  const room = await openRoom(t);
+  const handle = await openNamespace(t, room, "own-routes");
+  const { index } = await addPair(handle, "eth");
+  await handle.addrAdd({ linkIndex: index, address: "10.0.0.1/24" });
+  const route = (destination: string) => ({ destination, gateway: "10.0.0.2", linkIndex: index });
+  const others: string[] = [];
+  const all: string[] = [];
+  const unsubscribe = await handle.subscribe(["route"], (event) => all.push(summary(event)));
+  await handle.subscribe(["link", "route"], (event) => others.push(summary(event)), { ownRoutes: false });
+  await handle.routeAdd(route("10.1.0.0/16"));
+  await eventually(() => all.includes("+route 10.1.0.0/16"));
+  t.true(others.includes("+route 10.1.0.0/16"), "both share a socket");
+  unsubscribe();
+  await handle.routeAdd(route("10.2.0.0/16"));
+  await handle.routeDel(route("10.2.0.0/16"));
+  await handle.linkSet({ index, mtu: 1400 });
+  await run(["ip", "route", "add", "10.3.0.0/16", "via", "10.0.0.2"], { namespace: "own-routes" });
+  await eventually(() => others.includes("+route 10.3.0.0/16"));
+  t.deepEqual(
+    others.filter((each) => each.endsWith("10.2.0.0/16")),
+    [],
+  );
+  t.true(others.includes("+link eth"));
+});

@@ -14,21 +14,29 @@ type Results = FromWorker & { readonly kind: "results" };
 /** Whole netlink messages, in order. */
 export type ReplyParts = readonly Uint8Array[];
 
+/** Requests that were made together. They are counted in the order they were made in. */
 interface Pending {
-  readonly operation: Operation<unknown>;
-  readonly value: unknown;
-  readonly resolve: (parts: ReplyParts) => void;
-  readonly reject: (error: Error) => void;
+  readonly count: number;
+  settled: number;
+  refused(which: number, failure: Failure): void;
+  answered(which: number, parts: ReplyParts): void;
+  /** The last of them is settled. */
+  done(): void;
+  /** None that is not settled will be. */
+  failed(error: Error): void;
 }
 
 export interface Subscription {
   readonly groups: ReadonlySet<EventGroup>;
   readonly listener: (event: NetlinkEvent) => void;
+  /** Wants to hear what our own requests did to routes. */
+  readonly ownRoutes: boolean;
 }
 
 /** A chunk leaves early when it is this long, so that the worker starts while the rest is still being written. */
 const chunkBytes = 64 * 1024;
 const nothing: ReplyParts = [];
+const SUCCEEDED: PromiseSettledResult<void> = { status: "fulfilled", value: undefined };
 
 /**
  * The main thread's end of a namespace's sockets, shared by all handles of that namespace. Requests of one turn of the
@@ -44,6 +52,8 @@ export class Connection {
   private flushing = false;
   /** In the order they were made in, which is the order they are answered in. */
   private pending: Pending[] = [];
+  /** Place of the oldest that is not settled; those before it are. */
+  private oldest = 0;
   private nextSequence = 1;
   private broken: Error | undefined;
   private readonly subscriptions = new Set<Subscription>();
@@ -97,24 +107,83 @@ export class Connection {
   request<T>(operation: Operation<T>, value: T): Promise<ReplyParts> {
     return new Promise((resolve, reject) => {
       if (this.broken) throw this.broken;
-      const { writer } = this;
-      const start = beginMessage(writer, operation.type, operation.flags, this.nextSequence);
-      try {
-        operation.encode(writer, value);
-      } catch (error) {
-        writer.truncate(start);
-        throw error;
-      }
-      endMessage(writer, start);
-      this.nextSequence = (this.nextSequence + 1) >>> 0;
-      this.written++;
-      this.pending.push({ operation, value, resolve, reject });
-      if (writer.length >= chunkBytes) this.flush();
-      else if (!this.flushing) {
-        this.flushing = true;
-        setImmediate(this.flushNow);
-      }
+      this.write(operation, value);
+      let parts = nothing;
+      let refusal: Error | undefined;
+      this.pending.push({
+        count: 1,
+        settled: 0,
+        refused: (_which, failure) => {
+          refusal = requestError(operation, value, failure);
+        },
+        answered: (_which, received) => {
+          parts = received;
+        },
+        done: () => (refusal === undefined ? resolve(parts) : reject(refusal)),
+        failed: reject,
+      });
+      this.sendSoon();
     });
+  }
+
+  /** Many requests that are answered with an ack. Each has its own result, in the order of the values; never rejects. */
+  requestMany<T>(operation: Operation<T>, values: readonly T[]): Promise<readonly PromiseSettledResult<void>[]> {
+    const results = new Array<PromiseSettledResult<void>>(values.length).fill(SUCCEEDED);
+    const reject = (index: number, reason: unknown): void => {
+      results[index] = { status: "rejected", reason };
+    };
+    // Places of the values that were sent.
+    const sent: number[] = [];
+    for (const [index, value] of values.entries()) {
+      try {
+        if (this.broken) throw this.broken;
+        this.write(operation, value);
+        sent.push(index);
+      } catch (error) {
+        reject(index, error);
+      }
+    }
+    if (sent.length === 0) return Promise.resolve(results);
+    return new Promise((resolve) => {
+      const pending: Pending = {
+        count: sent.length,
+        settled: 0,
+        refused(which, failure) {
+          const index = sent[which] ?? -1;
+          const value = values[index];
+          if (value !== undefined) reject(index, requestError(operation, value, failure));
+        },
+        answered: () => undefined,
+        done: () => resolve(results),
+        failed(error) {
+          for (const index of sent.slice(this.settled)) reject(index, error);
+          resolve(results);
+        },
+      };
+      this.pending.push(pending);
+      this.sendSoon();
+    });
+  }
+
+  private write<T>(operation: Operation<T>, value: T): void {
+    const { writer } = this;
+    const start = beginMessage(writer, operation.type, operation.flags, this.nextSequence);
+    try {
+      operation.encode(writer, value);
+    } catch (error) {
+      writer.truncate(start);
+      throw error;
+    }
+    endMessage(writer, start);
+    this.nextSequence = (this.nextSequence + 1) >>> 0;
+    this.written++;
+    if (writer.length >= chunkBytes) this.flush();
+  }
+
+  private sendSoon(): void {
+    if (this.written === 0 || this.flushing) return;
+    this.flushing = true;
+    setImmediate(this.flushNow);
   }
 
   /** Sends what has been written so far. */
@@ -137,15 +206,30 @@ export class Connection {
 
   settle({ first, count, failures, replies }: Results): void {
     this.channel.expect(-count);
-    const settled = this.pending.splice(0, count);
     const refused = new Map<number, Failure>(failures.map((failure) => [failure.sequence, failure]));
     const answered = new Map<number, ReplyParts>(replies.map((reply) => [reply.sequence, reply.parts]));
-    settled.forEach(({ operation, value, resolve, reject }, i) => {
-      const sequence = (first + i) >>> 0;
-      const failure = refused.get(sequence);
-      if (failure) reject(requestError(operation, value, failure));
-      else resolve(answered.get(sequence) ?? nothing);
-    });
+    const silent = refused.size === 0 && answered.size === 0;
+    for (let taken = 0; taken < count; ) {
+      const pending = this.pending[this.oldest];
+      if (pending === undefined) break;
+      const some = Math.min(count - taken, pending.count - pending.settled);
+      for (let i = 0; i < some && !silent; i++) {
+        const sequence = (first + taken + i) >>> 0;
+        const failure = refused.get(sequence);
+        const parts = answered.get(sequence);
+        if (failure) pending.refused(pending.settled + i, failure);
+        else if (parts) pending.answered(pending.settled + i, parts);
+      }
+      taken += some;
+      pending.settled += some;
+      if (pending.settled < pending.count) continue;
+      this.oldest++;
+      pending.done();
+    }
+    // What is done goes when it is most of the list, so that each is moved about once.
+    if (this.oldest * 2 <= this.pending.length) return;
+    this.pending = this.pending.slice(this.oldest);
+    this.oldest = 0;
   }
 
   async subscribe(subscription: Subscription): Promise<void> {
@@ -184,10 +268,11 @@ export class Connection {
   /** Rejects what is in flight and everything that comes. */
   fail(error: Error): void {
     this.broken = error;
-    const { pending } = this;
+    const pending = this.pending.slice(this.oldest);
     this.pending = [];
+    this.oldest = 0;
     this.written = 0;
-    for (const { reject } of pending) reject(error);
+    for (const each of pending) each.failed(error);
     for (const { listener } of [...this.subscriptions]) listener({ type: "closed" });
     this.subscriptions.clear();
   }
@@ -204,6 +289,7 @@ export class Connection {
   private joinGroups() {
     this.listeners.clear();
     const groups = new Set([...this.subscriptions].flatMap((subscription) => [...subscription.groups]));
-    return this.channel.call({ kind: "groups", namespace: this.id, groups: multicastGroups(groups) });
+    const ownRoutes = [...this.subscriptions].some((each) => each.ownRoutes && each.groups.has("route"));
+    return this.channel.call({ kind: "groups", namespace: this.id, groups: multicastGroups(groups), ownRoutes });
   }
 }

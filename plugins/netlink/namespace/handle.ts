@@ -191,6 +191,14 @@ export class Handle implements NamespaceHandle {
     await this.request(operations.routeAdd, route);
   }
 
+  routeAddMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]> {
+    return this.requestMany(operations.routeAdd, routes);
+  }
+
+  routeDelMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]> {
+    return this.requestMany(operations.routeDel, routes);
+  }
+
   async routeReplace(route: Route): Promise<void> {
     await this.request(operations.routeReplace, route);
   }
@@ -252,9 +260,13 @@ export class Handle implements NamespaceHandle {
     return id;
   }
 
-  async subscribe(groups: readonly EventGroup[], listener: (event: NetlinkEvent) => void): Promise<() => void> {
+  async subscribe(
+    groups: readonly EventGroup[],
+    listener: (event: NetlinkEvent) => void,
+    { ownRoutes = true }: { readonly ownRoutes?: boolean } = {},
+  ): Promise<() => void> {
     if (this.closed) throw this.closedError("subscribe to events");
-    const subscription: Subscription = { groups: new Set(groups), listener };
+    const subscription: Subscription = { groups: new Set(groups), listener, ownRoutes };
     this.subscriptions.add(subscription);
     try {
       await this.connection.subscribe(subscription);
@@ -282,6 +294,14 @@ export class Handle implements NamespaceHandle {
   private request<T>(operation: Operation<T>, value: T): Promise<ReplyParts> {
     if (this.closed) return Promise.reject(this.closedError(operation.describe(value)));
     return this.connection.request(operation, value);
+  }
+
+  private async requestMany<T>(
+    operation: Operation<T>,
+    values: readonly T[],
+  ): Promise<readonly PromiseSettledResult<void>[]> {
+    if (!this.closed) return this.connection.requestMany(operation, values);
+    return values.map((value) => ({ status: "rejected", reason: this.closedError(operation.describe(value)) }));
   }
 
   private async list<V, T>(operation: Operation<V>, value: V, decode: Decode<T>): Promise<readonly T[]> {

@@ -21,6 +21,9 @@ export const libc = {
   getsockopt: bind<(fd: number, level: number, name: number, value: Int32Array, length: Uint32Array) => number>(
     "int getsockopt(int, int, int, void *, void *)",
   ),
+  getsockname: bind<(fd: number, address: Uint8Array, length: Uint32Array) => number>(
+    "int getsockname(int, void *, void *)",
+  ),
   send: bind<(fd: number, bytes: Uint8Array, length: number, flags: number) => number>(
     "long send(int, void *, ulong, int)",
   ),

@@ -1,5 +1,6 @@
 import { SystemCallError } from "./errno.js";
 import { check, lastErrno, libc } from "./libc.js";
+import { attachFilter, detachFilter, ignoringRoutesOf } from "./socket-filter.js";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -15,6 +16,9 @@ const NETLINK_DROP_MEMBERSHIP = 2;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
+/** struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups. */
+const addressBytes = 12;
+const portOffset = 4;
 
 /** Rtnetlink, or generic netlink, which families such as `ethtool` share. */
 export type Protocol = "route" | "generic";
@@ -40,7 +44,7 @@ export class NetlinkSocket {
     const number = protocol === "route" ? NETLINK_ROUTE : NETLINK_GENERIC;
     const fd = check("socket", () => libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, number));
     try {
-      const address = new Uint8Array(12); // struct sockaddr_nl; the kernel picks the port
+      const address = new Uint8Array(addressBytes); // the kernel picks the port
       address[0] = AF_NETLINK;
       check("bind", () => libc.bind(fd, address, address.length));
       return new NetlinkSocket(fd, receiveBufferBytes);
@@ -57,6 +61,22 @@ export class NetlinkSocket {
 
   join(group: number): void {
     setOption(this.fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+  }
+
+  /** The port that the kernel gave it. Notifications carry that of the socket whose request they are about. */
+  get port(): number {
+    const address = new Uint8Array(addressBytes);
+    check("getsockname", () => libc.getsockname(this.fd, address, Uint32Array.of(addressBytes)));
+    return new DataView(address.buffer).getUint32(portOffset, true);
+  }
+
+  /** Notifications of route changes that the requests of a port made are not received from now on. */
+  ignoreRoutesOf(port: number): void {
+    attachFilter(this.fd, ignoringRoutesOf(port));
+  }
+
+  hearEverything(): void {
+    detachFilter(this.fd);
   }
 
   leave(group: number): void {

@@ -120,7 +120,7 @@ export class WorkerLoop {
         this.open(work.namespace, work.fd, work.protocol);
         return;
       case "groups":
-        this.sessions.get(work.namespace)?.join(work.groups);
+        this.sessions.get(work.namespace)?.join(work.groups, work.ownRoutes);
         return;
       case "close":
         this.sessions.get(work.namespace)?.close();

@@ -33,8 +33,14 @@ export type ToWorker =
       readonly count: number;
       readonly bytes: Uint8Array<ArrayBuffer>;
     }
-  /** Joins exactly these RTNLGRP_* groups. */
-  | { readonly kind: "groups"; readonly call: number; readonly namespace: number; readonly groups: readonly number[] }
+  /** Joins exactly these RTNLGRP_* groups; without `ownRoutes` the kernel leaves out what our requests did to routes. */
+  | {
+      readonly kind: "groups";
+      readonly call: number;
+      readonly namespace: number;
+      readonly groups: readonly number[];
+      readonly ownRoutes: boolean;
+    }
   | { readonly kind: "close"; readonly call: number; readonly namespace: number }
   | { readonly kind: "add-tap"; readonly call: number; readonly namespace: number; readonly tap: TapRequest }
   | { readonly kind: "create-named"; readonly call: number; readonly directory: string; readonly path: string }

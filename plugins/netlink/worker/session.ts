@@ -35,6 +35,7 @@ export class Session {
   private readonly limits: BatchLimits;
   private events: NetlinkSocket | undefined;
   private groups: ReadonlySet<number> = new Set();
+  private hearsOwnRoutes = true;
 
   constructor(
     private readonly context: SessionContext,
@@ -69,10 +70,15 @@ export class Session {
     return { from: to, first: (first + count) >>> 0 };
   }
 
-  join(groups: readonly number[]): void {
+  join(groups: readonly number[], ownRoutes: boolean): void {
     const wanted = new Set(groups);
     if (wanted.size > 0) {
       const events = this.openEvents();
+      if (ownRoutes !== this.hearsOwnRoutes) {
+        if (ownRoutes) events.hearEverything();
+        else events.ignoreRoutesOf(this.requests.port);
+        this.hearsOwnRoutes = ownRoutes;
+      }
       for (const group of wanted) if (!this.groups.has(group)) events.join(group);
     }
     for (const group of this.groups) if (!wanted.has(group)) this.events?.leave(group);
