@@ -22,7 +22,8 @@ export class FollowedNamespace {
     const fresh = (["link", "address", ...groups] as const).filter((group) => !this.#groups.has(group));
     if (fresh.length === 0 || this.#closed) return;
     for (const group of fresh) this.#groups.add(group);
-    const unsubscribe = await this.handle.subscribe(fresh, this.hear);
+    // What we do to routes ourselves is no drift, and there may be a hundred thousand of them.
+    const unsubscribe = await this.handle.subscribe(fresh, this.hear, { ownRoutes: false });
     if (this.#closed) unsubscribe();
     else this.#unsubscribe.push(unsubscribe);
   }

@@ -29,6 +29,18 @@ export const driftConfig = z.strictObject({
 
 export type DriftConfig = z.infer<typeof driftConfig>;
 
+/** A rule or route, as far as it says where it is. */
+interface Unplaced {
+  readonly type?: string;
+  readonly namespace?: NetNamespace;
+}
+
+/** A rule, or a route whose key has no interface: a hundred thousand others need no look. */
+function mayHaveNoInterface(key: string): boolean {
+  if (!key.startsWith(ROUTE_PREFIX)) return key.startsWith(RULE_PREFIX);
+  return key.endsWith("/blackhole") || key.endsWith("/unreachable") || key.endsWith("/prohibit");
+}
+
 /** Changes that come together are looked at together: ms after the first. */
 const GATHER = 10;
 
@@ -95,18 +107,20 @@ export class DriftPlugin implements Plugin {
 
   #hearOfTransaction({ values, executed }: TransactionRecord): void {
     for (const [group, prefix] of GROUP_PREFIXES) {
-      const keys = this.#groups.has(group) ? [] : values.flatMap(({ key }) => (key.startsWith(prefix) ? key : []));
+      if (this.#groups.has(group)) continue;
+      const keys = values.flatMap(({ key }) => (key.startsWith(prefix) ? key : []));
       if (keys.length > 0) this.#listen(group, keys);
     }
-    for (const { key } of values) if (key.startsWith(ROUTE_PREFIX)) this.#routes.look(key);
-    for (const { key } of [...values, ...executed]) this.#placeWithoutInterface(key);
+    for (const { key } of values) {
+      if (key.startsWith(ROUTE_PREFIX)) this.#routes.look(key);
+      if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
+    }
+    for (const { key } of executed) if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
   }
 
   /** Rules, and routes that lead nowhere, may be in a namespace without any interface of ours. */
   #placeWithoutInterface(key: string): void {
-    if (!key.startsWith(RULE_PREFIX) && !key.startsWith(ROUTE_PREFIX)) return;
-    const wanted: { readonly type?: string; readonly namespace?: NetNamespace } | undefined =
-      this.scheduler.wanted(key);
+    const wanted: Unplaced | undefined = this.scheduler.wanted(key);
     if (key.startsWith(ROUTE_PREFIX) && (wanted?.type ?? "UNICAST") === "UNICAST" && !this.#places.has(key)) return;
     if (wanted === undefined || this.scheduler.status(key).state !== "CONFIGURED") {
       this.#place(key, undefined);

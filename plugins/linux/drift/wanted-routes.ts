@@ -1,25 +1,39 @@
 import type { Scheduler } from "#core/scheduler/types.js";
-import { parseRouteKey } from "#proto/index.js";
+import { ROUTE_PREFIX } from "#proto/index.js";
 
-/** Keys of wanted routes by their destination, since a kernel event about a route does not say which of ours it replaces. */
+/** More keys than this are not put off. */
+const MANY_NEWS = 100_000;
+
+/**
+ * Keys of wanted routes by their destination, since a kernel event about a route does not say which of ours it replaces. Most hosts
+ * never see such an event, so that what changes is sorted in when somebody asks.
+ */
 export class WantedRoutes {
   /** One key, or several for routes by different interfaces. */
   readonly #keys = new Map<string, string | ReadonlySet<string>>();
+  /** Keys to sort in. */
+  #news: string[] = [];
 
   constructor(private readonly scheduler: Pick<Scheduler, "wanted">) {}
 
-  get any(): boolean {
-    return this.#keys.size > 0;
+  /** The value under that key may have come to be wanted, or not to be any more. */
+  look(key: string): void {
+    this.#news.push(key);
+    if (this.#news.length > MANY_NEWS) this.#sortIn();
   }
 
-  /** The value under that key is wanted now, or is not any more. */
-  look(key: string): void {
-    const network = parseRouteKey(key)?.network;
-    if (network === undefined) return;
+  #sortIn(): void {
+    const news = this.#news;
+    this.#news = [];
+    for (const key of news) this.#note(key, this.scheduler.wanted(key) !== undefined);
+  }
+
+  #note(key: string, isWanted: boolean): void {
+    const network = networkIn(key);
     const known = this.#keys.get(network);
     const keys = new Set(typeof known === "string" ? [known] : known);
-    if (this.scheduler.wanted(key) === undefined) keys.delete(key);
-    else keys.add(key);
+    if (isWanted) keys.add(key);
+    else keys.delete(key);
     const [first] = keys;
     if (first === undefined) this.#keys.delete(network);
     else this.#keys.set(network, keys.size === 1 ? first : keys);
@@ -27,15 +41,23 @@ export class WantedRoutes {
 
   /** Keys of the routes that are wanted to a network, written canonically. */
   to(network: string): readonly string[] {
+    this.#sortIn();
     const known = this.#keys.get(network);
     if (known === undefined) return [];
     return (typeof known === "string" ? [known] : [...known]).filter((key) => this.scheduler.wanted(key) !== undefined);
   }
 
   *all(): IterableIterator<string> {
+    this.#sortIn();
     for (const keys of this.#keys.values()) {
       if (typeof keys === "string") yield keys;
       else yield* keys;
     }
   }
+}
+
+/** The network in the key of a route: address and length are its first two parts. */
+function networkIn(key: string): string {
+  const length = key.indexOf("/", ROUTE_PREFIX.length) + 1;
+  return key.slice(ROUTE_PREFIX.length, key.indexOf("/", length));
 }
