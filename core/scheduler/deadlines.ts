@@ -2,27 +2,28 @@ import type { Clock } from "./clock.js";
 
 /** Deadlines of equal length, so that the oldest ends first and one timer is enough. Lengths in ms. */
 export class Deadlines {
-  /** When each ends, in that order. */
-  private readonly waiting = new Map<number, number>();
+  /** Whom they are for, and when each ends, in that order; those before `first` are over. */
+  private readonly ids: number[] = [];
+  private readonly ends: number[] = [];
+  private first = 0;
   private timer: unknown;
 
   constructor(
     private readonly clock: Clock,
     private readonly length: number,
+    /** Is it still waited for? */
+    private readonly isPending: (id: number) => boolean,
     private readonly expire: (id: number) => void,
   ) {}
 
   add(id: number): void {
-    this.waiting.set(id, this.clock.now() + this.length);
+    this.ids.push(id);
+    this.ends.push(this.clock.now() + this.length);
     if (this.timer === undefined) this.arm(this.length);
   }
 
-  cancel(id: number): void {
-    this.waiting.delete(id);
-  }
-
   stop(): void {
-    this.waiting.clear();
+    this.first = this.ids.length;
     if (this.timer !== undefined) this.clock.clearTimeout(this.timer);
     this.timer = undefined;
   }
@@ -34,12 +35,14 @@ export class Deadlines {
   private check(): void {
     this.timer = undefined;
     const now = this.clock.now();
-    for (const [id, at] of this.waiting) {
-      if (at > now) {
-        this.arm(at - now);
+    for (; this.first < this.ids.length; this.first++) {
+      const id = this.ids[this.first] ?? -1;
+      if (!this.isPending(id)) continue;
+      const end = this.ends[this.first] ?? 0;
+      if (end > now) {
+        this.arm(end - now);
         return;
       }
-      this.waiting.delete(id);
       this.expire(id);
     }
   }

@@ -125,7 +125,7 @@ function restsOn(graph: Graph, node: Node, key: string): boolean {
 }
 
 /** A value and what derives from it are nothing that the value could rest on. */
-function isPartOf(node: Node | undefined, whole: Node): boolean {
+export function isPartOf(node: Node | undefined, whole: Node): boolean {
   for (let current = node; current !== undefined; current = current.base) if (current === whole) return true;
   return false;
 }

@@ -1,9 +1,14 @@
 /** Who a value below belongs to: `northbound`, we made it; `southbound`, somebody else did; `unknown`, told by retrieve. */
 export type Origin = "northbound" | "southbound" | "unknown";
 
-export interface KeyedValue {
+export interface KeyedValue<V extends object = object> {
   readonly key: string;
-  readonly value: object;
+  readonly value: V;
+}
+
+/** A value that is below, as its descriptor gets it back. */
+export interface ExistingValue<V extends object = object, M = unknown> extends KeyedValue<V> {
+  readonly metadata: M;
 }
 
 /** What `retrieve` found below. */
@@ -65,6 +70,14 @@ export interface Descriptor<V extends object = object, M = unknown> {
   updateWithRecreate?(key: string, oldValue: V, newValue: V, metadata: M): boolean;
   /** Removes the value below. Called when nothing depends on it any more. Deleting what is gone already succeeds. */
   delete?(key: string, value: V, metadata: M): Promise<void> | void;
+
+  /**
+   * What `create` and `delete` do, for many values in one call; for a southbound that is quicker so. Creations (deletions) that are
+   * ready together come together, alone or by the hundreds, and each has a result of its own, in the order of `values`. What these
+   * throw is the error of every value.
+   */
+  createMany?(values: readonly KeyedValue<V>[]): Promise<readonly PromiseSettledResult<M>[]>;
+  deleteMany?(values: readonly ExistingValue<V, M>[]): Promise<readonly PromiseSettledResult<void>[]>;
 
   /**
    * Reads what is below. `correlate` are the values the scheduler expects, to map what is found back to keys; with

@@ -1,11 +1,13 @@
-import { errorMessage, InvalidInputError } from "../errors.js";
+import { errorMessage } from "../errors.js";
 import type { Clock } from "./clock.js";
 import { Deadlines } from "./deadlines.js";
 import { anyOfName, type Existence, holds, restingOn, support } from "./dependencies.js";
+import { call, callMany, isRetriable } from "./descriptor-calls.js";
 import type { Graph } from "./graph.js";
 import { type Node, root } from "./node.js";
-import { StillNeeded, TooLate, Unanswered } from "./operation-errors.js";
+import { NoAnswer, StillNeeded, TooLate, Unanswered } from "./operation-errors.js";
 import type { Operation } from "./operations.js";
+import { Gathering, type Together } from "./together.js";
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -54,6 +56,7 @@ class Run {
   private readonly deleting = new Set<Node>();
   /** Values of which a failed call may have left anything. */
   private readonly uncertain = new Set<Node>();
+  private readonly gathering = new Gathering((together) => this.invokeMany(together));
   private next = 0;
   private running = 0;
   private finished = 0;
@@ -68,7 +71,12 @@ class Run {
     private readonly resolve: (execution: Execution) => void,
   ) {
     this.outcomes = new Array<OperationOutcome | undefined>(operations.length);
-    this.deadlines = new Deadlines(options.clock, options.operationTimeout, (index) => this.expire(index));
+    this.deadlines = new Deadlines(
+      options.clock,
+      options.operationTimeout,
+      (index) => this.outcomes[index] === undefined,
+      (index) => this.expire(index),
+    );
   }
 
   start(): void {
@@ -86,11 +94,13 @@ class Run {
   private pump(): void {
     if (this.pumping) return;
     this.pumping = true;
-    while (this.running < this.options.concurrency && this.next < this.ready.length) {
-      const index = this.ready[this.next++];
-      const operation = index === undefined ? undefined : this.operations[index];
-      if (index !== undefined && operation !== undefined) this.admit(index, operation);
-    }
+    do {
+      while (this.running < this.options.concurrency && this.next < this.ready.length) {
+        const index = this.ready[this.next++];
+        const operation = index === undefined ? undefined : this.operations[index];
+        if (index !== undefined && operation !== undefined) this.admit(index, operation);
+      }
+    } while (this.gathering.flush());
     this.pumping = false;
     if (this.finished === this.operations.length) {
       this.deadlines.stop();
@@ -120,8 +130,28 @@ class Run {
     else {
       this.running++;
       if (operation.kind === "DELETE") this.deleting.add(operation.node);
-      this.invoke(index, operation);
+      if (!this.gathering.take(index, operation)) this.invoke(index, operation);
     }
+  }
+
+  private invokeMany(together: Together): void {
+    const { indexes } = together;
+    const operations = indexes.flatMap((index) => this.operations[index] ?? []);
+    const settle = (resultOf: (place: number) => PromiseSettledResult<unknown> | undefined): void => {
+      for (const [place, operation] of operations.entries()) {
+        const index = indexes[place] ?? -1;
+        if (!this.isFirstAnswer(index, operation)) continue;
+        const result = resultOf(place);
+        if (result?.status === "fulfilled") this.succeed(index, operation, result.value);
+        else this.fail(index, operation, result === undefined ? new NoAnswer(operation) : result.reason);
+      }
+      this.pump();
+    };
+    for (const index of indexes) this.deadlines.add(index);
+    callMany(together, operations).then(
+      (results) => settle((place) => results[place]),
+      (reason: unknown) => settle(() => ({ status: "rejected", reason })),
+    );
   }
 
   /** Why an operation whose turn has come is not started: it has lost its ground, or would take away that of others. */
@@ -182,9 +212,7 @@ class Run {
   private invoke(index: number, operation: Operation): void {
     let answer: unknown;
     try {
-      const result = call(operation);
-      // A promise that is not Node's own may answer twice or throw: Node's adopts it, and does neither.
-      answer = isPromiseLike(result) ? Promise.resolve(result) : result;
+      answer = call(operation);
     } catch (error) {
       this.running--;
       this.fail(index, operation, error);
@@ -222,7 +250,6 @@ class Run {
   /** False for an answer that came too late. */
   private isFirstAnswer(index: number, operation: Operation): boolean {
     if (this.outcomes[index] === undefined) {
-      this.deadlines.cancel(index);
       this.running--;
       return true;
     }
@@ -283,20 +310,4 @@ class Run {
     const next = lane.queue.shift();
     if (next !== undefined) this.ready.push(next);
   }
-}
-
-function call({ kind, node, value }: Operation): unknown {
-  const { descriptor, key } = node;
-  if (kind === "CREATE") return descriptor?.create?.(key, value);
-  if (kind === "DELETE") return descriptor?.delete?.(key, value, node.metadata);
-  return node.value === undefined ? undefined : descriptor?.update?.(key, node.value, value, node.metadata);
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-function isRetriable({ node }: Operation, error: unknown): boolean {
-  if (error instanceof InvalidInputError) return false;
-  return node.descriptor?.isRetriableFailure?.(error) ?? true;
 }

@@ -146,13 +146,14 @@ export class Graph {
 
   /** Forgets a node that nobody wants and that is not there. */
   forget(node: Node): void {
-    if (!node.idle || this.nodes.get(node.key) !== node) return;
+    if (!node.idle || node.forgotten) return;
     for (const child of node.derived ?? []) if (!child.idle) return;
     for (const child of node.derived ?? []) this.forget(child);
     this.watchers.remove(node, node.wantedDependencies);
     this.watchers.remove(node, node.appliedDependencies);
     node.base?.derived?.delete(node);
     this.nodes.delete(node.key);
+    node.forgotten = true;
   }
 
   /** Keys that this base derives, but another base had first. */

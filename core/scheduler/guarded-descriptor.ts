@@ -52,6 +52,8 @@ function unguarded(own: AnyDescriptor): AnyDescriptor {
     ...(own.create && { create: own.create.bind(own) }),
     ...(own.update && { update: own.update.bind(own) }),
     ...(own.delete && { delete: own.delete.bind(own) }),
+    ...(own.createMany && { createMany: own.createMany.bind(own) }),
+    ...(own.deleteMany && { deleteMany: own.deleteMany.bind(own) }),
     ...(own.retrieve && { retrieve: own.retrieve.bind(own) }),
     ...(own.derivedValues && { derivedValues: own.derivedValues.bind(own) }),
     ...(own.dependencies && { dependencies: own.dependencies.bind(own) }),

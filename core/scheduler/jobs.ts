@@ -42,7 +42,7 @@ export function commitJob(spec: TransactionSpec): Job {
     ...nothing,
     kind,
     description: spec.description ?? "",
-    changes: new Map(spec.changes),
+    changes: spec.changes instanceof Map ? spec.changes : new Map(spec.changes),
     replaceAll: kind !== "update",
     // Reading writes into the books, which a simulation must leave alone.
     read: kind === "full-resync" && !simulate ? "everything" : "nothing",

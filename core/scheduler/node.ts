@@ -91,6 +91,13 @@ export class Node {
   tentative = false;
   deleteOperation = -1;
   putOperation = -1;
+  /** What the `anyOf` dependencies of the value to come rest on; valid while `notedIn` is the plan's epoch. */
+  notedSupports: ReadonlyMap<string, string> | undefined = undefined;
+  notedIn = 0;
+  /** Number of the run of a transaction that looked at it last. */
+  lookedIn = 0;
+  /** The graph does not know it any more. */
+  forgotten = false;
   /** Number of the transaction in which its last operation failed; not tried again within it. */
   failedIn = 0;
 

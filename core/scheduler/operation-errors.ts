@@ -17,6 +17,15 @@ export class TooLate extends BugError {
   }
 }
 
+/** A descriptor that was asked about many values answered about fewer. */
+export class NoAnswer extends BugError {
+  constructor({ node, kind }: Operation) {
+    super("OPERATION_WITHOUT_RESULT", `${kind} of ${node.key}, with others: there is no result for it`, {
+      key: node.key,
+    });
+  }
+}
+
 /** A descriptor is not called for a key while it may still be at work on it. */
 export class Unanswered extends BugError {
   constructor({ node }: Operation) {

@@ -1,4 +1,4 @@
-import { anyOfName, type Existence, expanded, isPresent, restingOn, support } from "./dependencies.js";
+import { type AnyOf, anyOfName, type Existence, expanded, isPresent, restingOn, support } from "./dependencies.js";
 import { equivalent, type Graph } from "./graph.js";
 import type { Node } from "./node.js";
 import type { Dependency } from "./types.js";
@@ -28,15 +28,18 @@ export interface OperationGraph {
   readonly cycle: readonly Node[];
 }
 
-/** For each value, the key that each of its `anyOf` dependencies (by name) rests on. */
-export type Supports = Map<Node, ReadonlyMap<string, string>>;
+/** What a plan says of the values to come. */
+export interface Outlook {
+  /** The key that each of the value's `anyOf` dependencies (by name) rests on. */
+  readonly supportsOf: (node: Node) => ReadonlyMap<string, string> | undefined;
+  readonly existsAfter: Existence;
+}
 
 /** Turns what the planner decided into operations with their must-follow relations, in a runnable order. */
 export function buildOperations(
   graph: Graph,
   nodes: readonly Node[],
-  supports: Supports,
-  existsAfter: Existence,
+  outlook: Outlook,
   transaction: number,
 ): OperationGraph {
   const operations: Operation[] = [];
@@ -44,15 +47,15 @@ export function buildOperations(
   for (const node of nodes) {
     node.deleteOperation = -1;
     node.putOperation = -1;
-    if (node.failedIn !== transaction) emit(node, supports, operations, adopted);
+    if (node.failedIn !== transaction) emit(node, outlook, operations, adopted);
   }
-  const edges = new Edges(graph, operations, existsAfter);
-  edges.connectAll(supports);
+  const edges = new Edges(graph, operations, outlook);
+  edges.connectAll();
   const { ordered, cycle } = edges.isEmpty ? { ordered: operations, cycle: [] } : sort(operations);
   return { operations: ordered, adopted, cycle };
 }
 
-function emit(node: Node, supports: Supports, operations: Operation[], adopted: Node[]): void {
+function emit(node: Node, outlook: Outlook, operations: Operation[], adopted: Node[]): void {
   const { value } = node;
   const target = node.granted ? node.wanted : undefined;
   const add = (kind: Operation["kind"], put: object, recreate: boolean, ours = true): number =>
@@ -62,7 +65,7 @@ function emit(node: Node, supports: Supports, operations: Operation[], adopted: 
       value: put,
       managed: ours,
       recreate,
-      supports: supports.get(node),
+      supports: outlook.supportsOf(node),
       blockers: 0,
       followers: undefined,
     }) - 1;
@@ -90,25 +93,36 @@ function givesWay(node: Node): boolean {
   return node.managed && node.wanted === undefined;
 }
 
+/** What a list of dependencies rests on, found for one value and good for the next with the same list. */
+interface Rest {
+  readonly dependencies: readonly Dependency[];
+  readonly supports: ReadonlyMap<string, string> | undefined;
+  /** `supports` are those of the value below, not of the one to come. */
+  readonly own: boolean;
+  readonly nodes: readonly Node[];
+}
+
 /** The must-follow relations between the operations of a plan. */
 class Edges {
   private count = 0;
+  /** What the last list of dependencies rests on: values that share it follow each other. */
+  private shared: Rest | undefined;
 
   constructor(
     private readonly graph: Graph,
     private readonly operations: readonly Operation[],
-    private readonly existsAfter: Existence,
+    private readonly outlook: Outlook,
   ) {}
 
   get isEmpty(): boolean {
     return this.count === 0;
   }
 
-  connectAll(supports: Supports): void {
+  connectAll(): void {
     const releases = this.releasedClaims();
     for (const [index, { kind, node }] of this.operations.entries()) {
       if (kind === "DELETE") this.connectDelete(index, node);
-      else this.connectPut(index, node, supports);
+      else this.connectPut(index, node);
       if (kind !== "DELETE" && releases.size > 0) this.connectClaims(index, node, releases);
     }
   }
@@ -134,10 +148,10 @@ class Edges {
       this.connect(index, this.deleteOf(support));
   }
 
-  private connectPut(index: number, node: Node, supports: Supports): void {
+  private connectPut(index: number, node: Node): void {
     this.connect(node.deleteOperation, index);
     if (node.base !== undefined) this.connect(this.putOf(node.base), index);
-    for (const support of this.supports(node.wantedDependencies, node, supports.get(node))) {
+    for (const support of this.supports(node.wantedDependencies, node, this.outlook.supportsOf(node))) {
       const put = this.putOf(support);
       if (this.operations[put]?.kind === "CREATE") this.connect(put, index);
     }
@@ -154,24 +168,41 @@ class Edges {
     self: Node,
     supports: ReadonlyMap<string, string> | undefined,
   ): readonly Node[] {
+    if (dependencies.length === 0) return [];
+    const own = supports === self.supports;
+    const { shared } = this;
+    if (shared?.dependencies === dependencies && shared.supports === supports && shared.own === own)
+      return shared.nodes;
     const nodes: Node[] = [];
-    for (const dependency of expanded(this.graph, dependencies, self)) {
-      const node = this.supporting(dependency, self, supports);
+    const needs = expanded(this.graph, dependencies, self);
+    // What hangs on who asks is not passed on: peers, and what had to be searched for.
+    let isCommon = needs === dependencies;
+    for (const dependency of needs) {
+      let node = this.known(dependency, supports, own);
+      if (node === undefined && "anyOf" in dependency) {
+        node = this.searched(dependency, self);
+        isCommon = false;
+      }
       if (node !== undefined && node !== self) nodes.push(node);
     }
+    this.shared = isCommon ? { dependencies, supports, own, nodes } : undefined;
     return nodes;
   }
 
-  private supporting(
+  private known(
     dependency: Dependency,
-    self: Node,
     supports: ReadonlyMap<string, string> | undefined,
+    own: boolean,
   ): Node | undefined {
     if ("key" in dependency) return this.graph.get(dependency.key);
     if ("peer" in dependency) return undefined;
     const known = this.graph.get(supports?.get(anyOfName(dependency)) ?? "");
-    if (known !== undefined && (supports === self.supports ? isPresent(known) : this.existsAfter(known))) return known;
-    // What it rested on has gone, since an operation that should have gone first has failed.
+    const stands = own ? isPresent : this.outlook.existsAfter;
+    return known !== undefined && stands(known) ? known : undefined;
+  }
+
+  /** What it rested on has gone, since an operation that should have gone first has failed. */
+  private searched(dependency: AnyOf, self: Node): Node | undefined {
     const own = restingOn(this.graph, self);
     const exists: Existence = (other) => other?.present === true && !own.has(other);
     const key = support(this.graph, dependency, self, exists) ?? support(this.graph, dependency, self, isPresent);

@@ -3,6 +3,7 @@ import {
   anyOfName,
   type Existence,
   holds,
+  isPartOf,
   matchesAnyOf,
   restingOn,
   sameDependencies,
@@ -11,8 +12,9 @@ import {
 } from "./dependencies.js";
 import { equivalent, type Graph } from "./graph.js";
 import { type Node, root } from "./node.js";
-import { buildOperations, type Operation, type Supports } from "./operations.js";
+import { buildOperations, type Operation } from "./operations.js";
 import type { Dependency } from "./types.js";
+import { NOBODY } from "./watchers.js";
 
 export interface Plan {
   /** In an order in which they could run one by one. */
@@ -21,8 +23,8 @@ export interface Plan {
   readonly nodes: readonly Node[];
   /** Nodes whose value below already means what is wanted: to be written into the books, nothing to do below. */
   readonly adopted: readonly Node[];
-  /** What the `anyOf` dependencies of the values to come rest on. */
-  readonly supports: Supports;
+  /** Nodes with a note of what the `anyOf` dependencies of the value to come rest on. */
+  readonly supported: readonly Node[];
 }
 
 export interface PlanOptions {
@@ -52,12 +54,17 @@ export function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOpti
   for (;;) {
     const planning = new Planning(graph, options, forced);
     const nodes = planning.settle(seeds);
-    const { supports, existsAfter } = planning;
-    const { operations, adopted, cycle } = buildOperations(graph, nodes, supports, existsAfter, options.transaction);
-    if (cycle.length === 0) return { operations, nodes, adopted, supports };
+    const { operations, adopted, cycle } = buildOperations(graph, nodes, planning, options.transaction);
+    if (cycle.length === 0) return { operations, nodes, adopted, supported: planning.supported };
     // Values that swap what they depend on cannot all be updated in place: those in the way are re-created.
     for (const node of cycle) forced.add(node);
   }
+}
+
+/** A list of dependencies that hold, and what its `anyOf` ones rest on. */
+interface Ground {
+  readonly supports: ReadonlyMap<string, string> | undefined;
+  readonly nodes: readonly Node[];
 }
 
 class Planning {
@@ -68,7 +75,9 @@ class Planning {
   private readonly gained: Node[] = [];
   /** Keys that may satisfy an `anyOf` once they exist, and those that were relied on. */
   private readonly hints = new Map<Dependency, string>();
-  readonly supports: Supports = new Map();
+  readonly supported: Node[] = [];
+  /** Lists that several values share, and that were found to hold: a value that is granted stays so until all are granted anew. */
+  private readonly firm = new Map<readonly Dependency[], Ground>();
   private readonly sharedSupports = new Map<AnyOf, ReadonlyMap<string, string>>();
 
   constructor(
@@ -100,6 +109,9 @@ class Planning {
     node.lateAnswer === "none" &&
     !this.isFrozen(node) &&
     (this.knows(node) ? node.exists : node.present);
+
+  readonly supportsOf = (node: Node): ReadonlyMap<string, string> | undefined =>
+    node.notedIn === this.epoch ? node.notedSupports : undefined;
 
   private knows(node: Node): boolean {
     return node.epoch === this.epoch;
@@ -252,8 +264,9 @@ class Planning {
 
   private grantAll(): void {
     this.hints.clear();
+    this.firm.clear();
     for (const node of this.candidates) {
-      this.supports.delete(node);
+      node.notedSupports = undefined;
       node.granted = false;
       node.exists = node.obtained !== undefined;
     }
@@ -282,7 +295,23 @@ class Planning {
 
   private mayExist(node: Node): boolean {
     if (node.base !== undefined && !this.existsAfter(node.base)) return false;
-    return node.wantedDependencies.every((each) => this.rests(node, each));
+    const { wantedDependencies: dependencies } = node;
+    const ground = this.firm.get(dependencies);
+    if (ground !== undefined && !ground.nodes.some((each) => isPartOf(each, node))) {
+      if (ground.supports !== undefined) this.noteSupports(node, ground.supports);
+      return true;
+    }
+    if (!dependencies.every((each) => this.rests(node, each))) return false;
+    if (this.graph.watchers.isShared(dependencies)) this.remember(dependencies, node);
+    return true;
+  }
+
+  /** What a peer needs depends on who asks. */
+  private remember(dependencies: readonly Dependency[], node: Node): void {
+    if (dependencies.some((each) => "peer" in each)) return;
+    const supports = this.supportsOf(node);
+    const nodes = [...(supports?.values() ?? [])].flatMap((key) => this.graph.get(key) ?? []);
+    this.firm.set(dependencies, { supports, nodes });
   }
 
   private rests(node: Node, dependency: Dependency): boolean {
@@ -296,9 +325,15 @@ class Planning {
   }
 
   private noteSupport(node: Node, dependency: AnyOf, key: string): void {
-    const known = this.supports.get(node);
+    const known = this.supportsOf(node);
     const own = this.supportOf(dependency, key);
-    this.supports.set(node, known === undefined ? own : new Map([...known, ...own]));
+    this.noteSupports(node, known === undefined ? own : new Map([...known, ...own]));
+  }
+
+  private noteSupports(node: Node, supports: ReadonlyMap<string, string>): void {
+    if (node.notedIn !== this.epoch) this.supported.push(node);
+    node.notedIn = this.epoch;
+    node.notedSupports = supports;
   }
 
   /** One map for all values that share the dependency: a hundred thousand routes rest on a handful of addresses. */
@@ -314,26 +349,31 @@ class Planning {
 
   /** Tells those who may wait for it that a value will exist. Returns the candidates to look at again. */
   private announce(node: Node): Node[] {
+    const dependents = this.dependents(node.key);
+    const peers = this.graph.watchers.ofPeer(node.key);
+    if (dependents === NOBODY && peers === NOBODY && node.derived === undefined) return [];
     const waiting: Node[] = [];
     const consider = (other: Node): void => {
       if (!this.knows(other) && other.eligible && !(other.present && other.managed)) this.enter(other, false);
       if (!this.knows(other) || other.granted || !other.eligible) return;
       if (!this.isFrozen(other) && !this.isHeld(other)) waiting.push(other);
     };
-    for (const dependent of this.dependents(node.key)) {
+    for (const dependent of dependents) {
       consider(dependent);
       for (const peer of this.graph.watchers.ofPeer(dependent.key)) consider(peer);
     }
-    for (const peer of this.graph.watchers.ofPeer(node.key)) consider(peer);
+    for (const peer of peers) consider(peer);
     for (const child of node.derived ?? []) consider(child);
     return waiting;
   }
 
   private dependents(key: string): Iterable<Node> {
     const { watchers } = this.graph;
+    const byPrefix = watchers.ofPrefixes(key);
+    if (byPrefix === NOBODY) return watchers.ofKey(key);
     const others: Node[] = [];
     let looked: readonly Dependency[] | undefined;
-    for (const node of watchers.ofPrefixes(key)) {
+    for (const node of byPrefix) {
       if (node.key === key) continue;
       if (node.wantedDependencies !== looked) {
         looked = node.wantedDependencies;

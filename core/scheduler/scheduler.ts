@@ -276,8 +276,9 @@ class KVScheduler implements Scheduler {
   }
 
   private tellStatuses(changed: readonly Node[]): void {
-    const statuses = Array.from(new Set(changed.map(root)), (node) =>
-      this.graph.get(node.key) === node ? statusOf(this.graph, node) : removed(node.key),
+    const hasParts = changed.some((node) => node.base !== undefined);
+    const statuses = Array.from(hasParts ? new Set(changed.map(root)) : changed, (node) =>
+      node.forgotten ? removed(node.key) : statusOf(this.graph, node),
     );
     this.tell(this.statusListeners, statuses);
   }

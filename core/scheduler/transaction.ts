@@ -27,7 +27,7 @@ export interface FinishedJob {
   /** Nodes whose last operation failed. */
   readonly failed: readonly Node[];
   /** Every node that was looked at, for status watchers. */
-  readonly looked: ReadonlySet<Node>;
+  readonly looked: readonly Node[];
   readonly journal: readonly WantedChange[];
 }
 
@@ -52,7 +52,7 @@ export async function runTransaction(
 
 class Transaction {
   private readonly start: number;
-  private readonly looked = new Set<Node>();
+  private readonly looked: Node[] = [];
   private readonly touched: Node[] = [];
   private readonly journal: WantedChange[] = [];
   private readonly planned: RecordedOperation[] = [];
@@ -161,8 +161,14 @@ class Transaction {
 
   private plan(seeds: readonly Node[], id: number, verify = false): Plan {
     const plan = makePlan(this.context.graph, seeds, { transaction: id, verify, held: this.held });
-    for (const node of plan.nodes) this.looked.add(node);
+    for (const node of plan.nodes) this.look(node);
     return plan;
+  }
+
+  private look(node: Node): void {
+    if (node.lookedIn === this.id) return;
+    node.lookedIn = this.id;
+    this.looked.push(node);
   }
 
   private simulate(): FinishedJob {
@@ -182,7 +188,7 @@ class Transaction {
     const { graph } = this.context;
     const bad = new Map(this.journal.map(({ node }) => [node.key, statusOf(graph, node)]));
     this.undo([]);
-    for (const { node } of this.journal) this.looked.add(node);
+    for (const { node } of this.journal) this.look(node);
     const values = this.journal.map(({ node }) => {
       const status = bad.get(node.key);
       return status?.state === "INVALID" ? status : this.statusNow(node);
@@ -223,7 +229,9 @@ class Transaction {
     stopOnFailure: boolean,
   ): Promise<Execution> {
     const { graph, executor } = this.context;
-    for (const [node, supports] of plan.supports) if (node.putOperation === -1) node.supports = supports;
+    for (const node of plan.supported) {
+      if (node.putOperation === -1 && node.notedSupports !== undefined) node.supports = node.notedSupports;
+    }
     for (const node of plan.adopted) adopt(graph, node);
     for (const node of plan.nodes) {
       if (node.failedIn !== id && (isSettled(node) || isWaiting(node))) node.failure = undefined;
@@ -301,7 +309,7 @@ class Transaction {
       reverted: this.reverted,
       error: summaryOf(this.problems, this.executed),
     };
-    for (const node of this.touched) this.looked.add(node);
+    for (const node of this.touched) this.look(node);
     const failed = [...this.failed].filter((node) => node.failure !== undefined);
     return { record, failed, looked: this.looked, journal: this.journal };
   }

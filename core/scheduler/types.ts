@@ -46,7 +46,7 @@ export type TransactionKind =
 
 export interface TransactionSpec {
   readonly description?: string;
-  /** Keys with their new wanted value; `undefined` deletes. Values are canonical. */
+  /** Keys with their new wanted value; `undefined` deletes. Values are canonical. A map must stay as it is until the answer. */
   readonly changes: Iterable<readonly [key: string, value: object | undefined]>;
   /** `update`: only these keys change. Resyncs: these are all the wanted values there are. */
   readonly kind?: "update" | "full-resync" | "upstream-resync";

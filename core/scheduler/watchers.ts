@@ -1,35 +1,65 @@
+import { each, type Few, withOne, withoutOne } from "./few.js";
 import type { Node } from "./node.js";
 import type { Dependency } from "./types.js";
 
-const NONE: ReadonlySet<Node> = new Set();
+/** All values that have one and the same list of dependencies: a hundred thousand routes by one next hop share theirs. */
+interface Group {
+  readonly dependencies: readonly Dependency[];
+  nodes: Few<Node>;
+}
 
-/** Who depends on what: finds the values to look at again when a key comes or goes. */
+/** The answer when there is nobody: always the same one. */
+export const NOBODY: readonly Node[] = [];
+
+/**
+ * Who depends on what: finds the values to look at again when a key comes or goes. A value that was wanted with other
+ * dependencies than it has may be found twice.
+ */
 export class Watchers {
-  private readonly byKey = new Map<string, Set<Node>>();
-  private readonly byPeer = new Map<string, Set<Node>>();
-  private readonly byPrefix = new Map<string, Set<Node>>();
-  /** How many watched prefixes have each length, so that a key is looked up once per length only. */
-  private readonly prefixLengths = new Map<number, number>();
+  private readonly groups = new Map<readonly Dependency[], Group>();
+  private readonly byKey = new Map<string, Few<Group>>();
+  private readonly byPeer = new Map<string, Few<Group>>();
+  private readonly byPrefix = new Map<string, Few<Group>>();
+  /** How many watched prefixes have each length, so that a key is looked up once per length only. By first character. */
+  private readonly prefixLengths = new Map<number, Map<number, number>>();
 
   add(node: Node, dependencies: readonly Dependency[]): void {
+    if (dependencies.length === 0) return;
+    const known = this.groups.get(dependencies);
+    if (known !== undefined) {
+      known.nodes = withOne(known.nodes, node);
+      return;
+    }
+    const group: Group = { dependencies, nodes: node };
+    this.groups.set(dependencies, group);
     for (const dependency of dependencies) {
-      if ("key" in dependency) insert(this.byKey, dependency.key, node);
-      else if ("peer" in dependency) insert(this.byPeer, dependency.peer, node);
-      else for (const prefix of dependency.anyOf.prefixes ?? [""]) this.addPrefix(prefix, node);
+      if ("key" in dependency) insert(this.byKey, dependency.key, group);
+      else if ("peer" in dependency) insert(this.byPeer, dependency.peer, group);
+      else for (const prefix of dependency.anyOf.prefixes ?? [""]) this.addPrefix(prefix, group);
     }
   }
 
   remove(node: Node, dependencies: readonly Dependency[]): void {
+    const group = this.groups.get(dependencies);
+    if (group === undefined) return;
+    group.nodes = withoutOne(group.nodes, node);
+    if (group.nodes !== undefined) return;
+    this.groups.delete(dependencies);
     for (const dependency of dependencies) {
-      if ("key" in dependency) erase(this.byKey, dependency.key, node);
-      else if ("peer" in dependency) erase(this.byPeer, dependency.peer, node);
-      else for (const prefix of dependency.anyOf.prefixes ?? [""]) this.removePrefix(prefix, node);
+      if ("key" in dependency) erase(this.byKey, dependency.key, group);
+      else if ("peer" in dependency) erase(this.byPeer, dependency.peer, group);
+      else for (const prefix of dependency.anyOf.prefixes ?? [""]) this.removePrefix(prefix, group);
     }
   }
 
+  /** Does more than one value have this very list? */
+  isShared(dependencies: readonly Dependency[]): boolean {
+    return this.groups.get(dependencies)?.nodes instanceof Set;
+  }
+
   /** Values with a `key` dependency on it. */
-  ofKey(key: string): ReadonlySet<Node> {
-    return this.byKey.get(key) ?? NONE;
+  ofKey(key: string): Iterable<Node> {
+    return nodesOf(this.byKey.get(key));
   }
 
   /** Values with a dependency that the key may satisfy. */
@@ -39,47 +69,67 @@ export class Watchers {
   }
 
   /** Values with a `peer` dependency on it. */
-  ofPeer(key: string): ReadonlySet<Node> {
-    return this.byPeer.get(key) ?? NONE;
+  ofPeer(key: string): Iterable<Node> {
+    return nodesOf(this.byPeer.get(key));
   }
 
   /** Values with an `anyOf` dependency whose prefix the key has. */
   ofPrefixes(key: string): Iterable<Node> {
-    let found: Iterable<Node> = NONE;
-    for (const length of this.prefixLengths.keys()) {
-      if (length > key.length) continue;
-      const watching = this.byPrefix.get(key.slice(0, length));
-      if (watching !== undefined) found = found === NONE ? watching : [...found, ...watching];
+    let found: Iterable<Node> = NOBODY;
+    for (const lengths of [this.prefixLengths.get(firstOf(key)), this.prefixLengths.get(firstOf(""))]) {
+      if (lengths === undefined) continue;
+      for (const length of lengths.keys()) {
+        const watching = length > key.length ? undefined : this.byPrefix.get(key.slice(0, length));
+        if (watching !== undefined) found = joined(found, nodesOf(watching));
+      }
     }
     return found;
   }
 
-  private addPrefix(prefix: string, node: Node): void {
+  private addPrefix(prefix: string, group: Group): void {
     if (!this.byPrefix.has(prefix)) {
-      this.prefixLengths.set(prefix.length, (this.prefixLengths.get(prefix.length) ?? 0) + 1);
+      const lengths = this.prefixLengths.get(firstOf(prefix)) ?? new Map<number, number>();
+      this.prefixLengths.set(firstOf(prefix), lengths);
+      lengths.set(prefix.length, (lengths.get(prefix.length) ?? 0) + 1);
     }
-    insert(this.byPrefix, prefix, node);
+    insert(this.byPrefix, prefix, group);
   }
 
-  private removePrefix(prefix: string, node: Node): void {
+  private removePrefix(prefix: string, group: Group): void {
     if (!this.byPrefix.has(prefix)) return;
-    erase(this.byPrefix, prefix, node);
+    erase(this.byPrefix, prefix, group);
     if (this.byPrefix.has(prefix)) return;
-    const left = (this.prefixLengths.get(prefix.length) ?? 1) - 1;
-    if (left === 0) this.prefixLengths.delete(prefix.length);
-    else this.prefixLengths.set(prefix.length, left);
+    const lengths = this.prefixLengths.get(firstOf(prefix));
+    const left = (lengths?.get(prefix.length) ?? 1) - 1;
+    if (left > 0) lengths?.set(prefix.length, left);
+    else lengths?.delete(prefix.length);
+    if (lengths?.size === 0) this.prefixLengths.delete(firstOf(prefix));
   }
 }
 
-function insert(index: Map<string, Set<Node>>, key: string, node: Node): void {
-  const nodes = index.get(key);
-  if (nodes === undefined) index.set(key, new Set([node]));
-  else nodes.add(node);
+/** What most keys are told apart from watched prefixes by. NaN for no text. */
+function firstOf(text: string): number {
+  return text.charCodeAt(0);
 }
 
-function erase(index: Map<string, Set<Node>>, key: string, node: Node): void {
-  const nodes = index.get(key);
-  if (nodes === undefined) return;
-  nodes.delete(node);
-  if (nodes.size === 0) index.delete(key);
+function nodesOf(groups: Few<Group>): Iterable<Node> {
+  if (groups === undefined) return NOBODY;
+  if (!(groups instanceof Set)) return each(groups.nodes);
+  const nodes: Node[] = [];
+  for (const group of groups) for (const node of each(group.nodes)) nodes.push(node);
+  return nodes;
+}
+
+function joined(a: Iterable<Node>, b: Iterable<Node>): Iterable<Node> {
+  return a === NOBODY ? b : [...a, ...b];
+}
+
+function insert(index: Map<string, Few<Group>>, key: string, group: Group): void {
+  index.set(key, withOne(index.get(key), group));
+}
+
+function erase(index: Map<string, Few<Group>>, key: string, group: Group): void {
+  const left = withoutOne(index.get(key), group);
+  if (left === undefined) index.delete(key);
+  else index.set(key, left);
 }

@@ -75,3 +75,62 @@ test("a record does not depend on how long each operation takes", async (t) => {
   t.is(records[0], records[1]);
   t.is(records[1], records[2]);
 });
+
+test("a descriptor that takes many values gets those together that are ready together, and answers for each", async (t) => {
+  const below = new Southbound();
+  const sizes: number[] = [];
+  const { createMany, deleteMany } = below.together();
+  const scheduler = createScheduler({ clock: new FakeClock(), retry: false });
+  scheduler.registerDescriptor(
+    below.descriptor("a/", {
+      createMany: (values) => {
+        sizes.push(values.length);
+        return createMany?.(values) ?? Promise.resolve([]);
+      },
+      deleteMany: (values) => {
+        sizes.push(-values.length);
+        return deleteMany?.(values) ?? Promise.resolve([]);
+      },
+    }),
+  );
+  below.faults.set("create a/07", 1);
+  const record = await scheduler.commit({ changes: [...independent, ["a/50", { needs: ["a/00"] }]] });
+  t.deepEqual(sizes, [50, 1]);
+  const failed = record.values.filter(({ state }) => state !== "CONFIGURED");
+  t.deepEqual(
+    failed.map(({ key, error }) => [key, error]),
+    [["a/07", "create a/07 was made to fail"]],
+  );
+  await scheduler.commit({ changes: independent.map(([key]) => [key, undefined]) });
+  t.deepEqual(sizes, [50, 1, -49, -1]);
+  t.deepEqual([...below.values.keys()], []);
+  t.deepEqual(below.violations, []);
+});
+
+for (const { what, answer, error } of [
+  { what: "throws", answer: () => Promise.reject(new Error("out of order")), error: "out of order" },
+  { what: "answers for fewer", answer: () => Promise.resolve([]), error: /there is no result for it/ },
+  { what: "answers no list", answer: () => Promise.resolve(undefined as never), error: /there is no result for it/ },
+]) {
+  test(`a descriptor that ${what} when it is given many values fails each, and nothing else`, async (t) => {
+    const below = new Southbound();
+    const scheduler = createScheduler({ clock: new FakeClock(), retry: false });
+    scheduler.registerDescriptor(below.descriptor("a/", { createMany: answer }));
+    scheduler.registerDescriptor(below.descriptor("b/"));
+    const { values } = await scheduler.commit({
+      changes: [
+        ["a/1", {}],
+        ["a/2", {}],
+        ["b/1", {}],
+      ],
+    });
+    t.deepEqual(
+      values.map(({ state }) => state),
+      ["FAILED", "FAILED", "CONFIGURED"],
+    );
+    for (const status of values.slice(0, 2)) {
+      if (typeof error === "string") t.is(status.error, error);
+      else t.regex(status.error, error);
+    }
+  });
+}

@@ -1,10 +1,10 @@
 import test from "ava";
 import fc from "fast-check";
 import { createScheduler } from "#core/scheduler/index.js";
-import type { ValueStatusRecord } from "#core/scheduler/types.js";
+import type { Dependency, ValueStatusRecord } from "#core/scheduler/types.js";
 import { FakeClock } from "./fake-clock.js";
 import { expectedBelow } from "./reference-model.js";
-import { Southbound, sameThing, type Thing } from "./southbound.js";
+import { dependenciesOf, Southbound, sameThing, type Thing } from "./southbound.js";
 
 /** More runs: `TENUTO_PROPERTY_RUNS=1000000 npx ava dist/test/core-scheduler/property.test.js`. */
 const RUNS = Number(process.env.TENUTO_PROPERTY_RUNS ?? 10_000);
@@ -111,6 +111,17 @@ for (const faulty of [false, true]) {
   });
 }
 
+/** The same list for all values with the same dependencies. */
+function sharedDependencies(): (key: string, value: Thing) => readonly Dependency[] {
+  const lists = new Map<string, readonly Dependency[]>();
+  return (_key, value) => {
+    const own = dependenciesOf(value);
+    const name = JSON.stringify(own);
+    lists.set(name, lists.get(name) ?? own);
+    return lists.get(name) ?? own;
+  };
+}
+
 /** The smallest story that fails, a step a line. */
 function describeFailure(counterexample: [readonly Step[], number] | null, error: unknown): string {
   const [steps, seed] = counterexample ?? [[], 0];
@@ -136,9 +147,14 @@ class Story {
     };
     this.below = new Southbound(pace, faulty ? "excused" : "checked");
     const equivalent = (_key: string, a: Thing, b: Thing): boolean => sameThing(a, b);
+    // Half of the stories have what large systems have: many values in one call, and lists of dependencies that values share.
+    const large = seed % 2 === 0 ? { ...this.below.together(), dependencies: sharedDependencies() } : {};
     for (const prefix of ["a/", "b/"]) {
       this.scheduler.registerDescriptor(
-        this.below.descriptor(prefix, prefix === "a/" ? { equivalent, concurrency: "serial" } : { equivalent }),
+        this.below.descriptor(prefix, {
+          ...large,
+          ...(prefix === "a/" ? { equivalent, concurrency: "serial" } : { equivalent }),
+        }),
       );
     }
     this.scheduler.registerDescriptor({ name: "obtained", prefix: "o/" });

@@ -66,6 +66,19 @@ export class Southbound {
     };
   }
 
+  /** What a descriptor has that takes many values in one call. */
+  together(): Pick<Descriptor<Thing, number>, "createMany" | "deleteMany"> {
+    return {
+      createMany: (values) => Promise.allSettled(values.map(({ key, value }) => this.perform("create", key, value))),
+      deleteMany: (values) =>
+        Promise.allSettled(
+          values.map(async ({ key }) => {
+            await this.perform("delete", key, undefined);
+          }),
+        ),
+    };
+  }
+
   private async perform(operation: Call["operation"], key: string, value: Thing | undefined): Promise<number> {
     this.running++;
     this.mostRunning = Math.max(this.mostRunning, this.running);
