@@ -1,6 +1,13 @@
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, InvalidField, KeyedValue, RetrievedValue } from "#core/scheduler/types.js";
-import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
+import type {
+  Dependency,
+  Descriptor,
+  ExistingValue,
+  InvalidField,
+  KeyedValue,
+  RetrievedValue,
+} from "#core/scheduler/types.js";
+import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import {
   interfaceKey,
   interfaceStateKey,
@@ -11,6 +18,7 @@ import {
 } from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
+import { carryOut, type RouteRequest } from "./many-routes.js";
 import { placeOf, tableOf } from "./place.js";
 import { gatewayDependencies } from "./reachable.js";
 import {
@@ -83,12 +91,26 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       try {
         await namespace.routeAdd(request);
       } catch (error) {
-        throw isCode(error, "EEXIST") ? taken(key, value, error) : error;
+        throw refusal(key, value, error);
       }
     };
     if (handle !== undefined) await add(handle);
     else await this.#parts.leases.during(key, value.namespace, (lease) => add(lease.handle));
     return { table };
+  }
+
+  createMany(values: readonly KeyedValue<Route>[]): Promise<readonly PromiseSettledResult<RouteMetadata>[]> {
+    const exits = new Map<string, Exit>();
+    const made = new SharedResults();
+    return carryOut(values, {
+      prepare: ({ key, value }) => this.#request(key, value, exits),
+      alone: ({ key, value }) => this.create(key, value),
+      send: (handle, requests) => handle.routeAddMany(requests),
+      conclude: ({ key, value }, table, outcome) =>
+        outcome.status === "fulfilled"
+          ? made.of(table)
+          : { status: "rejected", reason: refusal(key, value, outcome.reason) },
+    });
   }
 
   /** The kernel tells routes apart by destination, table and metric. */
@@ -109,18 +131,26 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   async delete(key: string, value: Route, { table }: RouteMetadata): Promise<void> {
-    const route = plainRoute(value);
-    const [hop] = route.hops;
-    const linkIndex = hop === undefined ? undefined : this.#parts.interfaces.get(hop.interface)?.index;
-    const handle =
-      hop === undefined ? this.#parts.leases.get(key)?.handle : this.#parts.interfaces.namespaceOf(hop.interface);
-    const single = route.hops.length === 1 && linkIndex !== undefined ? { linkIndex } : {};
+    const { handle, request } = this.#removal(key, value, table);
     try {
-      await handle?.routeDel({ ...routeIdentity(route, table), ...single });
+      await handle?.routeDel(request);
     } catch (error) {
       if (!isCode(error, ...GONE)) throw error;
     }
     this.#parts.leases.drop(key);
+  }
+
+  deleteMany(values: readonly ExistingValue<Route, RouteMetadata>[]): Promise<readonly PromiseSettledResult<void>[]> {
+    return carryOut(values, {
+      prepare: ({ key, value, metadata }) => this.#removal(key, value, metadata.table),
+      alone: ({ key, value, metadata }) => this.delete(key, value, metadata),
+      send: (handle, requests) => handle.routeDelMany(requests),
+      conclude: ({ key }, _table, outcome) => {
+        if (outcome.status === "rejected" && !isCode(outcome.reason, ...GONE)) return outcome;
+        this.#parts.leases.drop(key);
+        return DONE;
+      },
+    });
   }
 
   retrieve(
@@ -146,21 +176,43 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     return table || (hop === undefined ? MAIN_TABLE : tableOf(this.#parts.scheduler, hop.interface));
   }
 
-  /** What to ask of the kernel, and of which namespace; that of a route that leads nowhere is leased by the caller. */
-  #request(key: string, value: Route): { handle: NamespaceHandle | undefined; request: KernelRoute; table: number } {
+  /**
+   * What to ask of the kernel, and of which namespace; that of a route that leads nowhere is leased by the caller. `known` are the
+   * interfaces that were looked up already.
+   */
+  #request(key: string, value: Route, known: Map<string, Exit> = new Map()): RouteRequest {
     const route = plainRoute(value);
+    const [hop, ...others] = route.hops;
+    if (hop !== undefined && others.length === 0) {
+      const exit = known.get(hop.interface) ?? this.#exit(hop.interface, key);
+      known.set(hop.interface, exit);
+      const table = route.table || exit.table;
+      return { handle: exit.handle, request: kernelRoute(route, { table, indexOf: exit.indexOf }), table };
+    }
     const table = this.#tableOf(route);
     const { handle, indexOf } = this.#exits(key, route.hops);
     return { handle, request: kernelRoute(route, { table, indexOf }), table };
   }
 
+  #removal(key: string, value: Route, table: number): RouteRequest {
+    const { interfaces, leases } = this.#parts;
+    const route = plainRoute(value);
+    const [hop, ...others] = route.hops;
+    const identity = routeIdentity(route, table);
+    if (hop === undefined) return { handle: leases.get(key)?.handle, request: identity, table };
+    const linkIndex = others.length === 0 ? interfaces.get(hop.interface)?.index : undefined;
+    const request = linkIndex === undefined ? identity : { ...identity, linkIndex };
+    return { handle: interfaces.namespaceOf(hop.interface), request, table };
+  }
+
+  #exit(name: string, key: string): Exit {
+    const { interfaces, scheduler } = this.#parts;
+    const { handle, index } = placeOf(interfaces, name, key);
+    return { handle, indexOf: () => index, table: tableOf(scheduler, name) };
+  }
+
   /** The namespace that a route's interfaces are in, and their indexes there. */
   #exits(key: string, hops: readonly PlainHop[]): Exits {
-    const [first, ...more] = hops;
-    if (first !== undefined && more.length === 0) {
-      const { handle, index } = placeOf(this.#parts.interfaces, first.interface, key);
-      return { handle, indexOf: () => index };
-    }
     const places = new Map(
       hops.map(({ interface: name }) => [name, placeOf(this.#parts.interfaces, name, key, "next_hops")]),
     );
@@ -181,13 +233,37 @@ interface Exits {
   readonly indexOf: (interfaceName: string) => number;
 }
 
+/** The one interface that a route leaves by. */
+interface Exit extends Exits {
+  /** Of routes that name none. */
+  readonly table: number;
+}
+
+const DONE: PromiseSettledResult<void> = { status: "fulfilled", value: undefined };
+
+/** The same answer for all routes of a table: one object, not a hundred thousand. */
+class SharedResults {
+  readonly #results = new Map<number, PromiseSettledResult<RouteMetadata>>();
+
+  of(table: number): PromiseSettledResult<RouteMetadata> {
+    let result = this.#results.get(table);
+    if (result === undefined) {
+      result = { status: "fulfilled", value: { table } };
+      this.#results.set(table, result);
+    }
+    return result;
+  }
+}
+
 /** That a network is on the link of an interface, derived from a route: what gateways depend on. There is nothing to do for it. */
 export class LinkLocalRouteDescriptor implements Descriptor {
   readonly name = "linux-link-local-route";
   readonly prefix = LINK_LOCAL_ROUTE_PREFIX;
 }
 
-function taken(key: string, value: Route, cause: unknown): SouthboundError {
+/** Why a route could not be added. */
+function refusal(key: string, value: Route, cause: unknown): unknown {
+  if (!isCode(cause, "EEXIST")) return cause;
   const metric = value.metric === undefined ? "the same metric" : `metric ${value.metric}`;
   const message = `another route to ${plainRoute(value).destination} with ${metric} is there already, which is left alone`;
   return new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
