@@ -56,9 +56,17 @@ export function parseRouteKey(key: string): { network: string; outgoingInterface
   return parseRouteName(rest(key, ROUTE_PREFIX) ?? "");
 }
 
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
 export function parseRouteName(name: string): { network: string; outgoingInterface: string } | undefined {
-  const [, network, outgoingInterface] = /^([^/]+\/\d+)\/(.+)$/.exec(name) ?? [];
-  return network === undefined || outgoingInterface === undefined ? undefined : { network, outgoingInterface };
+  const address = name.indexOf("/");
+  const length = name.indexOf("/", address + 1);
+  if (address <= 0 || length < 0 || length + 1 === name.length) return undefined;
+  for (let i = address + 1; i < length; i++) if (!isDigit(name.charCodeAt(i))) return undefined;
+  if (length === address + 1) return undefined;
+  return { network: name.slice(0, length), outgoingInterface: name.slice(length + 1) };
 }
 
 export function arpName(interfaceName: string, ipAddress: string): string {

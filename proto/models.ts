@@ -1,3 +1,4 @@
+import { canonicalNetwork } from "./addresses.js";
 import { firstGenerationInterface } from "./first-generation.js";
 import type { ARPEntry, Interface, Registration, Route, Rule } from "./generated/index.js";
 import * as keys from "./keys.js";
@@ -66,7 +67,9 @@ export const routeModel: Model<Route> = {
     keys.routeName(present("dst_network", value.dst_network), value.outgoing_interface || routeExit(value)),
   normaliseName(name) {
     const parts = keys.parseRouteName(name);
-    return parts ? keys.routeName(parts.network, parts.outgoingInterface) : name;
+    if (parts === undefined) return name;
+    const canonical = canonicalNetwork(parts.network) ?? parts.network;
+    return canonical === parts.network ? name : `${canonical}/${parts.outgoingInterface}`;
   },
 };
 

@@ -26,7 +26,9 @@ interface Location {
   readonly place: Place;
   /** As the agent uses it. */
   readonly key: string;
+  /** What follows the prefix, as it came and in its one spelling. */
   readonly name: string;
+  readonly normalised: string;
 }
 
 class Registry implements ModelRegistry {
@@ -35,6 +37,8 @@ class Registry implements ModelRegistry {
   readonly #any = new AnyCodec(this.#types, (key) => this.#place(key)?.message.name);
   readonly #specs = new Map<string, ModelSpec<object>>();
   readonly #places = new Map<string, Place>();
+  /** The place that was found last: keys of one kind follow each other. None that another one might be inside of. */
+  #lastPlace: Place | undefined;
   /** Lengths of all prefixes, longest first. */
   #prefixLengths: readonly number[] = [];
 
@@ -66,6 +70,7 @@ class Registry implements ModelRegistry {
     if (other)
       throw new BugError("DUPLICATE_MODEL", `models ${spec.name} and ${other}: both have the prefix ${prefix}`);
     this.#places.set(prefix, { prefix, spec, message, older });
+    this.#lastPlace = undefined;
   }
 
   models(): readonly ModelSpec<object>[] {
@@ -171,12 +176,12 @@ class Registry implements ModelRegistry {
   }
 
   /** The value in today's form, when the name it gives itself is the one in its key. */
-  #named({ place, key, name }: Location, value: object): object {
+  #named({ place, normalised, name }: Location, value: object): object {
     const { older, spec } = place;
     return modelAnswer(() => {
       const current = older ? older.translate(name, value) : value;
       const ownName = spec.nameOf(current);
-      if (spec.prefix + ownName !== key) {
+      if (ownName !== normalised) {
         const problem = `the value is named "${ownName}", so its key is ${spec.prefix}${ownName}`;
         throw new FieldError("KEY_MISMATCH", problem, spec.nameFields.join(", "));
       }
@@ -186,9 +191,14 @@ class Registry implements ModelRegistry {
 
   /** Longest prefix first. */
   #place(key: string): Place | undefined {
+    if (this.#lastPlace !== undefined && key.startsWith(this.#lastPlace.prefix)) return this.#lastPlace;
     for (const length of this.#prefixLengths) {
       const place = key.length < length ? undefined : this.#places.get(key.slice(0, length));
-      if (place) return place;
+      if (place === undefined) continue;
+      const { prefix } = place;
+      const isInnermost = [...this.#places.keys()].every((each) => each === prefix || !each.startsWith(prefix));
+      if (isInnermost) this.#lastPlace = place;
+      return place;
     }
     return undefined;
   }
@@ -205,7 +215,9 @@ class Registry implements ModelRegistry {
     const name = ownKey.slice(place.prefix.length);
     if (name === "")
       throw new InvalidInputError("UNKNOWN_KEY", `${rawKey}: the key ends before the name`, { key: rawKey });
-    return { place, name, key: place.spec.prefix + (place.spec.normaliseName?.(name) ?? name) };
+    const normalised = place.spec.normaliseName?.(name) ?? name;
+    const isKey = normalised === name && place.older === undefined;
+    return { place, name, normalised, key: isKey ? ownKey : place.spec.prefix + normalised };
   }
 
   #withoutLabel(key: string): string {

@@ -63,9 +63,10 @@ export class EventQueue {
 
   /** The waiting events without interface states that a later one supersedes. */
   #superseded(): EventEnvelope[] {
+    const waiting = this.#events.slice(this.#head);
+    if (!waiting.some(({ event }) => event.kind === "interface")) return waiting;
     const seen = new Set<string>();
-    return this.#events
-      .slice(this.#head)
+    return waiting
       .toReversed()
       .filter(({ event }) => {
         if (event.kind !== "interface") return true;

@@ -46,10 +46,24 @@ export class DesiredState {
     return previous;
   }
 
+  /** Does another source want anything at all? */
+  isRivalled(source: string): boolean {
+    return this.layers.some((layer) => layer.source !== source && layer.values.size > 0);
+  }
+
   wanted(key: string): Wanted | undefined {
     for (const { source, values } of this.layers) {
       const value = values.get(key);
       if (value !== undefined) return { value, source };
+    }
+    return undefined;
+  }
+
+  /** What is wanted under a key, whoever wants it. */
+  value(key: string): object | undefined {
+    for (const { values } of this.layers) {
+      const value = values.size === 0 ? undefined : values.get(key);
+      if (value !== undefined) return value;
     }
     return undefined;
   }

@@ -12,6 +12,8 @@ export interface Divided {
   readonly held: ReadonlyMap<string, HeldValue>;
 }
 
+const NOTHING_HELD: ReadonlyMap<string, HeldValue> = new Map();
+
 /** The {@link ConfigGate}s of the flavor, seen as one: the first that holds a key has the say over it. */
 export class Gates {
   private gates: readonly ConfigGate[] = [];
@@ -29,14 +31,18 @@ export class Gates {
   /** Which of the keys are committed now. What is held is checked all the same: the scheduler gets the values it refuses. */
   async divide(keys: Iterable<string>): Promise<Divided> {
     const now = new Map<string, object | undefined>();
+    if (this.gates.length === 0) {
+      for (const key of keys) now.set(key, this.desired.value(key));
+      return { now, held: NOTHING_HELD };
+    }
     const held = new Map<string, HeldValue>();
     for (const key of keys) {
       const hold = this.hold(key);
-      if (hold === undefined) now.set(key, this.desired.wanted(key)?.value);
+      if (hold === undefined) now.set(key, this.desired.value(key));
       else held.set(key, hold);
     }
     for (const key of await this.refusedAmong(held.keys())) {
-      now.set(key, this.desired.wanted(key)?.value);
+      now.set(key, this.desired.value(key));
       held.delete(key);
     }
     return { now, held };

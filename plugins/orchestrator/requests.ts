@@ -160,6 +160,7 @@ export class Requests {
 
   /** Says which values are not this request's to decide. */
   private explained(result: TransactionResult): TransactionResult {
+    if (!this.desired.isRivalled(REQUESTS.source)) return result;
     const values = result.values.map((status) => {
       const wanted = this.desired.wanted(status.key);
       if (wanted === undefined || wanted.source === REQUESTS.source) return status;

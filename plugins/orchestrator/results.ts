@@ -11,13 +11,21 @@ export function isBad(state: ValueState): boolean {
 
 /** Values, derived ones too, that their descriptors refused. */
 export function invalidIn(record: TransactionRecord): readonly ValueStatusRecord[] {
-  return record.values.flatMap(flatten).filter(({ state }) => state === "INVALID");
+  const invalid: ValueStatusRecord[] = [];
+  for (const status of record.values) {
+    for (const each of flatten(status)) if (each.state === "INVALID") invalid.push(each);
+  }
+  return invalid;
+}
+
+function isOrHasBad(status: ValueStatusRecord): boolean {
+  return isBad(status.state) || status.derived.some(isOrHasBad);
 }
 
 /** Of a transaction that was executed. */
 export function outcomeOf(record: TransactionRecord): Outcome {
   if (record.reverted) return "REVERTED";
-  const bad = record.error !== "" || record.values.some((status) => flatten(status).some(({ state }) => isBad(state)));
+  const bad = record.error !== "" || record.values.some(isOrHasBad);
   return bad ? "PARTIAL" : "APPLIED";
 }
 
@@ -33,7 +41,7 @@ export function resultOf(
     seq: record.seq,
     outcome,
     error,
-    values: record.values.flatMap(statusesOf),
+    values: allStatuses(record.values),
     operations: operations.map(operationOf),
   };
 }
@@ -66,6 +74,16 @@ export function statusesOf(record: ValueStatusRecord): readonly ValueStatus[] {
     ...(base === undefined ? [] : [base]),
     ...derived.filter(({ state }) => state === "PENDING" || isBad(state)),
   ].map(statusOf);
+}
+
+/** Most values have nothing that derives from them. */
+function allStatuses(records: readonly ValueStatusRecord[]): readonly ValueStatus[] {
+  const statuses: ValueStatus[] = [];
+  for (const record of records) {
+    if (record.derived.length === 0) statuses.push(statusOf(record));
+    else statuses.push(...statusesOf(record));
+  }
+  return statuses;
 }
 
 /** A value and all that derive from it. */

@@ -30,6 +30,7 @@ export class StatusEvents {
 
   private valueChanged(base: ValueStatusRecord): void {
     this.publish(base);
+    if (base.derived.length === 0) return;
     for (const derived of flatten(base).slice(1)) {
       const quiet = QUIET.has(derived.state);
       if (quiet && !this.announced.delete(derived.key)) continue;

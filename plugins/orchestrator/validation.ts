@@ -114,8 +114,9 @@ async function checkChanges(
     if (index % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1) await setImmediate();
     try {
       const { key, value } = decodeChange(change, index, registry);
-      if (decoded.has(key)) throw duplicate(key, index);
+      const before = decoded.size;
       decoded.set(key, value);
+      if (decoded.size === before) throw duplicate(key, index);
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       refusals.push(refusalOf(error, change));
@@ -140,9 +141,10 @@ function decodeChange(
       field: `changes[${index}].key`,
     });
   }
-  const unknown = Object.keys(change).find((field) => !CHANGE_FIELDS.has(field));
-  if (unknown !== undefined)
-    throw new InvalidInputError("UNKNOWN_FIELD", `a change has no field ${unknown}`, { key, field: unknown });
+  for (const field of Object.keys(change)) {
+    if (!CHANGE_FIELDS.has(field))
+      throw new InvalidInputError("UNKNOWN_FIELD", `a change has no field ${field}`, { key, field });
+  }
   if (typeof deletes !== "boolean") {
     throw new InvalidInputError("BAD_CHANGE", `delete was ${shown(deletes)}, expected true or false`, {
       key,

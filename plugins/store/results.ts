@@ -65,8 +65,11 @@ function shortened(result: TransactionResult): TransactionResult {
 }
 
 function worstFirst<T extends { readonly state: string }>(entries: readonly T[]): readonly T[] {
-  return [
-    ...entries.filter(({ state }) => state !== "CONFIGURED"),
-    ...entries.filter(({ state }) => state === "CONFIGURED"),
-  ];
+  const bad = entries.filter(({ state }) => state !== "CONFIGURED");
+  if (bad.length >= MAX_ENTRIES) return bad;
+  for (const entry of entries) {
+    if (bad.length >= MAX_ENTRIES) break;
+    if (entry.state === "CONFIGURED") bad.push(entry);
+  }
+  return bad;
 }
