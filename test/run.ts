@@ -87,7 +87,8 @@ async function main(parameters: readonly string[]): Promise<number> {
       say(NO_KAFKA);
       if (process.env.CI === "true") throw new Error("continuous integration must not skip the Kafka tests");
     }
-    const noEngine = whyNoEngine();
+    const [noEngine, noPodman] = [whyNoEngine("docker"), whyNoEngine("podman")];
+    if (noPodman !== undefined) say(`Podman: ${noPodman}, so its tests are skipped.`);
     if (noEngine !== undefined) {
       say(`containers: ${noEngine}, so the tests of microservices are skipped.`);
       if (process.env.CI === "true") throw new Error("continuous integration must not skip the tests of microservices");

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { copyFile, mkdir, mkdtemp, symlink } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,30 +10,35 @@ import { findProgram } from "./programs.js";
 
 const execute = promisify(execFile);
 
-const PROGRAMS = ["dockerd", "docker", "busybox"];
+/** Engines with Docker's API. */
+export type EngineKind = "docker" | "podman";
+
+const DAEMONS: Readonly<Record<EngineKind, string>> = { docker: "dockerd", podman: "podman" };
 const IMAGE = "box";
 const START_MS = 30_000;
 
 /** Why no container engine can be started here, as one line; `undefined` when one can. */
-export function whyNoEngine(): string | undefined {
-  const missing = PROGRAMS.filter((program) => findProgram(program) === undefined);
-  if (missing.length > 0) return `${missing.join(", ")} not installed (Debian: docker.io, busybox-static)`;
+export function whyNoEngine(kind: EngineKind): string | undefined {
+  const programs = [DAEMONS[kind], "docker", "busybox"];
+  const missing = programs.filter((program) => findProgram(program) === undefined);
+  if (missing.length > 0) return `${missing.join(", ")} not installed (Debian: docker.io, podman, busybox-static)`;
   const [inside, outside] = readFileSync("/proc/self/uid_map", "utf8").trim().split(/\s+/);
   return inside === "0" && outside === "0" ? undefined : "a container engine needs root";
 }
 
-/** A Docker engine of the test's own: in its sandbox, without networks, with one image that is nothing but BusyBox. */
-export class DockerEngine {
+/** A container engine of the test's own: in its sandbox, without networks, with one image that is nothing but BusyBox. */
+export class TestEngine {
   private constructor(
+    private readonly kind: EngineKind,
     private daemon: Child,
     readonly socket: string,
     private readonly directory: string,
   ) {}
 
-  static async start(): Promise<DockerEngine> {
-    const directory = await mkdtemp(join(tmpdir(), "tenuto-docker-"));
-    const socket = join(directory, "docker.sock");
-    const engine = new DockerEngine(await startDaemon(directory, socket), socket, directory);
+  static async start(kind: EngineKind): Promise<TestEngine> {
+    const directory = await mkdtemp(join(tmpdir(), `tenuto-${kind}-`));
+    const socket = join(directory, "engine.sock");
+    const engine = new TestEngine(kind, await DAEMON_STARTERS[kind](directory, socket), socket, directory);
     await engine.answers();
     await engine.makeImage();
     return engine;
@@ -73,9 +78,15 @@ export class DockerEngine {
     await this.daemon.stop();
   }
 
+  /** Ends it for good. */
+  async end(): Promise<void> {
+    await this.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
   /** Starts the engine that was stopped. */
   async restart(): Promise<void> {
-    this.daemon = await startDaemon(this.directory, this.socket);
+    this.daemon = await DAEMON_STARTERS[this.kind](this.directory, this.socket);
     await this.answers();
   }
 
@@ -94,7 +105,12 @@ export class DockerEngine {
   }
 }
 
-function startDaemon(directory: string, socket: string): Promise<Child> {
+const DAEMON_STARTERS: Readonly<Record<EngineKind, (directory: string, socket: string) => Promise<Child>>> = {
+  docker: startDocker,
+  podman: startPodman,
+};
+
+function startDocker(directory: string, socket: string): Promise<Child> {
   return Child.start([
     findProgram("dockerd") ?? "dockerd",
     "--bridge=none",
@@ -106,4 +122,20 @@ function startDaemon(directory: string, socket: string): Promise<Child> {
     `--pidfile=${join(directory, "pid")}`,
     `--host=unix://${socket}`,
   ]);
+}
+
+/** Without systemd, and within the limits that a test may be in. */
+const PODMAN_SETTINGS = `[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+`;
+
+async function startPodman(directory: string, socket: string): Promise<Child> {
+  const settings = join(directory, "containers.conf");
+  await writeFile(settings, PODMAN_SETTINGS);
+  const store = ["--storage-driver=vfs", "--root=/var/lib/podman", "--runroot=/run/podman", "--tmpdir=/run/podman-tmp"];
+  const service = ["system", "service", "--time=0", `unix://${socket}`];
+  return Child.start([findProgram("podman") ?? "podman", ...store, ...service], { env: { CONTAINERS_CONF: settings } });
 }

@@ -54,6 +54,7 @@ export function installPrograms(say: Say): void {
   if (findProgram("linux.uml") === undefined) aptGet(["user-mode-linux", "kmod"], say);
   if (natsServerProgram() === undefined) installNatsServer(say);
   if (findProgram("dockerd") === undefined) aptGet(["docker.io"], say);
+  if (findProgram("podman") === undefined) aptGet(["podman"], say);
   if (findProgram("busybox") === undefined) aptGet(["busybox-static"], say);
   if (kafkaProgram() === undefined) installKafka(say);
 }

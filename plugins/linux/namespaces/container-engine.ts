@@ -1,5 +1,4 @@
 import { access } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import type Docker from "dockerode";
 import { z } from "zod";
 
@@ -50,7 +49,7 @@ export class ContainerEngine {
     const { signal } = this.#closing;
     const streaming = new Client({ socketPath: this.socketPath });
     const events = await streaming.getEvents({ since, filters: JSON.stringify(EVENTS), abortSignal: signal });
-    for await (const line of createInterface({ input: events })) {
+    for await (const line of linesOf(events)) {
       const id = containerOf(line);
       if (id === undefined) continue;
       const container = await inspect(client, id);
@@ -80,6 +79,17 @@ async function inspect(client: Docker, id: string): Promise<Container | undefine
   } catch (error) {
     if (error instanceof Error && "statusCode" in error && error.statusCode === 404) return undefined;
     throw error;
+  }
+}
+
+/** Ends as the stream ends, also when it breaks off (node:readline leaves that error to nobody). */
+async function* linesOf(stream: NodeJS.ReadableStream): AsyncGenerator<string> {
+  let rest = "";
+  stream.setEncoding("utf8");
+  for await (const chunk of stream) {
+    const lines = `${rest}${chunk}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines.filter((line) => line.trim() !== "");
   }
 }
 

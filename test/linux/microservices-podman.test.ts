@@ -1,0 +1,3 @@
+import { declareMicroserviceTests } from "./support/microservice-stories.js";
+
+declareMicroserviceTests("podman");
