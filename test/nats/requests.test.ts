@@ -1,5 +1,6 @@
 import test from "ava";
-import { headers, type Msg, type NatsConnection } from "nats";
+import { createInbox, headers, type Msg, type NatsConnection } from "nats";
+import { AgentInfo } from "#core/agent/types.js";
 import { CONTENT_TYPE, ModelRegistry } from "#core/model/types.js";
 import type { KeyValueList, StatusList, TransactionResult } from "#proto/index.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
@@ -147,17 +148,42 @@ test("a request that makes no sense is answered as a service error", async (t) =
   t.regex(error.message, /view/);
 });
 
-test("the requests are a NATS service that tools discover", async (t) => {
-  const { agent, connection } = await asked(t);
-  const found = [];
-  for await (const info of await connection.services.client().info("tenuto")) {
-    if (info.metadata?.label === agent.label) found.push(info);
+test("the requests are a NATS service, as `nats micro` asks for it: ping, info and stats", async (t) => {
+  const { agent, connection, ask } = await asked(t);
+  interface Answer {
+    readonly type: string;
+    readonly name: string;
+    readonly id: string;
+    readonly version: string;
+    readonly metadata: Readonly<Record<string, string>>;
+    readonly endpoints: readonly Readonly<Record<string, unknown>>[];
   }
-  t.is(found.length, 1);
-  t.is(found[0]?.metadata?.flavor, "nats-test");
+  const found: Answer[] = [];
+  const inbox = createInbox();
+  connection.subscribe(inbox, { callback: (_error, message) => void found.push(message.json()) });
+  connection.publish("$SRV.PING", "", { reply: inbox });
+  const pong = await eventually(() => found.find(({ metadata }) => metadata.label === agent.label));
+  const { version } = agent.agent.get(AgentInfo);
+  const identity = { name: "tenuto", version, metadata: { label: agent.label, version, flavor: "nats-test" } };
+  t.like(pong, { type: "io.nats.micro.v1.ping_response", ...identity });
+
+  const about = async (verb: string): Promise<Answer> =>
+    (await connection.request(`$SRV.${verb}.tenuto.${pong.id}`)).json<Answer>();
+  const info = await about("INFO");
+  t.like(info, { type: "io.nats.micro.v1.info_response", ...identity });
+  const kinds = ["commit", "confirm", "cancel", "get", "dump", "resync", "status", "history"];
+  t.like(
+    info.endpoints,
+    kinds.map((name) => ({ name, subject: `tenuto.${agent.label}.config.${name}`, queue_group: "q" })),
+  );
+
+  for (let time = 0; time < 3; time += 1) await ask("get");
+  const stats = await about("STATS");
+  t.like(stats, { type: "io.nats.micro.v1.stats_response", ...identity });
+  const requests = stats.endpoints.map(({ name, num_requests }) => [name, num_requests]);
   t.deepEqual(
-    found[0]?.endpoints.map(({ subject }) => subject.split(".").at(-1)),
-    ["commit", "confirm", "cancel", "get", "dump", "resync", "status", "history"],
+    requests,
+    kinds.map((name) => [name, name === "get" ? 3 : 0]),
   );
 });
 
