@@ -1,6 +1,8 @@
 import test, { type ExecutionContext } from "ava";
+import { connect } from "nats";
 import { Health } from "#core/health/types.js";
-import { type Broker, startKafka } from "#test/support/brokers.js";
+import { NatsPlugin } from "#plugins/nats/index.js";
+import { type Broker, startKafka, startNats } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
 import { kafkaProgram } from "#test/support/programs.js";
 import { type BusAgent, busAgent, dummy, healthy, keyOf } from "./support/agent.js";
@@ -115,3 +117,66 @@ withOwnKafka("a broker that lost its data takes nothing away from the host", asy
   const events = await again.view("tenuto.events");
   await eventually(() => events.messages.some((message) => header(message, "ce-subject") === "x"));
 });
+
+withOwnKafka(
+  "two buses in one agent: while one is away the other works, and the first hears later what it missed",
+  async (t) => {
+    t.timeout(MINUTE);
+    const nats = await startNats();
+    t.teardown(() => nats.stop());
+    const impatient = { stall_timeout: "1s", request_timeout: "1s", connect_timeout: "1s" };
+    const agent = await busAgent(t, {
+      kafka: { brokers: server.url, ...QUICK, ...impatient },
+      configuration: { nats: { url: nats.url, reconnect_min: "20ms", reconnect_max: "200ms" } },
+      flavor: (base) => base.with(NatsPlugin),
+    });
+    const health = (): string =>
+      agent.agent
+        .get(Health)
+        .plugins()
+        .filter(({ plugin }) => plugin === "kafka" || plugin === "nats")
+        .map(({ plugin, state }) => `${plugin} ${state}`)
+        .toSorted()
+        .join();
+    const is = (wanted: string): Promise<boolean> =>
+      eventually(() => health() === wanted, { what: wanted, timeout: 30_000 });
+    await is("kafka ok,nats ok");
+    const bus = await busOn(t, server.url);
+    const onKafka = await bus.view("tenuto.state.interface");
+    const connection = await connect({ servers: nats.url, reconnectTimeWait: 20, maxReconnectAttempts: -1 });
+    t.teardown(() => connection.close());
+    const onNats = new Set<string>();
+    connection.subscribe(`tenuto.${agent.label}.state.interface.*`, {
+      callback: (_error, { subject }) => void onNats.add(subject.split(".").at(-1) ?? ""),
+    });
+    const heard = async (name: string): Promise<void> => {
+      const key = `${agent.label}/${name}`;
+      await eventually(() => onNats.has(name) && onKafka.messages.some((one) => one.key?.toString() === key), {
+        what: `${name} on both buses`,
+        timeout: 30_000,
+      });
+    };
+
+    server.pause();
+    await is("kafka degraded,nats ok");
+    const request = JSON.stringify({ id: "by-nats", changes: [dummy("a")] });
+    const answer = await connection.request(`tenuto.${agent.label}.config.commit`, request, { timeout: 10_000 });
+    t.is(answer.json<{ outcome: string }>().outcome, "APPLIED");
+    agent.tell("eth1", "UP");
+    await eventually(() => onNats.has("eth1"));
+    server.resume();
+    await is("kafka ok,nats ok");
+    await heard("eth1");
+
+    await nats.kill();
+    await is("kafka ok,nats degraded");
+    await bus.command(agent.label, { id: "by-kafka", changes: [dummy("b")] });
+    t.is((await bus.result("by-kafka")).result.outcome, "APPLIED");
+    agent.tell("eth2", "UP");
+    await eventually(() => onKafka.messages.some(({ key }) => key?.toString() === `${agent.label}/eth2`));
+    await nats.restart();
+    await is("kafka ok,nats ok");
+    await heard("eth2");
+    t.deepEqual(agent.wanted(), ["a", "b"]);
+  },
+);
