@@ -66,3 +66,8 @@ export class BugError extends TenutoError {
 export function errorMessage(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
+
+/** A message about a key, with the key before it: many that are thrown below name it already. */
+export function withKey(key: string, message: string): string {
+  return message.startsWith(`${key}:`) ? message : `${key}: ${message}`;
+}

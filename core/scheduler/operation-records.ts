@@ -1,3 +1,4 @@
+import { withKey } from "../errors.js";
 import type { Node } from "./node.js";
 import type { Operation } from "./operations.js";
 import type { RecordedOperation, ValueState } from "./types.js";
@@ -21,7 +22,7 @@ const ERRORS_IN_SUMMARY = 10;
 
 /** What went wrong in a transaction, in a line. */
 export function summaryOf(problems: readonly string[], executed: readonly RecordedOperation[]): string {
-  const errors = executed.filter(({ error }) => error !== "").map(({ key, error }) => `${key}: ${error}`);
+  const errors = executed.filter(({ error }) => error !== "").map(({ key, error }) => withKey(key, error));
   const more = errors.length - ERRORS_IN_SUMMARY;
   return [...problems, ...errors.slice(0, ERRORS_IN_SUMMARY), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }

@@ -1,3 +1,4 @@
+import { withKey } from "#core/errors.js";
 import type { OperationResult, Outcome, TransactionResult, ValueStatus } from "#core/northbound/index.js";
 import type { RecordedOperation, TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
 import type { Refusal } from "./validation.js";
@@ -105,5 +106,5 @@ function invalidStatus({ key, field, message }: Refusal): ValueStatus {
 
 /** Why a value is invalid, with its key. */
 export function invalidReason({ key, error, details }: ValueStatusRecord): string {
-  return `${key}: ${error === "" ? details.join("; ") : error}`;
+  return withKey(key, error === "" ? details.join("; ") : error);
 }

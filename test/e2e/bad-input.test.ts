@@ -123,6 +123,7 @@ test.serial(
     t.true(["PARTIAL", "REJECTED"].includes(result.outcome), JSON.stringify(result));
     t.regex(JSON.stringify(result), /good-near/);
     t.regex(JSON.stringify(result), /mtu/i);
+    t.is(result.error.split(good.near.key).length, 2, `the key is named once: ${result.error}`);
 
     const repaired = await bus.commit(changesOf(good));
     t.is(repaired.outcome, "APPLIED", JSON.stringify(repaired));

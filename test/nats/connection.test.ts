@@ -122,7 +122,7 @@ test("a credentials file lets the agent in, and is read at every connect", async
   t.deepEqual(answer.json(), { values: [] });
 });
 
-test("mutual TLS: the certificate of the broker is checked, and ours is asked for", async (t) => {
+test("TLS: the certificate of the broker is checked, and ours is shown to one that asks for it", async (t) => {
   const directory = await temporaryDirectory(t);
   const openssl = (...parameters: readonly string[]): Promise<unknown> =>
     promisify(execFile)("openssl", parameters, { cwd: directory });
@@ -148,11 +148,19 @@ test("mutual TLS: the certificate of the broker is checked, and ours is asked fo
     return true;
   });
   const tls = { ca_file: file("cert.pem"), cert_file: file("cert.pem"), key_file: file("key.pem") };
-  const agent = await busAgent(t, { nats: { url: server.url, tls } });
-  await eventually(() => {
-    if (agent.health().state !== "ok") throw new Error(agent.health().reason);
-    return true;
+  const withoutVerify = await broker(t, {
+    configuration: `tls { cert_file: "${file("cert.pem")}", key_file: "${file("key.pem")}" }`,
   });
+  for (const nats of [
+    { url: server.url, tls },
+    { url: withoutVerify.url, tls: { ca_file: tls.ca_file } },
+  ]) {
+    const agent = await busAgent(t, { nats });
+    await eventually(() => {
+      if (agent.health().state !== "ok") throw new Error(agent.health().reason);
+      return true;
+    });
+  }
   t.pass();
 });
 
