@@ -41,13 +41,8 @@ function itemsOf(
   registry: ModelRegistry,
   problems: Problem[],
 ): readonly SourceItem[] {
-  const { file, line } = at(document, entry);
-  const origin = line === undefined ? file : `${file}:${line}`;
   try {
-    return changesFromDocument(entry.document, registry).changes.map((change) => ({
-      ...decode(change, registry),
-      origin,
-    }));
+    return changesOf(entry, registry).map((change) => new FileItem(decode(change, registry), document, entry));
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const { key = entry.key, field = "" } = error;
@@ -59,6 +54,42 @@ function itemsOf(
     });
     return [];
   }
+}
+
+/** A value, and where it came from in words when somebody asks. */
+class FileItem implements SourceItem {
+  readonly key: string;
+  readonly value: object;
+  readonly #document: ParsedDocument;
+  readonly #entry: Entry;
+
+  constructor(
+    { key, value }: { readonly key: string; readonly value: object },
+    document: ParsedDocument,
+    entry: Entry,
+  ) {
+    this.key = key;
+    this.value = value;
+    this.#document = document;
+    this.#entry = entry;
+  }
+
+  get origin(): string {
+    const { file } = this.#document;
+    const line = this.#document.lineOf(this.#entry.place);
+    return line === undefined ? file : `${file}:${line}`;
+  }
+}
+
+function changesOf({ document, payload }: Entry, registry: ModelRegistry): readonly Change[] {
+  return isPlainChange(payload) ? [payload] : changesFromDocument(document, registry).changes;
+}
+
+/** Nothing but a key and a value: there is nothing to check about the change itself. */
+function isPlainChange(payload: unknown): payload is Change {
+  if (typeof payload !== "object" || payload === null || !("key" in payload) || !("value" in payload)) return false;
+  const { key, value } = payload;
+  return typeof key === "string" && typeof value === "object" && value !== null && Object.keys(payload).length === 2;
 }
 
 function decode(change: Change, registry: ModelRegistry): { readonly key: string; readonly value: object } {

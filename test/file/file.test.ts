@@ -161,6 +161,22 @@ const BROKEN: readonly (readonly [
     "- key: config/nonsense\n  value: {}\n",
     { line: 2, key: "config/nonsense", error: /config\/nonsense/ },
   ],
+  [
+    "JSON with a wrong value",
+    JSON.stringify(
+      { changes: [set("eth1"), { key: key("eth2"), value: { name: "eth2", mtu: 'big: \\"' } }] },
+      undefined,
+      1,
+    ),
+    { line: 14, key: key("eth2"), error: /eth2: .*mtu/ },
+  ],
+  [
+    "JSON with the same key twice",
+    JSON.stringify([set("eth1"), set("eth1")], undefined, 1),
+    { line: 11, key: key("eth1"), error: /eth1: the same key is in .*:4/ },
+  ],
+  ["JSON with the same name twice", '{\n"changes": [],\n"changes": []\n}', { line: 3, error: /unique/ }],
+  ["no JSON", '{\n"changes": [\n', { line: 3, error: /Flow sequence/ }],
 ];
 
 for (const [what, text, { line, key: of = "", error }] of BROKEN) {
