@@ -1,14 +1,8 @@
-import { Worker } from "node:worker_threads";
 import type { Benchmark, Outcome } from "./benchmark.js";
+import { LinkChanger } from "./link-changes.js";
 import { addPair, startRoom } from "./netlink-room.js";
 
 const warmUp = 200;
-
-export interface ChangerData {
-  readonly linkIndex: number;
-  /** Takes the time (process.hrtime, in nanoseconds) right before each change. */
-  readonly changedAt: BigInt64Array;
-}
 
 export const netlinkEvent: Benchmark = {
   name: "netlink-event",
@@ -22,25 +16,21 @@ export const netlinkEvent: Benchmark = {
     const room = await startRoom();
     const namespace = room.default;
     const { index: linkIndex } = await addPair(namespace, "events");
-    const changedAt = new BigInt64Array(new SharedArrayBuffer(8));
-    const workerData: ChangerData = { linkIndex, changedAt };
-    const changer = new Worker(new URL("./link-changer.js", import.meta.url), { workerData });
+    const changer = await LinkChanger.start();
     const latencies: number[] = [];
     await new Promise<void>((resolve, reject) => {
       let group = 0;
-      const change = () => changer.postMessage(++group);
-      changer.once("error", reject);
-      changer.once("message", change);
+      const change = () => changer.change({ index: linkIndex, group: ++group });
       const listening = namespace.subscribe(["link"], (event) => {
         const now = process.hrtime.bigint();
         if (event.type !== "link" || event.link.index !== linkIndex || event.link.group !== group) return;
-        latencies.push(Number(now - (changedAt[0] ?? now)) / 1000);
+        latencies.push(Number(now - changer.changedAt) / 1000);
         if (latencies.length === warmUp + repeats) resolve();
         else setImmediate(change);
       });
-      listening.then(() => changer.postMessage("start"), reject);
+      listening.then(change, reject);
     });
-    await changer.terminate();
+    await changer.end();
     await namespace.linkDel(linkIndex);
     await room.close();
     return {

@@ -1,6 +1,8 @@
-/** Lets one loop sleep until there is something to do. */
+/** Lets one loop sleep until there is something to do. Waking it up is on the way of every event, and costs next to nothing. */
 export class Wake {
   #wake: (() => void) | undefined;
+  /** Whose end wakes the loop up. One listener for all its waits. */
+  #signal: AbortSignal | undefined;
 
   up(): void {
     this.#wake?.();
@@ -9,16 +11,16 @@ export class Wake {
   /** Resolves when `ready` says so, asked now and after every `up()`, or when `signal` aborts. */
   async wait(signal: AbortSignal, ready: () => boolean): Promise<void> {
     if (ready() || signal.aborted) return;
+    if (this.#signal !== signal) {
+      this.#signal = signal;
+      signal.addEventListener("abort", () => this.up(), { once: true });
+    }
     await new Promise<void>((resolve) => {
-      const end = (): void => {
-        signal.removeEventListener("abort", end);
+      this.#wake = () => {
+        if (!ready() && !signal.aborted) return;
         this.#wake = undefined;
         resolve();
       };
-      this.#wake = () => {
-        if (ready()) end();
-      };
-      signal.addEventListener("abort", end);
     });
   }
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { LinkStatistics } from "#plugins/netlink/index.js";
 import type { InterfaceNotificationNotifType, InterfaceState } from "#proto/index.js";
-import { type Condition, statisticsOf } from "./state.js";
+import { type Condition, sameCondition, statisticsOf } from "./state.js";
 
 export interface ReporterOptions {
   /** Milliseconds between two notifications of changes: at least, and while changes keep coming faster. */
@@ -37,7 +37,7 @@ export class InterfaceReporter {
   /** The interface is now in this condition. */
   changed(condition: Condition, statistics: LinkStatistics | undefined): void {
     this.#statistics = statistics ?? this.#statistics;
-    if (isDeepStrictEqual(condition, this.#latest)) return;
+    if (sameCondition(condition, this.#latest)) return;
     if (this.#latest === undefined || statusChanged(this.#latest, condition)) this.#lastChange = nowSeconds();
     this.#latest = condition;
     if (this.#waiting !== undefined) this.#folded += 1;
@@ -96,7 +96,7 @@ export class InterfaceReporter {
     this.#waiting = undefined;
     const latest = this.#latest;
     const told = this.#told;
-    if (latest === undefined || isDeepStrictEqual(latest, told)) return;
+    if (latest === undefined || sameCondition(latest, told)) return;
     this.#told = latest;
     this.#quietUntil = performance.now() + this.#interval;
     if (told === undefined) this.#send(this.first, latest);

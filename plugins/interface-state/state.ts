@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { InterfaceMetadata } from "#plugins/linux/index.js";
 import type { Link, LinkStatistics } from "#plugins/netlink/index.js";
 import type { InterfaceState, InterfaceStateStatistics, InterfaceStateStatus } from "#proto/index.js";
@@ -38,6 +39,17 @@ export function conditionOf(
     ...(metadata.ours ? { managed: true } : {}),
     ...(link.kind === undefined ? {} : { kind: link.kind }),
   };
+}
+
+/** Every event of the kernel asks it, before anything is told: `isDeepStrictEqual` is for what is not plain. */
+export function sameCondition(a: Condition, b: Condition | undefined): boolean {
+  if (b === undefined) return false;
+  const [one, other] = [a, b] as Readonly<Record<string, unknown>>[];
+  const fields = Object.keys(a);
+  return (
+    fields.length === Object.keys(b).length &&
+    fields.every((field) => one?.[field] === other?.[field] || isDeepStrictEqual(one?.[field], other?.[field]))
+  );
 }
 
 /** Links without an operational state of their own (loopback, tunnels) say `unknown` while they work. */

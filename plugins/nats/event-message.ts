@@ -1,4 +1,4 @@
-import { headers } from "nats";
+import { MsgHdrsImpl } from "nats";
 import { CONTENT_TYPE } from "#core/model/types.js";
 import { cloudEventHeaders } from "#core/northbound/cloud-events.js";
 import { fitEvent } from "#core/northbound/fit.js";
@@ -13,8 +13,8 @@ export function subjectOf(label: string, event: AgentEvent): string {
 
 /** An event as a message of at most `limit` bytes: its JSON, and its envelope as CloudEvents headers (binary mode). */
 export function eventMessage(envelope: EventEnvelope, limit: number): Outgoing {
-  const head = headers();
-  for (const [name, value] of Object.entries(cloudEventHeaders(envelope))) head.set(name, value);
-  head.set(CONTENT_TYPE_HEADER, CONTENT_TYPE.json);
-  return { data: fitEvent(envelope.event, limit), headers: head };
+  // `set` looks every name up again and reads it letter by letter.
+  const head: Record<string, string[]> = { [CONTENT_TYPE_HEADER]: [CONTENT_TYPE.json] };
+  for (const [name, value] of Object.entries(cloudEventHeaders(envelope))) head[name] = [value];
+  return { data: fitEvent(envelope.event, limit), headers: MsgHdrsImpl.fromRecord(head) };
 }

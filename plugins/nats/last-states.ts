@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AgentInfo } from "#core/agent/types.js";
 import type { Logger } from "#core/logging/types.js";
 import { Backoff } from "#core/northbound/backoff.js";
@@ -94,6 +95,8 @@ export class LastStates {
   async #write(bucket: Bucket, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#wake.wait(signal, () => this.#unwritten.size > 0);
+      // Those who listen now come first: their message leaves at the end of this turn of the event loop.
+      await nextTurn();
       const some = [...this.#unwritten].slice(0, CONCURRENT_WRITES);
       await Promise.all(some.map(([name, envelope]) => this.#writeOne(bucket, name, envelope)));
       if (this.#unwritten.size === 0) this.#idle?.();

@@ -69,6 +69,8 @@ export class DriftPlugin implements Plugin {
   readonly #routes: WantedRoutes;
   readonly #groups = new Set<OptionalGroup>();
   readonly #suspected = new Set<string>();
+  /** Events of this turn of the event loop. */
+  readonly #heard: { readonly event: NetlinkEvent; readonly suspects: Suspects }[] = [];
   readonly #undo: (() => void)[] = [];
   #gathering: NodeJS.Timeout | undefined;
   #checking = false;
@@ -187,13 +189,19 @@ export class DriftPlugin implements Plugin {
 
   #hear(event: NetlinkEvent, { uses }: FollowedNamespace, suspects: Suspects): void {
     if (event.type !== "lost") {
-      this.#suspect(suspects.named(event));
+      // Whoever tells the world of the event comes first: what is suspected is looked at later anyway.
+      if (this.#heard.length === 0) setImmediate(() => this.#sift());
+      this.#heard.push({ event, suspects });
       return;
     }
     this.log.warn("the kernel dropped events; everything they may have been about is read again");
     const { scheduler } = this;
     this.#suspect([...uses, ...this.#routes.all()]);
     for (const prefix of [ARP_PREFIX, RULE_PREFIX]) this.#suspect(scheduler.statuses(prefix).map(({ key }) => key));
+  }
+
+  #sift(): void {
+    this.#suspect(this.#heard.splice(0).flatMap(({ event, suspects }) => suspects.named(event)));
   }
 
   #suspect(keys: Iterable<string>): void {
