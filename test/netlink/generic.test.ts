@@ -1,7 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import test from "ava";
 import { Reader, Writer } from "#plugins/netlink/codec/buffer.js";
 import { decodeWireguard, encodeWireguard, joinWireguard } from "#plugins/netlink/codec/wireguard.js";
 import type { WireguardDevice } from "#plugins/netlink/index.js";
+import { projectRoot } from "#test/support/project.js";
 import { addPair, openNamespace, openRoom } from "./support.js";
 
 /** Generic netlink: offloads over the family `ethtool`, and the messages of `wireguard`, which few kernels have. */
@@ -52,56 +55,38 @@ const FIRST = "TGFHcm9zc2VCaWNoZV9DJ2VzdExhUGx1c0JlbGxlPDM=";
 const SECOND = "RCdBcHJlc0JpY2hlLFZpdmVMZXNQcm9iaW90aXF1ZXM=";
 const SHARED = "Pz8/V2FudFRvVHJ5TXlBZXJvR3Jvc3NlQmljaGU/Pz8=";
 
-/** WG_CMD_SET_DEVICE messages without their netlink header, as pyroute2 0.7.2 writes them (netlink/generic/wireguard.py). */
-const messages: readonly (readonly [what: string, device: WireguardDevice, hex: string])[] = [
-  [
-    "keys, port and mark of a device",
-    { linkIndex: 7, privateKey: PRIVATE, listenPort: 51820, fwMark: 0x1337 },
-    "010100000800010007000000240003004427617072657342696368652c4a655365726169734c61506c7573426f6e6e65" +
-      "060006006cca00000800070037130000",
-  ],
-  [
-    "a peer with an IPv4 endpoint",
-    {
-      linkIndex: 7,
-      peers: [
-        {
-          publicKey: FIRST,
-          endpoint: { address: "192.0.2.1", port: 51820 },
-          persistentKeepalive: 25,
-          allowedIps: ["10.0.0.0/24", "198.51.100.7/32"],
-        },
-      ],
-    },
-    "0101000008000100070000008c00088088000180240001004c6147726f73736542696368655f43276573744c61506c757342656c6c653c33" +
-      "140004000200ca6cc00002010000000000000000060005001900000008000300020000003c0009801c00018006000100020000000800" +
-      "02000a00000005000300180000001c000280060001000200000008000200c63364070500030020000000",
-  ],
-  [
-    "a peer with an IPv6 endpoint and a shared secret",
-    {
-      linkIndex: 7,
-      peers: [
-        {
-          publicKey: SECOND,
-          presharedKey: SHARED,
-          endpoint: { address: "2001:db8::1", port: 51821 },
-          allowedIps: ["2001:db8:1::/48"],
-        },
-      ],
-    },
-    "010100000800010007000000a4000880a0000180240001004427417072657342696368652c566976654c657350726f62696f746971756573" +
-      "200004000a00ca6d0000000020010db800000000000000000000000100000000240002003f3f3f57616e74546f5472794d794165726f" +
-      "47726f73736542696368653f3f3f08000300020000002c00098028000180060001000a0000001400020020010db80001000000000000" +
-      "000000000500030030000000",
-  ],
-  [
-    "the removal of a peer",
-    { linkIndex: 7, peers: [{ publicKey: SECOND, remove: true }] },
-    "0101000008000100070000003400088030000180240001004427417072657342696368652c566976654c657350726f62696f746971756573" +
-      "0800030001000000",
-  ],
-];
+/** What wireguard-messages.py has pyroute2 say. */
+const devices: Readonly<Record<string, WireguardDevice>> = {
+  "keys, port and mark of a device": { linkIndex: 7, privateKey: PRIVATE, listenPort: 51820, fwMark: 0x1337 },
+  "a peer with an IPv4 endpoint": {
+    linkIndex: 7,
+    peers: [
+      {
+        publicKey: FIRST,
+        endpoint: { address: "192.0.2.1", port: 51820 },
+        persistentKeepalive: 25,
+        allowedIps: ["10.0.0.0/24", "198.51.100.7/32"],
+      },
+    ],
+  },
+  "a peer with an IPv6 endpoint and a shared secret": {
+    linkIndex: 7,
+    peers: [
+      {
+        publicKey: SECOND,
+        presharedKey: SHARED,
+        endpoint: { address: "2001:db8::1", port: 51821 },
+        allowedIps: ["2001:db8:1::/48"],
+      },
+    ],
+  },
+  "the removal of a peer": { linkIndex: 7, peers: [{ publicKey: SECOND, remove: true }] },
+};
+
+/** Messages in hexadecimal digits, without their netlink header. */
+const { messages }: { readonly messages: Readonly<Record<string, string>> } = JSON.parse(
+  readFileSync(join(projectRoot, "test/netlink/wireguard-messages.json"), "utf8"),
+);
 
 /** Every attribute as `type=payload`, nested ones in braces and sorted: their order and the flags of their type say nothing. */
 function attributesOf(bytes: Uint8Array, isNested: (type: string) => boolean, path = ""): string {
@@ -123,9 +108,9 @@ function attributesOf(bytes: Uint8Array, isNested: (type: string) => boolean, pa
 
 const NESTED = new Set(["8", "8.n", "8.n.9", "8.n.9.n"]);
 
-for (const [what, device, hex] of messages) {
-  test(`wireguard: ${what} is said as another implementation says it`, (t) => {
-    const theirs = Buffer.from(hex, "hex");
+for (const [what, device] of Object.entries(devices)) {
+  test(`wireguard: ${what} is said as pyroute2 says it`, (t) => {
+    const theirs = Buffer.from(messages[what] ?? "", "hex");
     const writer = new Writer();
     encodeWireguard(writer, device);
     const ours = writer.take();
