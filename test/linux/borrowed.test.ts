@@ -46,6 +46,25 @@ test.serial("an existing interface is configured, and stays when its value goes"
   t.deepEqual(left && addressesOf(left), ["10.61.0.9/24"]);
 });
 
+test.serial("an existing interface without addresses is set as asked for, and addresses of others stay", async (t) => {
+  await run(["ip", "link", "add", "bare", "type", "bridge"]);
+  await run(["ip", "address", "add", "10.68.0.9/24", "dev", "bare"]);
+  const value = {
+    name: "bare",
+    type: "EXISTING",
+    enabled: true,
+    mtu: 1400,
+    phys_address: "02:00:00:00:68:01",
+  } as const;
+  await agent.commit(wantInterface(value));
+  await configuredAs("bare");
+  const seen = await link("bare");
+  t.like(seen, { mtu: 1400, address: "02:00:00:00:68:01" });
+  t.true(seen?.flags.includes("UP"));
+  t.deepEqual(seen && addressesOf(seen), ["10.68.0.9/24"]);
+  t.deepEqual(operations(await agent.resync(wantInterface(value))), []);
+});
+
 test.serial("an interface that does not exist is waited for, and again when it has gone", async (t) => {
   const value = { name: "uplink", type: "EXISTING", host_if_name: "theirs2", enabled: true } as const;
   const wanted = wantInterface({ ...value, ip_addresses: ["10.63.0.1/24"] });
