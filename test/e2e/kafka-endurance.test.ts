@@ -108,6 +108,27 @@ withOwnKafka("an agent that is killed again and again has applied all that it an
   await startsWithoutBroker(t, agent, stream, server, /Kafka at .* cannot be reached/);
 });
 
+withOwnKafka("an agent that hung until its group threw it out joins again and misses nothing", async (t) => {
+  t.timeout(60_000);
+  const admin = bus.kafka.admin();
+  await admin.connect();
+  t.teardown(() => admin.disconnect());
+  const members = async (): Promise<number> => {
+    const { groups } = await admin.describeGroups([COMMANDS]);
+    return groups[0]?.members.length ?? 0;
+  };
+  await eventually(async () => (await members()) === 1);
+  process.kill(agent.pid, "SIGSTOP");
+  await eventually(async () => (await members()) === 0, { what: "the group to throw the agent out" });
+  const [first, second] = [randomUUID(), randomUUID()];
+  await bus.command(LABEL, { id: first, changes: change("hung", 1_404) });
+  process.kill(agent.pid, "SIGCONT");
+  t.is((await answers.to(first, 30_000)).outcome, "APPLIED");
+  await healthy(agent);
+  t.is((await commit({ id: second, changes: change("hung", 1_405) })).outcome, "APPLIED");
+  t.is(await mtuOf("hung"), 1_405);
+});
+
 withOwnKafka(
   "what can never be applied is a dead letter, one message after the other, and the good ones between them are applied",
   async (t) => {

@@ -150,20 +150,6 @@ test("the same id while the first is still running joins it", async (t) => {
   t.deepEqual(below.operations, ["create eth1"]);
 });
 
-test("transactions are applied in the order they were handed in", async (t) => {
-  const { commit, below } = await startAgent(t);
-  const mtus = Array.from({ length: 50 }, (_, index) => 1000 + index);
-  await Promise.all(mtus.map((mtu) => commit({ changes: [set("eth1", { mtu })] })));
-  t.deepEqual([...below.values.values()], [{ name: "eth1", type: "DUMMY", mtu: 1049 }]);
-});
-
-test("a small transaction does not overtake a large one", async (t) => {
-  const { commit, below } = await startAgent(t);
-  const large = Array.from({ length: 5000 }, (_, index) => set(`eth${index}`, { mtu: 1400 }));
-  await Promise.all([commit({ changes: large }), commit({ changes: [set("eth1", { mtu: 1500 })] })]);
-  t.like(below.values.get(key("eth1")), { mtu: 1500 });
-});
-
 test("the answers outlive the agent", async (t) => {
   const store = temporaryDirectory(t);
   const below = new Below();

@@ -77,6 +77,11 @@ export class Orchestrator {
     await bucket.put(`${this.label}.${escaped(key)}`, JSON.stringify(value));
   }
 
+  async withdraw(key: string): Promise<void> {
+    const bucket = await this.connection.jetstream().views.kv("tenuto-config");
+    await bucket.delete(`${this.label}.${escaped(key)}`);
+  }
+
   async close(): Promise<void> {
     await this.connection.close();
   }
