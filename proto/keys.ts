@@ -13,12 +13,15 @@ export const REGISTRATION_PREFIX = "config/linux/ifmgr/v1/interface/";
 
 /** Obtained: interfaces that others made, by host name. */
 export const HOST_NAME_PREFIX = "linux/interface/host-name/";
-/** Obtained: the same, but there as long as the interface exists, whether or not it is up. */
+/** Obtained: the same in a named network namespace that is watched, by `<namespace>/host-name/<host name>`. */
+export const NAMESPACE_HOST_NAME_PREFIX = "linux/interface/namespace/";
+/** Obtained: the same as by host name, but there as long as the interface exists, whether or not it is up. */
 export const HOST_PRESENT_PREFIX = "linux/interface/present/";
 /** Derived from interfaces and routes. */
 export const INTERFACE_STATE_PREFIX = "linux/interface/state/";
 export const LINK_LOCAL_ROUTE_PREFIX = "linux/link-local-route/";
 const DERIVED_INTERFACE_PREFIX = "linux/interface/";
+const NOT_DERIVED = [HOST_NAME_PREFIX, HOST_PRESENT_PREFIX, NAMESPACE_HOST_NAME_PREFIX, INTERFACE_STATE_PREFIX];
 
 function rest(key: string, prefix: string): string | undefined {
   return key.length > prefix.length && key.startsWith(prefix) ? key.slice(prefix.length) : undefined;
@@ -108,6 +111,12 @@ export function hostNameKey(hostName: string): string {
   return HOST_NAME_PREFIX + hostName;
 }
 
+/** In a named network namespace. `address` with its prefix length; left out: the interface itself. */
+export function namespaceHostNameKey(namespace: string, hostName: string, address?: string): string {
+  const key = `${NAMESPACE_HOST_NAME_PREFIX}${namespace}/host-name/${hostName}`;
+  return address === undefined ? key : `${key}/address/${address}`;
+}
+
 export function hostPresentKey(hostName: string): string {
   return HOST_PRESENT_PREFIX + hostName;
 }
@@ -160,9 +169,7 @@ export function parseInterfaceVrfKey(key: string): { name: string; vrf: string }
 }
 
 function derivedFromInterface(key: string): string | undefined {
-  if (key.startsWith(HOST_NAME_PREFIX) || key.startsWith(HOST_PRESENT_PREFIX) || key.startsWith(INTERFACE_STATE_PREFIX))
-    return undefined;
-  return rest(key, DERIVED_INTERFACE_PREFIX);
+  return NOT_DERIVED.some((prefix) => key.startsWith(prefix)) ? undefined : rest(key, DERIVED_INTERFACE_PREFIX);
 }
 
 /** Of all link-local routes that leave by an interface. */

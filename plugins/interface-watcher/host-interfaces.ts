@@ -1,11 +1,10 @@
 import { token } from "#core/plugin/index.js";
-import type { Link } from "#plugins/netlink/index.js";
 import { SettledLinks } from "./settled-links.js";
 
 /**
  * Which interfaces the agent's own namespace has, up or down, by host name. Unlike the obtained values of the scheduler, which
  * are there while an interface can be used, these are there while it exists: a card that was just plugged in is down, and
- * one whose cable was pulled has not gone. An interface counts once it has been there for the settle delay.
+ * one whose cable was pulled has not gone. It has its alternative names too. An interface counts once it has been there for the settle delay.
  */
 export interface HostInterfaces {
   has(hostName: string): boolean;
@@ -18,7 +17,8 @@ export const HostInterfaces = token<HostInterfaces>("HostInterfaces");
 
 /** {@link HostInterfaces} as told by the kernel. */
 export class PresentInterfaces implements HostInterfaces {
-  readonly #links: SettledLinks;
+  /** To be told of the namespace's links. */
+  readonly links: SettledLinks;
   readonly #listeners = new Set<(hostName: string, present: boolean) => void>();
 
   /** @param settleDelay in milliseconds. */
@@ -29,7 +29,7 @@ export class PresentInterfaces implements HostInterfaces {
       },
       address: (): void => undefined,
     };
-    this.#links = new SettledLinks(settleDelay, listener, () => true);
+    this.links = new SettledLinks(settleDelay, listener, () => true);
   }
 
   has(hostName: string): boolean {
@@ -37,7 +37,7 @@ export class PresentInterfaces implements HostInterfaces {
   }
 
   names(): readonly string[] {
-    return [...this.#links.announced()].map(({ hostName }) => hostName);
+    return [...this.links.announced()].map(({ hostName }) => hostName);
   }
 
   watch(listener: (hostName: string, present: boolean) => void): () => void {
@@ -45,16 +45,7 @@ export class PresentInterfaces implements HostInterfaces {
     return () => this.#listeners.delete(listener);
   }
 
-  seen(link: Link, settled = false): void {
-    this.#links.seen(link, settled);
-  }
-
-  gone(index: number): void {
-    this.#links.gone(index);
-  }
-
   close(): void {
     this.#listeners.clear();
-    this.#links.close();
   }
 }

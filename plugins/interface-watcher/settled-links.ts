@@ -7,18 +7,20 @@ export interface LinkListener {
 }
 
 interface Watched {
-  hostName: string;
+  /** Its name and its alternative names. */
+  names: readonly string[];
   usable: boolean;
-  announced: boolean;
+  /** Names under which it is announced. */
+  readonly announced: Set<string>;
   settling: NodeJS.Timeout | undefined;
   readonly addresses: Set<string>;
 }
 
 /**
- * The links of one namespace as they are announced to others. Unless it is said otherwise, a link counts while its
- * operational state is neither `down` nor `notpresent`. It is announced once it has counted for the settle delay, because programs make a link in several steps;
- * that it is gone, or down, is told at once. Links are told apart by index, so that a renamed link is one that went and
- * another that came, and a new link never passes for the old one of the same name.
+ * The links of one namespace as they are announced to others, each under its name and its alternative names. Unless it is said otherwise,
+ * a link counts while its operational state is neither `down` nor `notpresent`. It is announced once it has counted for the settle delay,
+ * because programs make a link in several steps; that it is gone, or down, is told at once. Links are told apart by index, so
+ * that a renamed link is one that went and another that came, and a new link never passes for the old one of the same name.
  */
 export class SettledLinks {
   readonly #links = new Map<number, Watched>();
@@ -30,9 +32,11 @@ export class SettledLinks {
     private readonly counts: (link: Link) => boolean = isOperational,
   ) {}
 
-  /** The announced links with their addresses. */
+  /** What is announced, with its addresses. */
   *announced(): IterableIterator<{ readonly hostName: string; readonly addresses: ReadonlySet<string> }> {
-    for (const { hostName, announced, addresses } of this.#links.values()) if (announced) yield { hostName, addresses };
+    for (const { announced, addresses } of this.#links.values()) {
+      for (const hostName of announced) yield { hostName, addresses };
+    }
   }
 
   get indexes(): readonly number[] {
@@ -45,70 +49,89 @@ export class SettledLinks {
 
   /** A link is there as described. With `settled` it is not waited for. */
   seen(link: Link, settled = false): void {
-    const { index, name } = link;
-    const watched = this.#links.get(index) ?? {
-      hostName: name,
-      usable: false,
-      announced: false,
-      settling: undefined,
-      addresses: new Set(),
-    };
-    this.#links.set(index, watched);
-    if (watched.hostName !== name) {
-      this.#withdraw(watched);
-      watched.hostName = name;
-    }
+    const watched = this.#watchedOf(link.index);
+    const names = [link.name, ...link.altNames];
+    const wasRenamed = watched.names.length > 0 && watched.names[0] !== link.name;
+    this.#withdraw(watched, wasRenamed ? [...watched.announced] : without(watched.announced, names));
+    if (wasRenamed) this.#stopSettling(watched);
+    watched.names = names;
     watched.usable = this.counts(link);
-    if (!watched.usable) this.#withdraw(watched);
-    else if (settled) this.#announce(watched);
-    else if (!watched.announced) watched.settling ??= setTimeout(() => this.#announce(watched), this.settleDelay);
+    if (!watched.usable) {
+      this.#stopSettling(watched);
+      this.#withdraw(watched, [...watched.announced]);
+    } else if (settled) this.#announce(watched);
+    else if (names.some((name) => !watched.announced.has(name))) {
+      watched.settling ??= setTimeout(() => this.#announce(watched), this.settleDelay);
+    }
   }
 
   gone(index: number): void {
     const watched = this.#links.get(index);
     if (watched === undefined) return;
     this.#links.delete(index);
-    this.#withdraw(watched);
+    this.#stopSettling(watched);
+    this.#withdraw(watched, [...watched.announced]);
   }
 
   addressSeen(index: number, address: string): void {
     const watched = this.#links.get(index);
     if (watched === undefined || watched.addresses.has(address)) return;
     watched.addresses.add(address);
-    if (watched.announced) this.listener.address(watched.hostName, address, true);
+    for (const name of watched.announced) this.listener.address(name, address, true);
   }
 
   addressGone(index: number, address: string): void {
     const watched = this.#links.get(index);
     if (!watched?.addresses.delete(address)) return;
-    if (watched.announced) this.listener.address(watched.hostName, address, false);
+    for (const name of watched.announced) this.listener.address(name, address, false);
   }
 
   close(): void {
-    for (const { settling } of this.#links.values()) clearTimeout(settling);
+    for (const watched of this.#links.values()) this.#stopSettling(watched);
     this.#links.clear();
+  }
+
+  #watchedOf(index: number): Watched {
+    const known = this.#links.get(index);
+    if (known !== undefined) return known;
+    const watched = {
+      names: [],
+      usable: false,
+      announced: new Set<string>(),
+      settling: undefined,
+      addresses: new Set<string>(),
+    };
+    this.#links.set(index, watched);
+    return watched;
   }
 
   #announce(watched: Watched): void {
     this.#stopSettling(watched);
-    if (!watched.usable || watched.announced) return;
-    watched.announced = true;
-    this.listener.link(watched.hostName, true);
-    for (const address of watched.addresses) this.listener.address(watched.hostName, address, true);
+    if (!watched.usable) return;
+    for (const name of watched.names) {
+      if (watched.announced.has(name)) continue;
+      watched.announced.add(name);
+      this.listener.link(name, true);
+      for (const address of watched.addresses) this.listener.address(name, address, true);
+    }
   }
 
-  #withdraw(watched: Watched): void {
-    this.#stopSettling(watched);
-    if (!watched.announced) return;
-    watched.announced = false;
-    for (const address of watched.addresses) this.listener.address(watched.hostName, address, false);
-    this.listener.link(watched.hostName, false);
+  #withdraw({ announced, addresses }: Watched, names: readonly string[]): void {
+    for (const name of names) {
+      announced.delete(name);
+      for (const address of addresses) this.listener.address(name, address, false);
+      this.listener.link(name, false);
+    }
   }
 
   #stopSettling(watched: Watched): void {
     clearTimeout(watched.settling);
     watched.settling = undefined;
   }
+}
+
+function without(names: Iterable<string>, kept: readonly string[]): readonly string[] {
+  return [...names].filter((name) => !kept.includes(name));
 }
 
 function isOperational({ operState }: Link): boolean {
