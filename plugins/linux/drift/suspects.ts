@@ -12,7 +12,7 @@ import {
   interfaceKey,
   ruleKey,
 } from "#proto/index.js";
-import type { InterfaceIndex } from "../interfaces/index.js";
+import { type InterfaceIndex, isNamed } from "../interfaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { WantedRoutes } from "./wanted-routes.js";
 
@@ -68,7 +68,7 @@ export class Suspects {
     const key = interfaceKey(metadata.name);
     const wanted: Interface | undefined = this.parts.scheduler.wanted(key);
     if (wanted === undefined) return [];
-    const contradicts = link.up !== Boolean(wanted.enabled) || link.name !== metadata.hostName;
+    const contradicts = link.up !== Boolean(wanted.enabled) || !isNamed(link, metadata.hostName);
     return deleted || contradicts || !isDeepStrictEqual(before, settings) ? [key] : [];
   }
 

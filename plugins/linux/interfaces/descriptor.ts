@@ -12,7 +12,7 @@ import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js";
 import { type NamespaceLease, type Namespaces, namespaceText } from "../namespaces/index.js";
 import { derivedValues, sameLink } from "./canonical.js";
-import { hostNameOf } from "./host-name.js";
+import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
 import type { LinkContext, LinkPlace, LinkType } from "./link-type.js";
@@ -116,7 +116,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       }
       const link = await existingLink(lease.handle, metadata);
       await settle(lease.handle, link, newValue, hostNameOf(newValue, type));
-      const renamed = link.name !== hostNameOf(newValue, type);
+      const renamed = !isNamed(link, hostNameOf(newValue, type));
       if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up))) {
         const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
         await restoreIpv6(lease.handle, link.index, before, after);

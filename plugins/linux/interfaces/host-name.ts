@@ -1,4 +1,5 @@
 import type { InvalidField } from "#core/scheduler/types.js";
+import type { Link } from "#plugins/netlink/index.js";
 import type { Interface } from "#proto/index.js";
 import type { LinkType } from "./link-type.js";
 
@@ -8,6 +9,11 @@ const MAX_BYTES = 15;
 /** The name that the value's link has in the host. */
 export function hostNameOf(value: Interface, type: LinkType | undefined): string {
   return value.host_if_name || type?.defaultHostName?.(value) || value.name || "";
+}
+
+/** The kernel finds a link under its alternative names as well, and gives them to no other. */
+export function isNamed({ name, altNames }: Pick<Link, "name" | "altNames">, hostName: string): boolean {
+  return name === hostName || altNames.includes(hostName);
 }
 
 /**

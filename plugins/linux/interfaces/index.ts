@@ -1,4 +1,5 @@
 export { INTERFACE_PORT_PREFIX } from "./derived-keys.js";
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
+export { isNamed } from "./host-name.js";
 export { InterfaceIndex, type InterfaceMetadata } from "./interface-index.js";
 export { InterfacesPlugin } from "./plugin.js";

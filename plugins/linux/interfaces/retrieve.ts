@@ -3,7 +3,7 @@ import type { Address, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalInterfaceAddress, type Interface, interfaceKey, type NetNamespace } from "#proto/index.js";
 import { type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
-import { hostNameOf } from "./host-name.js";
+import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
 import type { FoundLink, FoundLinks, LinkType } from "./link-type.js";
@@ -167,7 +167,7 @@ class Survey implements FoundLinks {
       if (type === undefined || type.kinds !== undefined) return [];
       const contents = byReference.get(namespaceText(expected.namespace));
       const hostName = hostNameOf(expected, type);
-      const link = contents?.links.find((each) => each.name === hostName);
+      const link = contents?.links.find((each) => isNamed(each, hostName));
       if (contents === undefined || link === undefined) return [];
       return [{ name: expected.name ?? "", contents, link, type, expected }];
     });
@@ -199,11 +199,13 @@ class Survey implements FoundLinks {
     const { name, contents, link, type, expected } = match;
     const namespace = referenceFor(contents, expected);
     const addresses = this.#addressesOf(match);
+    const wantedName = expected === undefined ? link.name : hostNameOf(expected, type);
+    const hostName = isNamed(link, wantedName) ? wantedName : link.name;
     const value: Interface = {
       name,
       ...(type === undefined ? {} : { type: type.type }),
       ...(namespace === undefined ? {} : { namespace }),
-      ...(link.name === name ? {} : { host_if_name: link.name }),
+      ...(hostName === name ? {} : { host_if_name: hostName }),
       ...(link.up ? { enabled: true } : {}),
       ...addresses,
       ...hardwareAddressOf(link),
@@ -215,7 +217,7 @@ class Survey implements FoundLinks {
     const metadata: InterfaceMetadata = {
       name,
       type: type?.type ?? "UNDEFINED",
-      hostName: link.name,
+      hostName,
       ours: type?.kinds !== undefined,
       index: link.index,
       ...(namespace === undefined ? {} : { namespace }),

@@ -2,6 +2,7 @@ import { release } from "node:os";
 import { errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
 import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Interface } from "#proto/index.js";
+import { isNamed } from "./host-name.js";
 
 const [MAJOR = 0, MINOR = 0] = release().split(".").map(Number);
 
@@ -40,7 +41,7 @@ export function differences(
   const wanted = chosenSettings(value);
   const up = value.enabled ?? false;
   return [
-    ...(link.name === hostName ? [] : [{ name: hostName }]),
+    ...(isNamed(link, hostName) ? [] : [{ name: hostName }]),
     ...(wanted.mtu === undefined || wanted.mtu === link.mtu ? [] : [{ mtu: wanted.mtu }]),
     ...(wanted.address === undefined || wanted.address === link.address ? [] : [{ address: wanted.address }]),
     ...(link.up === up ? [] : [{ up }]),
