@@ -46,11 +46,12 @@ export class NamedNamespaces {
 
   /** What is announced, once it is known. */
   async announced(): Promise<readonly { readonly namespace: string; readonly links: SettledLinks }[]> {
-    const open = await Promise.all(
-      [...this.#open].map(async ([namespace, opening]) => ({ namespace, is: await opening })),
-    );
-    await Promise.all(open.map(({ is }) => is?.watched.inSync));
-    return open.flatMap(({ namespace, is }) => (is === undefined ? [] : { namespace, links: is.links }));
+    const known = [...this.#open].map(async ([namespace, opening]) => {
+      const open = await opening;
+      await open?.watched.inSync;
+      return open === undefined ? [] : { namespace, links: open.links };
+    });
+    return (await Promise.all(known)).flat();
   }
 
   async close(): Promise<void> {
