@@ -35,7 +35,7 @@ let bus: KafkaBus;
 let answers: KafkaAnswers;
 
 test.before(async (t) => {
-  t.timeout(60_000);
+  t.timeout(patience);
   if (kafkaProgram() === undefined) return;
   // A consumer that died must not be waited for as long as a real broker insists on.
   server = await startKafka({ properties: { "group.min.session.timeout.ms": "500" } });

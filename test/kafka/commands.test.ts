@@ -193,6 +193,33 @@ withKafka("commands that came while no agent was there are applied by the next o
   t.deepEqual(next.operations, ["create b"]);
 });
 
+withKafka("a flood of commands waits at the broker: the agent begins no more than it may have in work", async (t) => {
+  const { agent, bus } = await joined(t, { kafka: { max_pending_commands: 16 } });
+  const registry = agent.agent.get(ModelRegistry);
+  const decode = registry.decodeMessage.bind(registry);
+  let begun = 0;
+  registry.decodeMessage = (...parameters) => {
+    if (parameters[0] === "tenuto.v1.Transaction") begun += 1;
+    return decode(...parameters) as never;
+  };
+  const release = agent.hold();
+  const run = newId();
+  const flood = Array.from({ length: 500 }, (_, index) => {
+    const transaction = { id: `${run}-${index}`, description: "x".repeat(10_000), changes: [dummy(`if${index}`)] };
+    return { key: null, value: JSON.stringify(transaction) };
+  });
+  for (let sent = 0; sent < flood.length; sent += 90) await bus.send(commandsOf(agent), flood.slice(sent, sent + 90));
+  await eventually(() => begun === 16);
+  agent.tell("eth0", "UP");
+  const states = await bus.view("tenuto.state.interface");
+  await eventually(() => states.messages.some(({ key }) => key?.toString() === `${agent.label}/eth0`));
+  t.is(begun, 16);
+  release();
+  t.is((await bus.result(`${run}-499`)).result.outcome, "APPLIED");
+  t.is(agent.wanted().length, 500);
+  t.is(agent.health().state, "ok");
+});
+
 withKafka("a second agent with the same label is told from one that works", async (t) => {
   const { agent } = await joined(t);
   const second = await busAgent(t, { label: agent.label, kafka: { brokers: await kafka.brokers() } });

@@ -21,6 +21,8 @@ export const REFUSED_MTU = 666;
 
 /** What the southbounds of these tests have made, for each agent's label: `create a`, `delete a`. */
 const made = new Map<string, string[]>();
+/** What the creations of an agent's southbound wait for. */
+const held = new Map<string, Promise<void>>();
 
 /** A southbound in memory, since these tests are about the bus: it takes every interface but one with {@link REFUSED_MTU}. */
 function memorySouthbound(label: string): PluginClass {
@@ -42,8 +44,9 @@ function memorySouthbound(label: string): PluginClass {
       this.scheduler.registerDescriptor<Interface, undefined>({
         name: "memory-interface",
         prefix: INTERFACE_PREFIX,
-        create: (key, value) => {
+        create: async (key, value) => {
           note("create", key);
+          await held.get(label);
           if (value.mtu === REFUSED_MTU) throw new SouthboundError("EINVAL", "EINVAL: mtu greater than device maximum");
         },
         update: (key) => {
@@ -66,6 +69,8 @@ export interface BusAgent {
   health(): { readonly state: string; readonly reason: string };
   /** Names of the interfaces that are wanted, sorted. */
   wanted(): readonly string[];
+  /** Lets the southbound hang until the function that it returns is called. */
+  hold(): () => void;
   /** Makes the agent tell of an interface. */
   tell(name: string, oper: "UP" | "DOWN" | "DELETED"): void;
   close(): Promise<void>;
@@ -116,6 +121,16 @@ export async function busAgent(t: ExecutionContext, options: BusAgentOptions): P
         .get()
         .map(({ key }) => key.split("/").at(-1)!)
         .toSorted(),
+    hold() {
+      let release = (): void => undefined;
+      held.set(
+        label,
+        new Promise((resolve) => {
+          release = resolve;
+        }),
+      );
+      return release;
+    },
     tell(name, oper) {
       const state = { name, internal_name: name, admin_status: "UP", oper_status: oper };
       const data = { type: "UPDOWN", state };
