@@ -10,9 +10,19 @@ const PREFIX_LENGTH = /^(?:0|[1-9]\d{0,2})$/;
 /** `FD00:0::1` as `fd00::1`. Neither prefix length nor zone. */
 export function canonicalAddress(text: string): string | undefined {
   if (ipv4Number(text) !== undefined) return text;
-  if (!text.includes(":") || text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
-  return ipaddr.IPv6.parse(text).toRFC5952String();
+  if (!text.includes(":") || text.includes("%")) return undefined;
+  const known = knownIpv6.get(text);
+  if (known !== undefined) return known;
+  if (!ipaddr.IPv6.isValid(text)) return undefined;
+  const canonical = ipaddr.IPv6.parse(text).toRFC5952String();
+  if (knownIpv6.size >= KNOWN_IPV6) knownIpv6.clear();
+  knownIpv6.set(text, canonical);
+  return canonical;
 }
+
+/** The same addresses come again and again: in a value, its derived values, and each event of the kernel to each listener. */
+const knownIpv6 = new Map<string, string>();
+const KNOWN_IPV6 = 4096;
 
 /** Address and prefix length of an interface: `FD00::1/64` as `fd00::1/64`. Host bits stay. */
 export function canonicalInterfaceAddress(text: string): string | undefined {

@@ -7,6 +7,10 @@ import { Gathering } from "./gathering.js";
 
 /** Links whose carrier came together are asked for their speed together: ms after the first. */
 const SPEED_DELAY = 50;
+/** So many interfaces that come together are read one by one. */
+const FEW = 8;
+/** The others are read together, ms after the first. */
+const ARRIVAL_DELAY = 100;
 /** How long a link that nobody configured must have been there, ms: most are about to be configured, or renamed. */
 const STRANGER_DELAY = 500;
 
@@ -32,6 +36,13 @@ export class NamespaceFollower {
   readonly #names = new Map<number, string>();
   readonly #speeds = new Gathering(SPEED_DELAY, (indexes) => this.#unattended(this.#readSpeeds(indexes)));
   readonly #strangers: Gathering | undefined;
+  readonly #arrivals = new Gathering(ARRIVAL_DELAY, () => {
+    const areMany = this.#newcomers > FEW;
+    this.#newcomers = 0;
+    if (areMany) this.#unattended(this.read());
+  });
+  /** Interfaces that came since arrivals were last read. */
+  #newcomers = 0;
   #unsubscribe: (() => void) | undefined;
   #behind = false;
   #catchingUp = false;
@@ -59,7 +70,10 @@ export class NamespaceFollower {
       if (known !== undefined) this.#lose(metadata.index, known);
       this.#followed.set(metadata.index, new FollowedInterface(subject));
     }
-    if (this.#unsubscribe !== undefined) this.#unattended(this.#readOne(metadata.index));
+    if (this.#unsubscribe === undefined) return;
+    // A few are read one by one and told at once; many that come together are read together, once they have settled.
+    if (++this.#newcomers <= FEW) this.#unattended(this.#readOne(metadata.index));
+    this.#arrivals.add(metadata.index);
   }
 
   /** The link is nobody's any more, or its subject is another link. */
@@ -104,6 +118,7 @@ export class NamespaceFollower {
   close(): void {
     this.#closed = true;
     this.#speeds.close();
+    this.#arrivals.close();
     this.#strangers?.close();
     this.#unsubscribe?.();
     this.#options.lease.release();

@@ -42,12 +42,14 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     const metadata = this.interfaces.get(name);
     const handle = this.interfaces.namespaceOf(name);
     if (metadata === undefined || handle === undefined) return;
+    const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(name));
+    // The link is about to go, and the kernel takes its addresses with it: 2,000 requests less for 500 pairs.
+    if (wanted === undefined && metadata.ours) return;
     try {
       await handle.addrDel({ linkIndex: metadata.index, address });
     } catch (error) {
       if (!isCode(error, "EADDRNOTAVAIL", "ENODEV", "ESRCH")) throw error;
     }
-    const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(name));
     const swept = wanted === undefined ? [] : addressesOf(wanted).filter((other) => isSweptWith(address, other));
     await Promise.all(swept.map((other) => handle.addrReplace(addressRequest(metadata.index, other))));
   }
