@@ -25,6 +25,7 @@ const invalid: readonly (readonly [value: Interface & { readonly name: string },
   [{ ...good, phys_address: "01:00:00:00:00:01" }, /phys_address.*multicast/],
   [{ ...good, ip_addresses: ["10.0.0.1/24", "10.0.0.1"] }, /ip_addresses\[1\].*"10.0.0.1"/],
   [{ ...good, ip_addresses: ["10.0.0.1/33"] }, /ip_addresses\[0\]/],
+  [{ ...good, mtu: 1279, ip_addresses: ["10.0.0.1/24", "fd00::1/64"] }, /mtu.*1279, expected at least 1280/],
   [
     { ...good, ip_addresses: ["fd00::1/64", "10.0.0.1/8", "FD00:0::1/64"] },
     /ip_addresses\[2\].*same as ip_addresses\[0\]/,

@@ -23,6 +23,8 @@ const LINK_FIELDS: readonly LinkField[] = [
   "wireguard",
 ];
 
+/** IPV6_MIN_MTU of linux/ipv6.h: below it the kernel takes IPv6 off a link. */
+const IPV6_MIN_MTU = 1280;
 const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 
 /** Every wrong field of an interface. */
@@ -34,6 +36,7 @@ export function validateInterface(value: Interface, marker: Marker): readonly In
     ...validateHostName(value, type),
     ...validateNamespace(value.namespace),
     ...validateAddresses(value.ip_addresses ?? []),
+    ...validateMtu(value),
     ...validateHardwareAddress(value.phys_address),
     ...validateVrf(value),
     ...validateUnnumbered(value),
@@ -76,6 +79,11 @@ function validateAddresses(addresses: readonly string[]): readonly InvalidField[
     seen.set(address, position);
     return [];
   });
+}
+
+function validateMtu({ mtu, ip_addresses = [], link_only }: Interface): readonly InvalidField[] {
+  if (!mtu || mtu >= IPV6_MIN_MTU || link_only || !ip_addresses.some((address) => address.includes(":"))) return [];
+  return [{ field: "mtu", problem: `is ${mtu}, expected at least ${IPV6_MIN_MTU} for IPv6 addresses` }];
 }
 
 function validateHardwareAddress(address: string | undefined): readonly InvalidField[] {
