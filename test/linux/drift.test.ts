@@ -24,6 +24,7 @@ const held = {
   host_if_name: "held0",
   enabled: true,
   mtu: 1400,
+  phys_address: "02:00:00:00:61:01",
   ip_addresses: ["10.61.0.1/24", "fd00:61::1/64"],
   veth: { peer_if_name: "other" },
   ...place,
@@ -34,7 +35,17 @@ const route6 = wantRoute({ outgoing_interface: "held", dst_network: "fd00:62::/3
 const neighbour = wantNeighbour({ interface: "held", ip_address: "10.61.0.7", hw_address: "02:00:00:00:61:07" });
 const rule = wantRule({ priority: 500, src_network: "10.63.0.0/16", table: 100, ...place });
 const blackhole = wantRouteWithoutInterface({ dst_network: "10.64.0.0/16", type: "BLACKHOLE", ...place });
-const everything = [wantInterface(held), wantInterface(other), route, route6, neighbour, rule, blackhole] as const;
+const port = { name: "port", type: "VETH", enabled: true, veth: { peer_if_name: "port-far" }, ...place } as const;
+const portFar = { ...port, name: "port-far", veth: { peer_if_name: "port" } } as const;
+const bridge = {
+  name: "switch",
+  type: "BRIDGE",
+  enabled: true,
+  bridge: { ports: [{ interface: "port" }] },
+  ...place,
+} as const;
+const interfaces = [held, other, port, portFar, bridge].map(wantInterface);
+const everything = [...interfaces, route, route6, neighbour, rule, blackhole] as const;
 
 let recorder: Recorder;
 let agent: NetworkAgent;
@@ -60,7 +71,7 @@ async function isAsWanted(): Promise<boolean> {
 }
 
 interface Interference {
-  /** Somebody else's commands for `ip`. */
+  /** Somebody else's commands for `ip`, in the namespace of most of it. */
   readonly commands: readonly (readonly string[])[];
   /** Key that the event names. */
   readonly key: string;
@@ -99,6 +110,31 @@ const interferences: Readonly<Record<string, Interference>> = {
     commands: [["link", "delete", "held0"]],
     key: interfaceKey("held"),
     isThere: async () => carries(await link("held0", INSIDE)),
+  },
+  "an IPv6 address is removed": {
+    commands: [["address", "delete", "fd00:61::1/64", "dev", "held0"]],
+    key: interfaceKey("held"),
+    isThere: async () => addressesOf((await link("held0", INSIDE))!).includes("fd00:61::1/64"),
+  },
+  "an interface is moved to another namespace": {
+    commands: [["link", "set", "dev", "held0", "netns", "1"]],
+    key: interfaceKey("held"),
+    isThere: async () => carries(await link("held0", INSIDE)),
+  },
+  "a port is taken out of its bridge": {
+    commands: [["link", "set", "dev", "port", "nomaster"]],
+    key: interfaceKey("switch"),
+    isThere: async () => (await link("port", INSIDE))?.master === "switch",
+  },
+  "a bridge is deleted": {
+    commands: [["link", "delete", "switch"]],
+    key: interfaceKey("switch"),
+    isThere: async () => (await link("port", INSIDE))?.master === "switch",
+  },
+  "an interface gets another MAC address": {
+    commands: [["link", "set", "dev", "held0", "address", "02:00:00:00:61:99"]],
+    key: interfaceKey("held"),
+    isThere: async () => (await link("held0", INSIDE))?.address === "02:00:00:00:61:01",
   },
   "a route is deleted": {
     commands: [["route", "delete", "10.62.0.0/16"]],
@@ -197,18 +233,26 @@ test.serial("what the agent does itself is never drift", async (t) => {
         ...held,
         name,
         host_if_name: name,
-        ip_addresses: [`10.${100 + i}.0.1/24`],
+        phys_address: `02:00:00:00:62:${i.toString(16).padStart(2, "0")}`,
+        ip_addresses: [`10.${100 + i}.0.1/24`, `fd00:${100 + i}::1/64`],
         veth: { peer_if_name: `${name}-far` },
         ...settings,
       }),
       wantInterface({ ...other, name: `${name}-far`, veth: { peer_if_name: name } }),
     ]);
-  const routes = names.map((name, i) =>
+  const routes = names.flatMap((name, i) => [
     wantRoute({ outgoing_interface: name, dst_network: `10.${200}.${i}.0/24`, gw_addr: `10.${100 + i}.0.9` }),
-  );
-  for (const settings of [{}, { mtu: 1300 }, { enabled: false }, { enabled: true }, { ...place, mtu: 1500 }]) {
-    await agent.commit(...ends(settings), ...routes);
-  }
+    wantRoute({ outgoing_interface: name, dst_network: `fd01:${i}::/32`, gw_addr: `fd00:${100 + i}::9` }),
+  ]);
+  // The kernel takes IPv6 away from a link that goes down, and from one with an MTU below 1280.
+  const low = { mtu: 1200, ip_addresses: [] };
+  const ways = [{}, { mtu: 1300 }, { enabled: false }, { enabled: true }, low, { ...place, mtu: 1500 }];
+  for (const settings of ways) await agent.commit(...ends(settings), ...routes);
+  const ports = names.map((name) => ({ interface: `${name}-far` }));
+  const group = { name: "group", type: "BRIDGE", enabled: true, bridge: { ports } } as const;
+  for (const value of [group, { ...group, bridge: { ports: ports.slice(20) } }])
+    await agent.commit(wantInterface(value));
+  await agent.commit(dropInterface("group"));
   await agent.commit(...ends({ namespace: { type: "NSID", reference: "held-too" } }));
   await agent.commit(...names.map((name) => dropInterface(name)));
   await agent.commit(...ends({}));

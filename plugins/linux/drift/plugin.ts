@@ -15,14 +15,21 @@ import { DriftReporter } from "./reporter.js";
 import { Suspects } from "./suspects.js";
 import { WantedRoutes } from "./wanted-routes.js";
 
+/** The scheduler waits 1, 2, 4 … seconds before repairs of the same value: more do not fit in a minute. */
+const MOST_REPAIRS_A_MINUTE = 7;
+
 export const driftConfig = z.strictObject({
   policy: z
     .enum(["enforce", "report", "ignore"])
-    .default("enforce")
-    .describe("what to do about values that somebody else changed or removed: repair them, only tell, or nothing"),
+    .optional()
+    .describe(
+      "what to do about values that somebody else changed or removed: repair them, only tell, or nothing; left out: what " +
+        "scheduler.drift says",
+    ),
   fight_threshold: z
     .int()
     .min(1)
+    .max(MOST_REPAIRS_A_MINUTE - 1)
     .default(5)
     .describe("a value that drifts more often than this in a minute is reported as fought over"),
 });
