@@ -145,13 +145,13 @@ withOwnKafka(
     const onKafka = await bus.view("tenuto.state.interface");
     const connection = await connect({ servers: nats.url, reconnectTimeWait: 20, maxReconnectAttempts: -1 });
     t.teardown(() => connection.close());
-    const onNats = new Set<string>();
-    connection.subscribe(`tenuto.${agent.label}.state.interface.*`, {
-      callback: (_error, { subject }) => void onNats.add(subject.split(".").at(-1) ?? ""),
-    });
+    const onNats = async (name: string): Promise<boolean> => {
+      const bucket = await connection.jetstream().views.kv("tenuto-state");
+      return (await bucket.get(`${agent.label}.interface.${name}`)) !== null;
+    };
     const heard = async (name: string): Promise<void> => {
-      const key = `${agent.label}/${name}`;
-      await eventually(() => onNats.has(name) && onKafka.messages.some((one) => one.key?.toString() === key), {
+      const isOnKafka = (): boolean => onKafka.messages.some(({ key }) => key?.toString() === `${agent.label}/${name}`);
+      await eventually(async () => isOnKafka() && (await onNats(name)), {
         what: `${name} on both buses`,
         timeout: 30_000,
       });
@@ -163,7 +163,7 @@ withOwnKafka(
     const answer = await connection.request(`tenuto.${agent.label}.config.commit`, request, { timeout: 10_000 });
     t.is(answer.json<{ outcome: string }>().outcome, "APPLIED");
     agent.tell("eth1", "UP");
-    await eventually(() => onNats.has("eth1"));
+    await eventually(() => onNats("eth1"));
     server.resume();
     await is("kafka ok,nats ok");
     await heard("eth1");
