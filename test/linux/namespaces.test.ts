@@ -104,32 +104,6 @@ test.serial(
   },
 );
 
-test.serial("500 pairs in four namespaces come and go in one transaction each", async (t) => {
-  const ends = Array.from({ length: 500 }, (_, i) => {
-    const net = `10.${100 + (i >> 8)}.${i & 255}`;
-    return [
-      wantInterface({
-        ...a,
-        ...place(`n${i % 4}`),
-        name: `l${i}`,
-        ip_addresses: [`${net}.1/24`],
-        veth: { peer_if_name: `r${i}` },
-      }),
-      wantInterface({ ...b, name: `r${i}`, ip_addresses: [`${net}.2/24`], veth: { peer_if_name: `l${i}` } }),
-    ] as const;
-  }).flat();
-  const start = performance.now();
-  const made = await agent.commit(...ends);
-  const between = performance.now();
-  t.is(made.error, "");
-  t.is((await ip("link", "show", "type", "veth")).length, 500);
-  const before = performance.now();
-  const removed = await agent.resync();
-  t.log(`up ${Math.round(between - start)} ms, down ${Math.round(performance.now() - before)} ms`);
-  t.is(removed.error, "");
-  t.is((await ip("link", "show", "type", "veth")).length, 0);
-});
-
 test.serial("a namespace that exists only for a loopback outlives the agent, and its return", async (t) => {
   const loop = wantInterface({ name: "loop", type: "LOOPBACK", enabled: true, ...place("kept") });
   await agent.commit(loop);

@@ -3,12 +3,14 @@ import type { Interface } from "#proto/index.js";
 import { run } from "#test/support/sandbox.js";
 import { hasKind, IN_ANOTHER_KERNEL } from "./support/kinds.js";
 import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
+import { agrees } from "./support/witness.js";
 
 /** Packets pass what was configured. (test/linux/ports.test.ts has those that pass a bridge.) */
 let agent: NetworkAgent;
 test.before(async () => {
   agent = await NetworkAgent.start("packets");
 });
+test.afterEach((t) => agrees(t, agent));
 test.afterEach.always(() => agent.resync());
 test.after.always(() => agent.close());
 

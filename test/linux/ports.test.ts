@@ -2,13 +2,23 @@ import test from "ava";
 import { type BridgeLinkPort, type Interface, interfaceKey } from "#proto/index.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 import { hasKind, IN_ANOTHER_KERNEL } from "./support/kinds.js";
-import { dropInterface, NetworkAgent, operations, states, type Wanted, wantInterface } from "./support/network.js";
+import {
+  dropInterface,
+  NetworkAgent,
+  operations,
+  states,
+  type Wanted,
+  wantInterface,
+  wantRoute,
+} from "./support/network.js";
+import { agrees } from "./support/witness.js";
 
 /** Interfaces that belong to another one: ports of bridges and bonds, and members of VRFs. */
 let agent: NetworkAgent;
 test.before(async () => {
   agent = await NetworkAgent.start("ports");
 });
+test.afterEach((t) => agrees(t, agent));
 test.afterEach.always(async () => {
   await agent.resync();
 });
@@ -251,6 +261,29 @@ withVrfs("a member waits for its VRF with its addresses, and leaves it with them
   t.is((await agent.commit(...member("red"))).error, "");
   await agent.commit(dropInterface("red"));
   t.deepEqual(addressesOf((await link("a"))!), []);
+});
+
+withVrfs("a route by a member is in the table of its VRF, and moves with the member", async (t) => {
+  const blue = wantInterface({ name: "blue", type: "VRF_DEVICE", enabled: true, vrf_dev: { routing_table: 11 } });
+  const route = wantRoute({ dst_network: "10.83.0.0/16", outgoing_interface: "a", gw_addr: "10.82.0.9" });
+  const tables = async () => {
+    const found = await ip("-details", "route", "show", "table", "all", "proto", "199");
+    return found.map(({ table }) => table);
+  };
+  for (const [vrf, table] of [
+    ["red", "10"],
+    ["blue", "11"],
+    [undefined, "main"],
+  ] as const) {
+    const all = [red, blue, route, ...member(vrf)];
+    const record = await agent.commit(...all);
+    t.is(record.error, "", JSON.stringify(states(record)));
+    t.deepEqual(await tables(), [table]);
+    const next = await NetworkAgent.start("ports");
+    t.teardown(() => next.close());
+    t.deepEqual(operations(await next.resync(...all)), []);
+    t.deepEqual(operations(await agent.resync(...all)), []);
+  }
 });
 
 withVrfs("two VRFs cannot share a routing table", async (t) => {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readlink } from "node:fs/promises";
 import test, { type ExecutionContext } from "ava";
 import { Marker } from "#plugins/linux/interfaces/marker.js";
+import { interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { ip, link, links, run } from "#test/support/sandbox.js";
 import { NetworkAgent, operations, wantInterface, wantNeighbour, wantRoute } from "./support/network.js";
@@ -18,15 +19,16 @@ const inner = {
   phys_address: "02:00:00:00:12:0F",
   veth: { peer_if_name: "outer", rx_checksum_offloading: "DEFAULT" },
 } as const;
+const outer = {
+  name: "outer",
+  type: "VETH",
+  enabled: true,
+  ip_addresses: ["10.12.0.1/24", "FD00:12::1/64"],
+  veth: { peer_if_name: "inner" },
+} as const;
 const UPLINK = ["192.0.2.66/24"] as const;
 const wanted = [
-  wantInterface({
-    name: "outer",
-    type: "VETH",
-    enabled: true,
-    ip_addresses: ["10.12.0.1/24", "FD00:12::1/64"],
-    veth: { peer_if_name: "inner" },
-  }),
+  wantInterface(outer),
   wantInterface(inner),
   wantInterface({ ...place, name: "loop", type: "LOOPBACK", enabled: true, ip_addresses: ["192.0.2.12/32"] }),
   wantRoute({ outgoing_interface: "inner", dst_network: "0.0.0.0/0", gw_addr: "10.12.0.1" }),
@@ -85,6 +87,20 @@ test.serial("what was made and is wanted no more goes with a resync, and the nam
   t.deepEqual(await ip("neighbour", "show", "nud", "permanent"), []);
   await agent.resync();
   t.is(await link("outer"), undefined);
+});
+
+test.serial("what is ours is changed only where it differs, and anything else stays the same link", async (t) => {
+  const first = await started(t, "again");
+  t.is((await first.commit(...wanted)).error, "");
+  const before = (await link("outer"))?.ifindex;
+  await first.close();
+  await run(["ip", "link", "set", "outer", "mtu", "1300"]);
+  const second = await started(t, "again");
+  const record = await second.resync(wantInterface({ ...outer, mtu: 1400 }), ...wanted.slice(1));
+  t.is(record.error, "");
+  t.like(await link("outer"), { ifindex: before, mtu: 1400 });
+  t.deepEqual(operations(record), [`UPDATE ${interfaceKey("outer")}`]);
+  await second.resync();
 });
 
 test.serial("another agent's interfaces are left alone", async (t) => {

@@ -1,6 +1,7 @@
 import test from "ava";
 import type { Interface } from "#proto/index.js";
-import { links, run } from "#test/support/sandbox.js";
+import { eventually } from "#test/support/eventually.js";
+import { links, namespaces as namedNamespaces, run } from "#test/support/sandbox.js";
 import { dropInterface, NetworkAgent, operations, type Wanted, wantInterface } from "./support/network.js";
 
 const PAIRS = 500;
@@ -38,6 +39,9 @@ test("five hundred pairs over four namespaces come up and go, in one transaction
   const names = all.map(([key]) => key.slice(key.lastIndexOf("/") + 1));
   const down = await agent.commit(...names.map(dropInterface));
   t.is(down.error, "");
+  await eventually(async () => (await namedNamespaces()).length === 0, {
+    what: "the namespaces to go with their links",
+  });
   t.log(`down in ${down.stop - down.start} ms`);
 });
 

@@ -2,12 +2,14 @@ import test from "ava";
 import { interfaceKey } from "#proto/index.js";
 import { addressesOf, link, run } from "#test/support/sandbox.js";
 import { dropInterface, NetworkAgent, operations, type Wanted, wantInterface } from "./support/network.js";
+import { agrees } from "./support/witness.js";
 
 /** Interfaces that use the addresses of another one. */
 let agent: NetworkAgent;
 test.beforeEach(async () => {
   agent = await NetworkAgent.start("unnumbered");
 });
+test.afterEach((t) => agrees(t, agent));
 test.afterEach.always(async () => {
   await agent.resync();
   await agent.close();

@@ -10,6 +10,8 @@ export interface Seen {
   readonly view: LinkView;
   readonly data: Data;
   readonly linked: string | undefined;
+  /** The logical name of what a tunnel leaves by. */
+  readonly underlay: string | undefined;
   readonly members: readonly (Data & { readonly name: string })[];
   /** The logical name of a link of the same namespace by its host name. */
   readonly nameOf: (hostName: unknown) => string | undefined;
@@ -35,7 +37,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
     }),
   }),
   vlan: ({ data, linked }) => ({ type: "VLAN", vlan: vlan(data, linked) }),
-  vxlan: ({ data, nameOf }) => ({ type: "VXLAN", vxlan: vxlan(data, nameOf) }),
+  vxlan: ({ data, underlay }) => ({ type: "VXLAN", vxlan: vxlan(data, underlay) }),
   geneve: ({ data }) => ({
     type: "GENEVE",
     geneve: defined({
@@ -126,13 +128,13 @@ function priorities(found: unknown): Readonly<Record<string, number>> | undefine
   return mapped.length === 0 ? undefined : Object.fromEntries(mapped.map(({ from, to }) => [String(from), to]));
 }
 
-function vxlan(data: Data, nameOf: Seen["nameOf"]) {
+function vxlan(data: Data, underlay: string | undefined) {
   const { low = 0, high = 0 } = (data.port_range ?? {}) as { readonly low?: number; readonly high?: number };
   return defined({
     vni: number(data.id),
     remote: text(data.remote ?? data.remote6 ?? data.group ?? data.group6),
     local: text(data.local ?? data.local6),
-    underlay_interface: nameOf(data.link),
+    underlay_interface: underlay,
     port: other(4789, number(data.port)),
     ...(high === 0 ? {} : { source_port_min: low, source_port_max: high }),
     ttl: other(0, number(data.ttl)),
@@ -168,11 +170,11 @@ function bond({ data, members, nameOf }: Seen) {
   });
 }
 
-function gre({ data, nameOf }: Seen) {
+function gre({ data, underlay }: Seen) {
   return defined({
     local: text(data.local),
     remote: text(data.remote),
-    underlay_interface: nameOf(data.link),
+    underlay_interface: underlay,
     ttl: other(0, number(data.ttl)),
     tos: other(0, number(data.tos)),
     path_mtu_discovery: data.pmtudisc === false ? false : undefined,

@@ -44,7 +44,8 @@ const FOREIGN: ReadonlySet<string> = new Set(["EXISTING", "LOOPBACK", "TAP_TO_VP
 async function look(): Promise<World> {
   const names = await readdir("/run/netns").catch(() => []);
   const own = ["", await links()] as const;
-  const others = names.map(async (namespace) => [namespace, await links({ namespace })] as const);
+  // One that nothing needs any more may go in the meantime.
+  const others = names.map(async (namespace) => [namespace, await links({ namespace }).catch(() => [])] as const);
   return new Map<string, readonly View[]>([own, ...(await Promise.all(others))]);
 }
 
@@ -64,13 +65,17 @@ async function witnessed(
     return member === undefined ? [] : [{ ...each.linkinfo?.info_slave_data, name: member }];
   });
   const addresses = addressesOf(view).filter((address) => address !== "127.0.0.1/8" && address !== "::1/128");
-  const vrf = view.linkinfo?.info_slave_kind === "vrf" ? logical(view.master) : undefined;
+  const { info_slave_kind: slaveKind, info_slave_data: slave } = view.linkinfo ?? {};
+  const vrf = slaveKind === "vrf" ? logical(view.master) : undefined;
+  // A bond gives its ports its own.
+  const address = slaveKind === "bond" ? String(slave?.perm_hwaddr) : (view.address ?? "");
   return {
     ...(foreign ? { type } : {}),
     ...read?.({
       view,
       data: view.linkinfo?.info_data ?? {},
       linked: await linkedName(view, place, world, label),
+      underlay: await linkedName({ ...view, ...underlayOf(view, here) }, place, world, label),
       members: members.sort((a, b) => (a.name < b.name ? -1 : 1)),
       nameOf: logical,
     }),
@@ -80,9 +85,7 @@ async function witnessed(
     ip_addresses: addresses,
     ...(namespace === undefined ? {} : { namespace }),
     ...(view.flags.includes("UP") ? { enabled: true } : {}),
-    ...(/^([0-9a-f]{2}:){5}/.test(view.address ?? "") && !/^[0:]+$/.test(view.address)
-      ? { phys_address: view.address }
-      : {}),
+    ...(/^([0-9a-f]{2}:){5}/.test(address) && !/^[0:]+$/.test(address) ? { phys_address: address } : {}),
     ...(vrf === undefined ? {} : { vrf_master_interface: vrf }),
   };
 }
@@ -99,6 +102,13 @@ async function linkedName(view: View, place: string, world: World, label: string
   const there = ids.find(({ nsid }) => nsid === id)?.name ?? "";
   const found = world.get(there)?.find(({ ifindex }) => ifindex === index);
   return found && nameOf(found, label);
+}
+
+/** What a tunnel leaves by. Of one in another namespace iproute2 prints what it takes for a name: that of the same index here. */
+function underlayOf({ linkinfo }: View, here: readonly View[]): Pick<View, "link" | "link_index"> {
+  const name = String(linkinfo?.info_data?.link ?? "");
+  const index = here.find(({ ifname }) => ifname === name)?.ifindex ?? Number(/^if(\d+)$/.exec(name)?.[1] ?? 0);
+  return { link: name, link_index: index };
 }
 
 function nameOf({ ifalias }: { readonly ifalias?: string }, label: string): string | undefined {
