@@ -280,8 +280,10 @@ withVrfs("a route by a member is in the table of its VRF, and moves with the mem
     t.is(record.error, "", JSON.stringify(states(record)));
     t.deepEqual(await tables(), [table]);
     const next = await NetworkAgent.start("ports");
-    t.teardown(() => next.close());
-    t.deepEqual(operations(await next.resync(...all)), []);
+    const again = await next.resync(...all);
+    // Two agents of one label would undo each other's changes.
+    await next.close();
+    t.deepEqual(operations(again), []);
     t.deepEqual(operations(await agent.resync(...all)), []);
   }
 });
