@@ -126,6 +126,10 @@ export class Graph {
    */
   setFound(node: Node, found: object | undefined, metadata: unknown, touched: Node[]): void {
     touched.push(node);
+    if (found !== undefined && found === node.wanted && node.derived === undefined) {
+      this.setPresent(node, found, true, metadata);
+      return;
+    }
     const children = new Map(derivedOf(node, found).map(({ key, value }) => [key, value]));
     if (found === undefined) {
       if (node.managed) node.missing = node.wanted !== undefined;

@@ -1,6 +1,7 @@
 import { errorMessage } from "../errors.js";
 import type { Clock } from "./clock.js";
 import type { Descriptors } from "./descriptors.js";
+import { deepEqual } from "./equality.js";
 import type { Graph } from "./graph.js";
 import { type AnyDescriptor, type Node, root, withParts } from "./node.js";
 import type { Origin, RetrievedValue } from "./types.js";
@@ -31,6 +32,7 @@ export async function readBelow(
   options: RetrievalOptions,
 ): Promise<readonly string[]> {
   const problems: string[] = [];
+  const review = new Review(touched);
   const known = basesByDescriptor(graph, options.only);
   for (const descriptor of descriptors.inRetrieveOrder()) {
     const nodes = known.get(descriptor) ?? [];
@@ -38,13 +40,59 @@ export async function readBelow(
     // Only what was answered before the read began is known by the time it ends.
     const answered = nodes.flatMap(withParts).filter((node) => node.lateAnswer === "unread");
     try {
-      merge(graph, nodes, await retrieve(descriptor, nodes, options), touched, options);
+      merge(graph, nodes, await retrieve(descriptor, nodes, options), review, options);
       for (const node of answered) node.lateAnswer = "none";
     } catch (error) {
       problems.push(`reading back with ${descriptor.name} failed: ${errorMessage(error)}`);
     }
   }
+  review.finish();
   return problems;
+}
+
+/**
+ * Sorts what was read: values that are below just as the books had them, and as they are wanted, need no look, unless something else is
+ * different: what they rest on may be.
+ */
+class Review {
+  private readonly settled: Node[] = [];
+  private readonly own: Node[] = [];
+  private isDifferent = false;
+
+  constructor(private readonly touched: Node[]) {}
+
+  /** Has the books take over what was found under a key. */
+  note(node: Node, takeOver: (touched: Node[]) => void): void {
+    const { value } = node;
+    const before = node.derived === undefined ? undefined : withParts(node).map((part) => [part, part.value] as const);
+    const wasSound = before === undefined ? isSound(node) : before.every(([part]) => isSound(part));
+    const { own } = this;
+    own.length = 0;
+    takeOver(own);
+    const isSettled =
+      wasSound &&
+      own.length === (before?.length ?? 1) &&
+      (before === undefined
+        ? node.derived === undefined && isAsBefore(node, value)
+        : before.every(([part, old]) => isAsBefore(part, old)));
+    for (const each of own) (isSettled ? this.settled : this.touched).push(each);
+    // What was not there and is not there now changes nothing for others.
+    if (!isSettled && (value !== undefined || node.value !== undefined)) this.isDifferent = true;
+  }
+
+  finish(): void {
+    if (this.isDifferent) for (const node of this.settled) this.touched.push(node);
+  }
+}
+
+/** It is there, and nothing about it is in doubt. */
+function isSound({ value, failure, lateAnswer, rejected }: Node): boolean {
+  return value !== undefined && failure === undefined && lateAnswer === "none" && rejected === undefined;
+}
+
+/** What is below is still the same, and what northbound wants if it is ours. */
+function isAsBefore(node: Node, before: object | undefined): boolean {
+  return node.managed ? node.value === before && node.wanted === before : deepEqual(node.value, before);
 }
 
 /** What a refresh read, and how it was known before. */
@@ -114,20 +162,23 @@ function merge(
   graph: Graph,
   nodes: readonly Node[],
   found: readonly RetrievedValue[],
-  touched: Node[],
+  review: Review,
   { only, keepDiscovered, found: notes }: RetrievalOptions,
 ): void {
-  const keys = new Set<string>();
+  const foundNodes = new Set<Node>();
   const aside: Node[] = [];
   for (const { key, value, origin, metadata } of found) {
     if (only !== undefined && !only.has(key)) continue;
-    keys.add(key);
     notes?.set(key, value);
     const node = graph.node(key);
-    if (!isOurs(node, origin)) graph.setObtained(node, value, metadata, touched);
-    else graph.setFound(node, value, metadata, keepDiscovered && node.wanted === undefined ? aside : touched);
+    foundNodes.add(node);
+    review.note(node, (touched) => {
+      if (!isOurs(node, origin)) graph.setObtained(node, value, metadata, touched);
+      else graph.setFound(node, value, metadata, keepDiscovered && node.wanted === undefined ? aside : touched);
+    });
   }
-  for (const node of nodes) if (!keys.has(node.key)) mergeVanished(graph, node, touched);
+  for (const node of nodes)
+    if (!foundNodes.has(node)) review.note(node, (touched) => mergeVanished(graph, node, touched));
 }
 
 function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {
