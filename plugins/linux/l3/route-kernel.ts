@@ -22,7 +22,8 @@ const SCOPES: Readonly<Record<Exclude<RouteScope, "UNDEFINED">, number>> = {
 };
 
 /** RTN_* of linux/rtnetlink.h. */
-const TYPES: Readonly<Record<RouteType, number>> = { UNICAST: 1, BLACKHOLE: 6, UNREACHABLE: 7, PROHIBIT: 8 };
+export const UNICAST = 1;
+const TYPES: Readonly<Record<RouteType, number>> = { UNICAST, BLACKHOLE: 6, UNREACHABLE: 7, PROHIBIT: 8 };
 
 /** Where a route leads: by an interface, and there to a gateway or (empty) to whoever is on the link. */
 export interface PlainHop {
@@ -106,7 +107,7 @@ function byPlace(a: PlainHop, b: PlainHop): number {
   return first < second ? -1 : first > second ? 1 : 0;
 }
 
-function scopeNumber(route: Route): number {
+export function scopeNumber(route: Route): number {
   const { scope } = route;
   if (scope === undefined || scope === "UNDEFINED") return isOnLink(route) ? SCOPES.LINK : SCOPES.GLOBAL;
   return SCOPES[scope];

@@ -5,9 +5,10 @@ import { type NetNamespace, type Route, routeModel } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
 import { type Namespaces, namespaceText } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
+import { KnownRoutes } from "./known-routes.js";
 import type { ValueLeases } from "./leases.js";
 import { placesOf, tableOf } from "./place.js";
-import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue } from "./route-kernel.js";
+import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue, UNICAST } from "./route-kernel.js";
 
 export interface RouteMetadata {
   /** Number of the routing table that it is in. */
@@ -39,25 +40,46 @@ export class RouteReader {
     partly: boolean,
   ): Promise<readonly RetrievedRoute[]> {
     const values = [...expected.values()];
-    const [through, nowhere] = await Promise.all([
-      this.#readThroughInterfaces(values, partly),
-      partly && !values.some(leadsNowhere) ? [] : this.#readNowhere(values, partly),
+    const known = new KnownRoutes(this.parts, expected);
+    const listOurs = dumpOnce();
+    const [{ exact, others }, nowhere] = await Promise.all([
+      this.#readThroughInterfaces(values, partly, known, listOurs),
+      partly && !values.some(leadsNowhere) ? [] : this.#readNowhere(values, partly, listOurs),
     ]);
-    const found = chosen([...through.map((each) => spelled(each, expected)), ...nowhere], expected);
-    const keys = new Set(found.map(({ key }) => key));
-    const vanished = new Map([...expected].filter(([key]) => present.has(key) && !keys.has(key)));
-    return [...found, ...(await this.#readReplaced(vanished))];
+    if (exact.length === expected.size && others.length === 0 && nowhere.length === 0) return exact;
+    const all = [...exact, ...others.map((each) => spelled(each, expected)), ...nowhere];
+    const found = chosen(all, expected);
+    const keys = new Set<string>();
+    for (const { key } of found) keys.add(key);
+    const vanished = new Map<string, Route>();
+    for (const [key, value] of expected) if (present.has(key) && !keys.has(key)) vanished.set(key, value);
+    return vanished.size === 0 ? found : [...found, ...(await this.#readReplaced(vanished))];
   }
 
-  async #readThroughInterfaces(values: readonly Route[], partly: boolean): Promise<readonly RetrievedRoute[]> {
-    const names = new Set(values.flatMap((value) => hopsOf(value).map((hop) => hop.interface)));
+  async #readThroughInterfaces(
+    values: readonly Route[],
+    partly: boolean,
+    known: KnownRoutes,
+    listOurs: ListOurs,
+  ): Promise<Described> {
+    const names = new Set(partly ? values.flatMap((value) => hopsOf(value).map((hop) => hop.interface)) : []);
     const few = partly && names.size <= FEW;
     const filter = { protocol: TENUTO_PROTOCOL };
     const lists = few
       ? [...names].map((name) => this.#list(name, filter))
       : placesOf(this.parts.interfaces).map(listOurs);
     const found = await Promise.all(lists);
-    return found.flatMap(({ handle, routes }) => routes.flatMap((route) => this.#describe(route, handle) ?? []));
+    const exact: RetrievedRoute[] = [];
+    const others: RetrievedRoute[] = [];
+    for (const { handle, routes } of found) {
+      for (const route of routes) {
+        const asWanted = known.find(route, handle);
+        const other = asWanted === undefined ? this.#describe(route, handle) : undefined;
+        if (asWanted !== undefined) exact.push(asWanted);
+        else if (other !== undefined) others.push(other);
+      }
+    }
+    return { exact, others };
   }
 
   /**
@@ -95,15 +117,20 @@ export class RouteReader {
     return retrieved(value, route);
   }
 
-  async #readNowhere(values: readonly Route[], partly: boolean): Promise<readonly RetrievedRoute[]> {
+  async #readNowhere(
+    values: readonly Route[],
+    partly: boolean,
+    listOurs: ListOurs,
+  ): Promise<readonly RetrievedRoute[]> {
     const references = values.filter(leadsNowhere).map(({ namespace }) => namespace);
     const surveyed = await this.parts.namespaces.survey(references, { named: !partly });
     try {
       const found = await Promise.all(
         surveyed.map(async ({ references: names, lease: { handle } }) => {
           const { routes } = await listOurs(handle);
+          const leading = routes.filter(({ type }) => type !== UNICAST);
           const namespace = names.find((name) => references.some((each) => isSame(each, name))) ?? names[0];
-          return Promise.all(routes.map((route) => this.#adopt(route, handle, namespace)));
+          return Promise.all(leading.map((route) => this.#adopt(route, handle, namespace)));
         }),
       );
       return found.flat().filter((route) => route !== undefined);
@@ -130,8 +157,23 @@ interface Listed {
   readonly routes: readonly KernelRoute[];
 }
 
-async function listOurs(handle: NamespaceHandle): Promise<Listed> {
-  return { handle, routes: await handle.routeList({ protocol: TENUTO_PROTOCOL }) };
+/** Routes by interfaces: those that are exactly as wanted, and the rest. */
+interface Described {
+  readonly exact: readonly RetrievedRoute[];
+  readonly others: readonly RetrievedRoute[];
+}
+
+/** The routes of ours in a namespace. */
+type ListOurs = (handle: NamespaceHandle) => Promise<Listed>;
+
+/** Each namespace is read once, whoever asks. */
+function dumpOnce(): ListOurs {
+  const dumps = new Map<string, Promise<readonly KernelRoute[]>>();
+  return async (handle) => {
+    const dump = dumps.get(handle.identity) ?? handle.routeList({ protocol: TENUTO_PROTOCOL });
+    dumps.set(handle.identity, dump);
+    return { handle, routes: await dump };
+  };
 }
 
 function retrieved(value: Route, { destination, table = MAIN_TABLE }: KernelRoute): RetrievedRoute {
@@ -170,7 +212,18 @@ function leftover(found: RetrievedRoute): RetrievedRoute {
 
 /** Do both values mean the same route? */
 export function means(a: Route, b: Route): boolean {
-  return isDeepStrictEqual(plainRoute(a), plainRoute(b));
+  const [plainA, plainB] = [plainRoute(a), plainRoute(b)];
+  return (
+    plainA.destination === plainB.destination &&
+    plainA.type === plainB.type &&
+    plainA.metric === plainB.metric &&
+    plainA.scope === plainB.scope &&
+    plainA.table === plainB.table &&
+    plainA.preferredSource === plainB.preferredSource &&
+    plainA.mtu === plainB.mtu &&
+    plainA.namespace === plainB.namespace &&
+    isDeepStrictEqual(plainA.hops, plainB.hops)
+  );
 }
 
 function isSamePlace(a: PlainRoute, b: PlainRoute): boolean {

@@ -157,8 +157,12 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     correlate: readonly RetrievedValue<Route, RouteMetadata>[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedRoute[]> {
-    const expected = new Map(correlate.map(({ key, value }) => [key, value]));
-    const present = new Set(correlate.flatMap(({ key, metadata }) => (metadata === undefined ? [] : key)));
+    const expected = new Map<string, Route>();
+    const present = new Set<string>();
+    for (const { key, value, metadata } of correlate) {
+      expected.set(key, value);
+      if (metadata !== undefined) present.add(key);
+    }
     return this.#reader.read({ expected, present }, only !== undefined);
   }
 

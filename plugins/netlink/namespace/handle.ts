@@ -1,11 +1,11 @@
 import { SouthboundError } from "#core/errors.js";
 import { decodeAddress } from "../codec/address.js";
 import { decodeBridgeVlans } from "../codec/bridge-vlan.js";
-import { Reader } from "../codec/buffer.js";
+import { align, Reader } from "../codec/buffer.js";
 import { AF_INET, AF_INET6 } from "../codec/constants.js";
 import { decodeFeatures, decodeSpeed } from "../codec/ethtool.js";
 import { decodeLink } from "../codec/link.js";
-import { messagesOf } from "../codec/message.js";
+import { headerBytes } from "../codec/message.js";
 import { decodeNamespaceId } from "../codec/namespace-id.js";
 import { decodeNeighbour } from "../codec/neighbour.js";
 import { decodeRoute } from "../codec/route.js";
@@ -46,9 +46,13 @@ function families(family: Family | undefined): readonly number[] {
 
 function decodePart<T>(part: Uint8Array, decode: Decode<T>, into: T[]): void {
   const reader = new Reader(part);
-  for (const { start, end } of messagesOf(reader, 0, part.length)) {
-    const value = decode(reader, start, end);
+  // A dump may have hundreds of thousands of messages: no object for each.
+  for (let at = 0; at + headerBytes <= part.length; ) {
+    const length = reader.view.getUint32(at, true);
+    if (length < headerBytes || at + length > part.length) return;
+    const value = decode(reader, at + headerBytes, at + length);
     if (value !== undefined) into.push(value);
+    at += align(length);
   }
 }
 
