@@ -35,21 +35,21 @@ export class LevelRecords implements Records {
 
   async write(changes: ReadonlyMap<string, unknown>): Promise<void> {
     if (this.broken) await this.reopen();
-    const checksums = new Map<string, number | undefined>();
     const batch = this.database.batch();
+    const checksums: (number | undefined)[] = [];
     for (const [key, value] of changes) {
-      // Encoding a hundred thousand values takes a second; others want to run in the meantime.
-      if (checksums.size % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await setImmediate();
+      // Others want to run while a hundred thousand values are encoded.
+      if (checksums.length % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await setImmediate();
       if (value === undefined) {
         batch.del(key);
-        checksums.set(key, undefined);
+        checksums.push(undefined);
       } else {
         const record = encodeRecord(key, value);
         batch.put(key, record.text);
-        checksums.set(key, record.checksum);
+        checksums.push(record.checksum);
       }
     }
-    const before = this.exchange(checksums);
+    const before = this.exchange(changes.keys(), checksums);
     const head: Head = {
       format: FORMAT,
       commit: this.commit + 1,
@@ -60,7 +60,7 @@ export class LevelRecords implements Records {
     try {
       await batch.write({ sync: true });
     } catch (error) {
-      this.exchange(before);
+      this.exchange(changes.keys(), before);
       this.broken = true;
       throw error;
     }
@@ -84,13 +84,13 @@ export class LevelRecords implements Records {
     this.broken = false;
   }
 
-  /** Puts the checksums into the digest and returns those they replaced. */
-  private exchange(checksums: ReadonlyMap<string, number | undefined>): ReadonlyMap<string, number | undefined> {
-    const before = new Map<string, number | undefined>();
-    for (const [key, checksum] of checksums) {
-      before.set(key, this.digest.get(key));
-      this.digest.set(key, checksum);
-    }
+  /** Puts the checksums of these records into the digest and returns those they replaced. */
+  private exchange(
+    keys: Iterable<string>,
+    checksums: readonly (number | undefined)[],
+  ): readonly (number | undefined)[] {
+    const before: (number | undefined)[] = [];
+    for (const key of keys) before.push(this.digest.set(key, checksums[before.length]));
     return before;
   }
 }

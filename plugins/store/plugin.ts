@@ -105,13 +105,14 @@ export class StorePlugin implements Plugin, Store {
 
   async write(update: StoreUpdate): Promise<void> {
     const { values, result, notes, complete } = update;
-    const records: (readonly [string, unknown])[] = [];
-    for (const [key, value] of values?.changes ?? []) records.push([valueRecord(values?.source ?? "", key), value]);
-    if (result !== undefined) records.push(...this.results.add(result, Date.now()));
-    for (const [name, note] of notes ?? []) records.push([noteRecord(name), note]);
+    const records = new Map<string, unknown>();
+    for (const [key, value] of values?.changes ?? []) records.set(valueRecord(values?.source ?? "", key), value);
+    if (result !== undefined)
+      for (const [name, stored] of this.results.add(result, Date.now())) records.set(name, stored);
+    for (const [name, note] of notes ?? []) records.set(noteRecord(name), note);
     if (complete === true) {
       this.covers = true;
-      records.push([COMPLETE, true]);
+      records.set(COMPLETE, true);
     }
     if (this.writer === undefined) throw new SouthboundError("STORE_CLOSED", "the store is not open");
     await this.writer.write(records).catch((error: unknown) => {

@@ -30,7 +30,7 @@ export function decodeRecord(
 
 /** The key is part of it, so that a value under the wrong key is noticed as well. */
 function checksumOf(key: string, json: string): number {
-  return crc32(json, crc32(`${key}\0`));
+  return crc32(`${key}\0${json}`);
 }
 
 /**
@@ -49,12 +49,8 @@ export class SetDigest {
     return this.sum;
   }
 
-  get(key: string): number | undefined {
-    return this.checksums.get(key);
-  }
-
-  /** `undefined` takes the record out. */
-  set(key: string, checksum: number | undefined): void {
+  /** `undefined` takes the record out. Returns the checksum that it had. */
+  set(key: string, checksum: number | undefined): number | undefined {
     const old = this.checksums.get(key);
     if (old !== undefined) this.sum = (this.sum - old) >>> 0;
     if (checksum === undefined) {
@@ -63,5 +59,6 @@ export class SetDigest {
       this.checksums.set(key, checksum);
       this.sum = (this.sum + checksum) >>> 0;
     }
+    return old;
   }
 }

@@ -30,9 +30,10 @@ export class GroupWriter {
     private readonly observer: WriterObserver,
   ) {}
 
-  /** Resolves when the changes are durable. */
-  write(changes: Iterable<readonly [string, unknown]>): Promise<void> {
-    for (const [key, value] of changes) this.pending.set(key, value);
+  /** Resolves when the changes are durable. The map is the writer's own from now on. */
+  write(changes: Map<string, unknown>): Promise<void> {
+    if (this.pending.size === 0) this.pending = changes;
+    else for (const [key, value] of changes) this.pending.set(key, value);
     return new Promise((resolve, reject) => {
       this.waiters.push({ resolve, reject });
       this.start();
