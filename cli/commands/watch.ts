@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { AgentEvent, DriftReport, TransactionResult, ValueStatus, WatchTopic } from "#client/types.js";
-import type { InterfaceNotification } from "#proto/index.js";
+import type { InterfaceEvent, InterfaceNotification } from "#proto/index.js";
 import { type ClientOptions, clientCommand } from "../client-command.js";
 import { printable } from "../columns.js";
 import { UsageError } from "../exit.js";
@@ -11,6 +11,9 @@ const LINES: Readonly<Record<string, (event: AgentEvent) => readonly string[]>> 
   values: valueLine,
   drift: driftLine,
   transactions: transactionLine,
+  ifmgr: ifmgrLine,
+  health: healthLine,
+  deadletters: deadLetterLine,
 };
 
 interface WatchOptions extends ClientOptions {
@@ -22,7 +25,8 @@ export function watchCommand(): Command {
   return clientCommand<WatchOptions, [topic?: string]>({
     usage: "watch [topic]",
     summary: "print what happens, as it happens",
-    description: "Print what happens, a line per event: interfaces (the default), values, drift or transactions.",
+    description:
+      "Print what happens, a line per event: interfaces (the default), values, drift, transactions, ifmgr, health or deadletters.",
     options: (command) => command.addOption(new Option("--count <n>", "end after so many events")),
     examples: ["tenuto watch", "tenuto watch values -o json"],
     run: async (client, { output, count }, topic = "interfaces") => {
@@ -80,4 +84,20 @@ function driftLine({ time, data }: AgentEvent): readonly string[] {
 function transactionLine({ time, subject, data }: AgentEvent): readonly string[] {
   const { seq, outcome, operations, error } = data as Partial<TransactionResult>;
   return [time, `#${seq ?? 0}`, outcome ?? "", `${operations?.length ?? 0} operations`, subject, error ?? ""];
+}
+
+function ifmgrLine({ time, subject, data }: AgentEvent): readonly string[] {
+  const { type, status } = data as InterfaceEvent;
+  const running = `${status?.running?.length ?? 0} running`;
+  return [time, subject, (type ?? "UNKNOWN").padEnd(21), status?.state ?? "UNPLUGGED", running, status?.error ?? ""];
+}
+
+function healthLine({ time, subject, data }: AgentEvent): readonly string[] {
+  const { state, reason } = data as { readonly state?: string; readonly reason?: string };
+  return [time, subject, state ?? "", reason ?? ""];
+}
+
+function deadLetterLine({ time, subject, data }: AgentEvent): readonly string[] {
+  const { key, error } = data as { readonly key?: string; readonly error?: string };
+  return [time, subject, key ?? "", error ?? ""];
 }

@@ -27,6 +27,8 @@ export function beginning(circumstances: Circumstances): Machine<InterfaceConfig
       return machine("PLUGGED");
     case "APPLYING":
       return machine("APPLYING", "apply");
+    // Work was under way when it was unregistered; it is registered again.
+    case "SHUTTINGDOWN":
     case undefined:
       if (running.size === 0) return machine("UNPLUGGED");
       return isManual || isPresent === undefined ? machine("PLUGGED") : machine("APPLYING", "apply");

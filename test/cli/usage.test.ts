@@ -57,7 +57,7 @@ const WRONG = [
   { command: "dump --view sideways", says: /nb, sb, cached/ },
   { command: "history soon", says: /not the sequence number/ },
   { command: "graph --format png", says: /dot, json, svg/ },
-  { command: "watch weather", says: /interfaces, values, drift, transactions/ },
+  { command: "watch weather", says: /interfaces, values, drift, transactions, ifmgr, health, deadletters/ },
   { command: "watch --count none", says: /positive number/ },
   { command: "status --nats nats://127.0.0.1:1", says: /--nats needs --label/ },
   { command: "-o xml status", says: /table, json, yaml/ },

@@ -35,6 +35,11 @@ async function reaches(agent: AgentProcess, name: string, state: string): Promis
   );
 }
 
+async function status(agent: AgentProcess, name: string): Promise<object | undefined> {
+  const { body } = await agent.request("GET", `/v1/status?prefix=${interfaceKey(name)}`);
+  return (body as readonly object[])[0];
+}
+
 async function addresses(name: string): Promise<readonly string[]> {
   const view = await link(name);
   return view === undefined ? [] : addressesOf(view);
@@ -56,13 +61,14 @@ test.serial("an agent that was killed", async (t) => {
       ifmgr: {
         hooks: [
           { interface: "applying0", event: "AFTER_APPLY", command: gate },
+          { interface: "ending?", event: "AFTER_APPLY", command: gate },
           { interface: "removing0", event: "BEFORE_UNAPPLY", command: gate },
         ],
       },
     },
   });
   t.teardown(() => agent.stop());
-  const names = ["plugged0", "unplugged0", "gone0", "applying0", "removing0"];
+  const names = ["plugged0", "unplugged0", "gone0", "applying0", "removing0", "ending0", "ending1"];
   for (const name of names) if (name !== "unplugged0") await plugIn(name);
   await agent.request("POST", "/v1/transactions", {
     changes: names.flatMap((name, position) => [
@@ -76,10 +82,17 @@ test.serial("an agent that was killed", async (t) => {
   await agent.request("POST", "/v1/ifmgr/unplug", { interface: "removing0" });
   await reaches(agent, "removing0", "UNAPPLYING");
   const before = await link("plugged0");
+  for (const name of ["ending0", "ending1"]) {
+    await eventually(async () => (await addresses(name)).length === 1);
+    await agent.request("POST", "/v1/ifmgr/unregister", { interface: name });
+    await reaches(agent, name, "SHUTTINGDOWN");
+  }
+  await agent.request("POST", "/v1/transactions", { changes: [register("ending1")] });
+  await reaches(agent, "ending1", "SHUTTINGDOWN");
 
   await agent.kill9();
   await run(["ip", "link", "delete", "gone0"]);
-  for (const name of ["applying0", "removing0"]) await writeFile(`${go}.${name}`, "");
+  for (const name of ["applying0", "removing0", "ending1"]) await writeFile(`${go}.${name}`, "");
   await agent.restart();
 
   // Plugged: it finds everything as it was, and touches nothing.
@@ -99,6 +112,15 @@ test.serial("an agent that was killed", async (t) => {
   // In the middle of a removal, with the interface there: removed, and applied as for any interface that is there.
   await reaches(agent, "removing0", "PLUGGED");
   t.deepEqual(await addresses("removing0"), ["10.90.4.1/24"]);
+  // At its end, with work under way: nobody manages it any more, and what was applied is active.
+  t.is(await stateOf(agent, "ending0"), undefined);
+  t.deepEqual(await addresses("ending0"), ["10.90.5.1/24"]);
+  t.like(await status(agent, "ending0"), { state: "CONFIGURED" });
+  // The same, and registered again before that: nothing is taken away.
+  await reaches(agent, "ending1", "PLUGGED");
+  t.deepEqual(await addresses("ending1"), ["10.90.6.1/24"]);
+  const { body: all } = await agent.request("GET", "/v1/transactions");
+  t.false(JSON.stringify(all).includes("ending1 was unplugged"));
 
   await plugIn("unplugged0");
   await reaches(agent, "unplugged0", "PLUGGED");

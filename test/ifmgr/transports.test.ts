@@ -9,7 +9,7 @@ import { type AgentProcess, agentProcess } from "#test/support/agent-process.js"
 import { type Broker, startNats } from "#test/support/brokers.js";
 import { Child } from "#test/support/child.js";
 import { eventually } from "#test/support/eventually.js";
-import { projectRoot } from "#test/support/project.js";
+import { projectRoot, tenutoProgram } from "#test/support/project.js";
 import { run } from "#test/support/sandbox.js";
 import { agentEnvironment, type CommandResult } from "#test/support/tenuto.js";
 import { existing } from "./support/agent.js";
@@ -138,6 +138,18 @@ test("ifmgrctl registers, plugs and unplugs by name or by $INTERFACE, over the l
   t.true(listed.some((status) => status.interface === "ctl0"));
   t.is((await ifmgrctl(["unregister", "ctl0"])).status, 0);
   t.notRegex((await ifmgrctl([])).stdout, /^ctl0/m);
+});
+
+test("tenuto watch ifmgr prints a line per notification", async (t) => {
+  const command = [...tenutoProgram, "watch", "ifmgr", "--count", "2"];
+  const watching = await Child.start(command, { env: { ...agentEnvironment, TENUTO_SOCKET: agent.socket } });
+  await ask("register", { interface: "seen0" });
+  // Until somebody has begun to listen.
+  await eventually(async () => {
+    for (const action of ["plug", "unplug"]) await ask(action, { interface: "seen0" });
+    return !watching.running;
+  });
+  t.regex(watching.stdout, /^\S+ {2}seen0 {2}INTERFACE_STATE {8}PLUGGED {2}0 running/m);
 });
 
 test("an event for an interface that is not managed is no failure, so that a udev rule need not choose", async (t) => {
