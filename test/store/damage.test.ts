@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "ava";
 import { Health } from "#core/health/index.js";
@@ -79,6 +79,28 @@ for (const [what, damage, survivors] of DAMAGES) {
     t.deepEqual(contentOf(again).store, { ...content, new: {} });
   });
 }
+
+test("a power failure in the middle of a write leaves everything that was acknowledged, and is no damage", async (t) => {
+  for (const fraction of [0, 0.01, 0.3, 0.7, 0.99]) {
+    const directory = temporaryDirectory(t);
+    const { store, agent } = await openStore(t, { directory });
+    const log = fileOf(directory, ".log");
+    const acknowledged = join(directory, "acknowledged");
+    for (const key of ["a", "b", "c"]) await store.write(values({ [key]: { text: key.repeat(100) } }));
+    const [length, count] = [statSync(log).size, readFileSync(acknowledged)];
+    await store.write(values({ d: { text: "d".repeat(1_000) } }));
+    const whole = statSync(log).size;
+    await agent.close();
+    // So much of the last write had reached the disk, and nobody was told of it yet.
+    truncateSync(log, length + Math.floor((whole - length) * fraction));
+    writeFileSync(acknowledged, count);
+
+    const opened = await openStore(t, { directory });
+    t.false(opened.store.damaged, `${fraction}`);
+    t.deepEqual(Object.keys(contentOf(opened).store ?? {}), ["a", "b", "c"], `${fraction}`);
+    await opened.agent.close();
+  }
+});
 
 test("a start that ended while the damaged database was being opened does not hide the damage", async (t) => {
   const directory = temporaryDirectory(t);
