@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { drawPlot, type Series } from "./plot.js";
 import type { machine, Row } from "./report.js";
 
 const begin = "<!-- figures: npm run bench -- --document -->";
@@ -16,11 +18,32 @@ export function updateDocument(file: string, where: ReturnType<typeof machine>, 
     const [, name] = /^### (\S+)/.exec(section) ?? [];
     if (name !== undefined) sections.set(name, section.trim());
   }
-  for (const row of rows) sections.set(row.name, sectionOf(row, where));
+  for (const row of rows) {
+    const plot = plotOf(row);
+    if (plot !== undefined) writeFileSync(join(dirname(file), plotName(row)), plot);
+    sections.set(row.name, sectionOf(row, where, plot === undefined ? [] : [`![${row.name}](${plotName(row)})`, ""]));
+  }
   writeFileSync(file, `${text.slice(0, from)}${begin}\n\n${[...sections.values()].join("\n\n")}\n\n${text.slice(to)}`);
 }
 
-function sectionOf(row: Row, where: ReturnType<typeof machine>): string {
+function plotName({ name }: Row): string {
+  return `${name}.svg`;
+}
+
+/** The plot of a row whose measurements are of the same work in several sizes, named `<work> <count>`. */
+function plotOf({ name, measurements }: Row): string | undefined {
+  const works = new Map<string, [number, number][]>();
+  for (const { name: measured, median } of measurements) {
+    const [, work, count] = /^(\S+) (\d+)$/.exec(measured) ?? [];
+    if (work !== undefined) works.set(work, [...(works.get(work) ?? []), [Number(count), median]]);
+  }
+  const series = Array.from(works, ([work, points]): Series => ({ name: work, points }));
+  if (series.length === 0 || series.some(({ points }) => points.length < 2)) return undefined;
+  const unit = measurements[0]?.unit ?? "";
+  return drawPlot({ title: name, x: "count", y: unit, series });
+}
+
+function sectionOf(row: Row, where: ReturnType<typeof machine>, plot: readonly string[]): string {
   const { node, kernel, cpus, load } = where;
   return [
     `### ${row.name}`,
@@ -41,6 +64,7 @@ function sectionOf(row: Row, where: ReturnType<typeof machine>): string {
         `| ${name} | ${value} | ${targetOf(target)} | ${reached === undefined ? "" : reached ? "reached" : "**missed**"} |`,
     ),
     "",
+    ...plot,
     `${new Date().toISOString().slice(0, 10)}, Node ${node}, Linux ${kernel}, ${cpus} processors, load ${load} at the end.`,
   ].join("\n");
 }

@@ -131,7 +131,14 @@ export const schedulerLoad: Benchmark = {
       measurements.push({ name, unit: "per second", values: await rates(changes, repeats) });
     }
     measurements.push({ name: "heap per value", unit: "bytes", values: [await bytesPerValue()] });
-    return { measurements, comparisons: [] };
+    const [independentRate, , , heap] = measurements.map(({ values }) => median(values));
+    return {
+      measurements,
+      comparisons: [
+        { name: "independent values per second", value: independentRate ?? 0, target: { atLeast: 150_000 } },
+        { name: "bytes of heap per value", value: heap ?? 0, target: { atMost: 2_048 } },
+      ],
+    };
   },
 };
 

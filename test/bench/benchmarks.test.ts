@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
+import { drawPlot } from "#bench/plot.js";
 import { Child } from "#test/support/child.js";
 import { kafkaProgram } from "#test/support/programs.js";
 import { projectRoot } from "#test/support/project.js";
@@ -54,6 +55,30 @@ async function runsSmall(
 for (const name of benchmarks) {
   test.serial(`the benchmark ${name} runs and leaves its figures`, (t) => runsSmall(t, name));
 }
+
+test.serial("the scaling row is drawn as a plot", (t) => {
+  const plot = drawPlot({
+    title: "growth",
+    x: "count",
+    y: "ms",
+    series: [
+      {
+        name: "linear",
+        points: [
+          [10, 5],
+          [100, 50],
+          [1_000, 500],
+        ],
+      },
+    ],
+  });
+  const [, points = ""] = /<polyline points="([^"]*)"/.exec(plot) ?? [];
+  const [first = [], second = [], third = []] = points.split(" ").map((point) => point.split(",").map(Number));
+  const slope = (a: readonly number[], b: readonly number[]) =>
+    ((b[1] ?? 0) - (a[1] ?? 0)) / ((b[0] ?? 0) - (a[0] ?? 0));
+  t.true(Math.abs(slope(first, second) - slope(second, third)) < 0.01, "what grows with the work is a straight line");
+  t.true(slope(first, second) < 0, "and goes up");
+});
 
 const withKafka = kafkaProgram() === undefined ? test.serial.skip : test.serial;
 withKafka("the benchmark kafka-routes runs and leaves its figures", (t) => runsSmall(t, "kafka-routes"));
