@@ -11,7 +11,8 @@ import { CONFIG_REQUESTS, groupSubject, PART_HEADER, requestSubject, SERVICE } f
 import { Answers, type Incoming } from "./answers.js";
 import type { NatsConfig } from "./config.js";
 import { type BusConnection, flushed, type NatsConditions, type Session } from "./connection.js";
-import { contentTypeOf, errorReply, type Outgoing } from "./messages.js";
+import { contentTypeOf, errorReply, isError, type Outgoing } from "./messages.js";
+import { Work } from "./work.js";
 
 interface EndpointContext {
   readonly config: NatsConfig;
@@ -42,6 +43,8 @@ export class NatsEndpoint implements TransactionEndpoint {
   readonly #context: EndpointContext;
   readonly #parts: TransactionParts;
   readonly #inWork = new Set<Promise<void>>();
+  /** By the subject of the endpoint. */
+  readonly #work = new Map<string, Work>();
   #bytesInWork = 0;
   #answers: Answers | undefined;
   #service: Service | undefined;
@@ -81,6 +84,7 @@ export class NatsEndpoint implements TransactionEndpoint {
         version: agent.version,
         description: "Holds a host's network in the state that the bus asked for",
         metadata: { label: agent.label, version: agent.version, flavor: agent.flavor },
+        statsHandler: async ({ subject }) => this.#workOf(subject).statistics,
       });
       this.#service = service;
       for (const kind of CONFIG_REQUESTS) {
@@ -114,10 +118,18 @@ export class NatsEndpoint implements TransactionEndpoint {
     }
   }
 
+  #workOf(subject: string): Work {
+    const work = this.#work.get(subject) ?? new Work();
+    this.#work.set(subject, work);
+    return work;
+  }
+
   #take(message: ServiceMsg, respond: Respond): void {
+    const done = this.#workOf(message.subject).begin();
     const { max_pending_requests, max_pending_bytes } = this.#context.config;
     const bytes = message.data.length;
     if (this.#inWork.size >= max_pending_requests || this.#bytesInWork + bytes > max_pending_bytes) {
+      done(true);
       this.#send(
         message.reply,
         errorReply(new BusError("BUSY", "the agent is busy: too many requests wait; ask again")),
@@ -125,20 +137,21 @@ export class NatsEndpoint implements TransactionEndpoint {
       return;
     }
     this.#bytesInWork += bytes;
-    const work = this.#answer(message, respond).finally(() => {
+    const work = this.#answer(message, respond, done).finally(() => {
       this.#bytesInWork -= bytes;
       this.#inWork.delete(work);
     });
     this.#inWork.add(work);
   }
 
-  async #answer(message: ServiceMsg, respond: Respond): Promise<void> {
+  async #answer(message: ServiceMsg, respond: Respond, done: (failed: boolean) => void): Promise<void> {
     const incoming = {
       data: message.data,
       contentType: contentTypeOf(message),
       part: message.headers?.get(PART_HEADER) ?? "",
     };
     const replies = await respond(incoming, this.#context.bus.maxMessage);
+    done(replies.some(isError));
     replies.forEach((reply, index) => {
       if (replies.length > 1) reply.headers.set(PART_HEADER, `${index + 1}/${replies.length}`);
       this.#send(message.reply, reply);

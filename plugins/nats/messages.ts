@@ -43,3 +43,8 @@ export function errorReply(thrown: unknown): Outgoing {
   reply.headers.set(SERVICE_ERROR_CODE, status);
   return reply;
 }
+
+/** Is it an {@link errorReply}? */
+export function isError({ headers: head }: Outgoing): boolean {
+  return head.has(SERVICE_ERROR);
+}

@@ -178,13 +178,17 @@ test("the requests are a NATS service, as `nats micro` asks for it: ping, info a
   );
 
   for (let time = 0; time < 3; time += 1) await ask("get");
+  await ask("get", { prefix: 7 });
   const stats = await about("STATS");
   t.like(stats, { type: "io.nats.micro.v1.stats_response", ...identity });
   const requests = stats.endpoints.map(({ name, num_requests }) => [name, num_requests]);
   t.deepEqual(
     requests,
-    kinds.map((name) => [name, name === "get" ? 3 : 0]),
+    kinds.map((name) => [name, name === "get" ? 4 : 0]),
   );
+  const { data } = stats.endpoints.find(({ name }) => name === "get") ?? {};
+  t.like(data, { in_work: 0, num_errors: 1 });
+  t.true((data as { processing_time: number }).processing_time > 0);
 });
 
 test("parts of a transaction are answered PART, the last one with the result of the whole", async (t) => {

@@ -1,0 +1,36 @@
+/** Nanoseconds, in which the NATS service API counts time, of a millisecond. */
+const NS = 1_000_000;
+
+/**
+ * What became of the requests of one endpoint, for its `data` in the service's statistics: the library's own figures end when a
+ * request has been handed over, and know nothing of its answer.
+ */
+export class Work {
+  #inWork = 0;
+  #answered = 0;
+  #errors = 0;
+  #time = 0;
+
+  /** A request has come. Call what it returns when the answer is known. */
+  begin(): (failed: boolean) => void {
+    const since = performance.now();
+    this.#inWork += 1;
+    return (failed) => {
+      this.#inWork -= 1;
+      this.#answered += 1;
+      if (failed) this.#errors += 1;
+      this.#time += performance.now() - since;
+    };
+  }
+
+  /** Names are those of the service API where it has one. */
+  get statistics(): Readonly<Record<string, number>> {
+    const processing = Math.round(this.#time * NS);
+    return {
+      in_work: this.#inWork,
+      num_errors: this.#errors,
+      processing_time: processing,
+      average_processing_time: this.#answered === 0 ? 0 : Math.round(processing / this.#answered),
+    };
+  }
+}
