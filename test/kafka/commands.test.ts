@@ -220,10 +220,16 @@ withKafka("a flood of commands waits at the broker: the agent begins no more tha
   t.is(agent.health().state, "ok");
 });
 
-withKafka("a second agent with the same label is told from one that works", async (t) => {
-  const { agent } = await joined(t);
+withKafka("two agents with the same label: one of them says so, and the other takes over when one goes", async (t) => {
+  const { agent, bus } = await joined(t);
   const second = await busAgent(t, { label: agent.label, kafka: { brokers: await kafka.brokers() } });
   const reasons = (): string => agent.health().reason + second.health().reason;
   await eventually(() => reasons().includes("another agent with the same label"), { timeout: 30_000 });
-  t.pass();
+  const [both, left] = [newId(), newId()];
+  await bus.command(agent.label, { id: both, changes: [dummy("a")] });
+  t.is((await bus.result(both)).result.outcome, "APPLIED");
+  const working = agent.health().state === "ok" ? agent : second;
+  await working.close();
+  await bus.command(agent.label, { id: left, changes: [dummy("b")] });
+  t.is((await bus.result(left)).result.outcome, "APPLIED");
 });
