@@ -22,13 +22,9 @@ export class WatchedNamespace {
 
   /** Resolves when what was there is known. */
   async start(): Promise<void> {
-    this.#heard = [];
-    const unsubscribe = await this.handle.subscribe(["link", "address"], (event) => this.#hear(event));
-    if (this.#closed) unsubscribe();
-    else this.#unsubscribe = unsubscribe;
-    const reading = this.#read(true);
-    this.#inSync = reading.catch(() => undefined);
-    await reading;
+    const starting = this.#begin();
+    this.#inSync = starting.catch(() => undefined);
+    await starting;
   }
 
   /** Resolves when no read is under way. */
@@ -45,6 +41,14 @@ export class WatchedNamespace {
     this.#closed = true;
     this.#unsubscribe();
     for (const links of this.sinks) links.close();
+  }
+
+  async #begin(): Promise<void> {
+    this.#heard = [];
+    const unsubscribe = await this.handle.subscribe(["link", "address"], (event) => this.#hear(event));
+    if (this.#closed) unsubscribe();
+    else this.#unsubscribe = unsubscribe;
+    await this.#read(true);
   }
 
   #hear(event: NetlinkEvent): void {

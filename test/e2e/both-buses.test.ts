@@ -208,7 +208,7 @@ withKafka(
 );
 
 withKafka(
-  "values, transactions, drift and health are told on both buses, and states again when a bus is back",
+  "values, transactions, drift, ifmgr and health are told on both buses, and states again when a bus is back",
   async (t) => {
     const { agent, server, orchestrator, log, events } = await scene(t, {});
     const { label } = agent;
@@ -233,6 +233,11 @@ withKafka(
       () => onNats("transaction", "tell").length > 0 && onKafka("transaction.finished", "tell").length > 0,
     );
     await eventually(() => onNats("drift", key).some(isDrift) && onKafka("value.drift", key).some(isDrift));
+
+    await orchestrator.request("ifmgr.register", { interface: "card0" });
+    await run(["ip", "link", "add", "card0", "type", "veth", "peer", "name", "card0-far"]);
+    const isPlugged = (event: object): boolean => "type" in event && event.type === "INTERFACE_STATE";
+    await eventually(() => onNats("ifmgr", "card0").some(isPlugged) && onKafka("ifmgr.state", "card0").some(isPlugged));
 
     const states = orchestrator.collect("state.interface.*");
     await server.kill();

@@ -1,4 +1,7 @@
 import test from "ava";
+import { SettledLinks } from "#plugins/interface-watcher/settled-links.js";
+import { WatchedNamespace } from "#plugins/interface-watcher/watched-namespace.js";
+import { Netlink } from "#plugins/netlink/index.js";
 import { hostNameAddressKey, hostNameKey, hostPresentKey, interfaceKey, namespaceHostNameKey } from "#proto/index.js";
 import { dropInterface, NetworkAgent, wantInterface } from "#test/linux/support/network.js";
 import { eventually } from "#test/support/eventually.js";
@@ -125,4 +128,17 @@ test.serial("events that the kernel dropped are made up for", async (t) => {
   await gone(hostPresentKey("drowned"));
   await obtained(hostNameKey("surfaced"));
   await t.notThrowsAsync(obtained(hostNameAddressKey("noisy", "10.46.0.1/24")));
+});
+
+test.serial("who asks what there is while that is read waits until it is known", async (t) => {
+  const told: string[] = [];
+  const links = new SettledLinks(60_000, { link: (name) => told.push(name), address: () => undefined }, () => true);
+  const watched = new WatchedNamespace(agent.agent.get(Netlink).default, [links], () => undefined);
+  t.teardown(() => watched.close());
+  const started = watched.start();
+  t.deepEqual([...links.announced()], []);
+  await watched.inSync;
+  const there = (await ip<{ ifname: string }>("link", "show")).map(({ ifname }) => ifname);
+  t.true(there.every((name) => told.includes(name)));
+  await started;
 });

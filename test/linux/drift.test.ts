@@ -63,6 +63,9 @@ test.afterEach.always(async () => {
 
 const drifts = () => recorder.of("drift").map(({ data }) => data);
 const inside = (...command: readonly string[]) => run(["ip", ...command], INSIDE);
+const interfere = async ({ commands, here }: Interference) => {
+  for (const command of commands) await run(["ip", ...command], here ? {} : INSIDE);
+};
 
 /** Everything is below as it was asked for: reading it anew finds nothing to do. */
 async function isAsWanted(): Promise<boolean> {
@@ -73,6 +76,8 @@ async function isAsWanted(): Promise<boolean> {
 interface Interference {
   /** Somebody else's commands for `ip`, in the namespace of most of it. */
   readonly commands: readonly (readonly string[])[];
+  /** In the agent's own namespace instead. */
+  readonly here?: true;
   /** Key that the event names. */
   readonly key: string;
   readonly isThere: () => Promise<boolean>;
@@ -120,6 +125,18 @@ const interferences: Readonly<Record<string, Interference>> = {
     commands: [["link", "set", "dev", "held0", "netns", "1"]],
     key: interfaceKey("held"),
     isThere: async () => carries(await link("held0", INSIDE)),
+  },
+  "an interface in the agent's own namespace is renamed": {
+    commands: [["link", "set", "dev", "other", "name", "stolen-too"]],
+    here: true,
+    key: interfaceKey("other"),
+    isThere: async () => carries(await link("other")),
+  },
+  "an interface in the agent's own namespace is deleted": {
+    commands: [["link", "delete", "other"]],
+    here: true,
+    key: interfaceKey("other"),
+    isThere: async () => carries(await link("other")),
   },
   "a port is taken out of its bridge": {
     commands: [["link", "set", "dev", "port", "nomaster"]],
@@ -173,11 +190,12 @@ const interferences: Readonly<Record<string, Interference>> = {
   },
 };
 
-for (const [what, { commands, key, isThere }] of Object.entries(interferences)) {
+for (const [what, interference] of Object.entries(interferences)) {
+  const { key, isThere } = interference;
   test.serial(`${what}: it is told, with what was and what is, and repaired`, async (t) => {
     await agent.commit(...everything);
     await eventually(isAsWanted);
-    for (const command of commands) await inside(...command);
+    await interfere(interference);
     await eventually(isThere, { what: "the repair" });
     await eventually(isAsWanted);
     const told = drifts().find((each) => each.key === key);
@@ -191,7 +209,7 @@ for (const [what, { commands, key, isThere }] of Object.entries(interferences)) 
     await agent.close();
     await start({ policy: "report" });
     await agent.commit(...everything);
-    for (const command of commands) await inside(...command);
+    await interfere(interference);
     const told = await eventually(() => drifts().find((each) => each.key === key));
     t.is(told.policy, "REPORT");
     t.is(told.repair_in_ms, undefined);
