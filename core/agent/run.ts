@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import { setFlagsFromString } from "node:v8";
 import { TenutoError } from "../errors.js";
 import type { Agent } from "./agent.js";
+import { keepMemory } from "./memory.js";
 
 export interface RunOptions {
   /** Ends the run as a signal does. */
@@ -15,19 +15,11 @@ const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 const LONGEST_INTERVAL = 2 ** 31 - 1;
 
 /**
- * By how much of what lives the heap may grow before V8 collects it, in percent. V8's own choice is up to 300: after some
- * transactions of 100,000 values an agent had 900 MiB resident, and has 550 MiB so. The price is some 0.8 s of V8's helper threads for
- * each of them; 20 percent saves another 100 MiB and costs as much again, and more while the heap grows.
- */
-const HEAP_GROWTH = 50;
-
-/**
  * Runs an agent as the process: starts it, waits for SIGINT, SIGTERM or `until`, and closes it. A second signal ends the
  * process at once. Rejects with what `start()` or `close()` threw. An exception that nobody caught is a bug: it is logged
  * and the process ends with status 1, for a supervisor to restart it.
  */
 export async function runAgent(agent: Agent, { until }: RunOptions = {}): Promise<void> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
   const interrupt = new AbortController();
   const end = AbortSignal.any(until === undefined ? [interrupt.signal] : [interrupt.signal, until]);
   // Stops a start that is under way. What goes wrong is seen below, where the same close is awaited.
@@ -53,6 +45,7 @@ function holdProcess(agent: Agent, interrupt: AbortController, end: AbortSignal)
     agent.log.fatal({ err: error, origin, version: agent.info.version }, "a bug in tenuto or one of its plugins");
     process.exit(1);
   };
+  const letGo = keepMemory();
   // Signal handlers do not keep a process alive, and the plugins need not.
   const alive = setInterval(() => undefined, LONGEST_INTERVAL);
   process.on("SIGINT", onSignal);
@@ -60,6 +53,7 @@ function holdProcess(agent: Agent, interrupt: AbortController, end: AbortSignal)
   process.on("uncaughtException", onBug);
   return () => {
     clearInterval(alive);
+    letGo();
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
     process.off("uncaughtException", onBug);

@@ -42,7 +42,7 @@ export const schedulerConfig = z.strictObject({
     .number()
     .int()
     .nonnegative()
-    .default(50_000)
+    .default(20_000)
     .describe("Former states of values that are remembered."),
   timeline_age: duration.prefault("24h").describe("How long a former state of a value is remembered."),
   drift: z

@@ -9,7 +9,7 @@ export interface HistoryLimits {
   readonly maxAge: number;
 }
 
-export const DEFAULT_HISTORY: HistoryLimits = { maxRecords: 1_000, maxOperations: 250_000, maxAge: 24 * 3_600_000 };
+export const DEFAULT_HISTORY: HistoryLimits = { maxRecords: 1_000, maxOperations: 100_000, maxAge: 24 * 3_600_000 };
 
 /** Finished transactions, oldest first, bounded in count, size and age. */
 export class History {

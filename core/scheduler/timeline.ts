@@ -12,7 +12,7 @@ export interface TimelineLimits {
   readonly maxAge: number;
 }
 
-export const DEFAULT_TIMELINE: TimelineLimits = { maxRecords: 50_000, maxAge: 24 * 3_600_000 };
+export const DEFAULT_TIMELINE: TimelineLimits = { maxRecords: 20_000, maxAge: 24 * 3_600_000 };
 
 /** What a key was until it changed. */
 interface Past {
