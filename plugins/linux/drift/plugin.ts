@@ -51,6 +51,9 @@ function mayHaveNoInterface(key: string): boolean {
 /** Changes that come together are looked at together: ms after the first. */
 const GATHER = 10;
 
+/** Events that are kept until the next turn of the event loop at most. */
+const MOST_KEPT = 16;
+
 /** Groups of events that are followed only while there are wanted values of that kind. */
 const GROUP_PREFIXES: readonly (readonly [OptionalGroup, prefix: string])[] = [
   ["route", ROUTE_PREFIX],
@@ -198,7 +201,8 @@ export class DriftPlugin implements Plugin {
     if (event.type !== "lost") {
       // Whoever tells the world of the event comes first: what is suspected is looked at later anyway.
       if (this.#heard.length === 0) setImmediate(() => this.#sift());
-      this.#heard.push({ event, suspects });
+      // In a flood there is no first any more, and what is kept costs memory.
+      if (this.#heard.push({ event, suspects }) >= MOST_KEPT) this.#sift();
       return;
     }
     this.log.warn("the kernel dropped events; everything they may have been about is read again");
