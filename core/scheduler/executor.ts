@@ -159,9 +159,8 @@ class Run {
     const { kind, node } = operation;
     if (this.stopOnFailure && this.failed.length > 0) return "skip";
     if (node.lateAnswer !== "none") return new Unanswered(operation);
-    if (!this.troubled) return undefined;
-    if (kind !== "DELETE") return this.standsOnFirmGround(operation) ? undefined : "skip";
-    const user = this.stillNeededBy(node);
+    if (kind !== "DELETE") return !this.troubled || this.standsOnFirmGround(operation) ? undefined : "skip";
+    const user = this.troubled ? this.stillNeededBy(node) : this.stuckPartOf(node);
     return user === undefined ? undefined : new StillNeeded(node.key, user.key);
   }
 
@@ -186,6 +185,13 @@ class Run {
     node.failedIn !== this.transaction &&
     node.lateAnswer === "none" &&
     !this.leaving.has(node);
+
+  /** A part that this transaction has failed to remove before. */
+  private stuckPartOf(node: Node): Node | undefined {
+    for (const child of node.derived ?? [])
+      if (child.present && child.managed && child.failedIn === this.transaction) return child;
+    return undefined;
+  }
 
   /** A present value of ours that would lose a dependency (or its base) with this one. */
   private stillNeededBy(node: Node): Node | undefined {
