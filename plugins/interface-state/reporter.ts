@@ -15,7 +15,7 @@ export interface ReporterOptions {
 /**
  * Publishes the notifications of one interface. The first change is told at once, those that follow within `minInterval` are
  * folded into one with the latest state. Of an interface that goes on flapping less and less is told: the interval doubles up to
- * `maxInterval`, until one has passed without a change. That the interface is gone is always told, and at once.
+ * `maxInterval`, until one had no more than one change. That the interface is gone is always told, and at once.
  */
 export class InterfaceReporter {
   /** Kind of the first notification about a link: it is new, or was there already. */
@@ -81,15 +81,9 @@ export class InterfaceReporter {
   }
 
   #tellWhenAllowed(): void {
-    const { minInterval, maxInterval } = this.options;
     const wait = this.#quietUntil - performance.now();
-    if (wait <= 0) {
-      this.#interval = minInterval;
-      this.#tell();
-    } else {
-      this.#interval = Math.min(this.#interval * 2, Math.max(minInterval, maxInterval));
-      this.#waiting = setTimeout(() => this.#tell(), wait);
-    }
+    if (wait <= 0) this.#tell();
+    else this.#waiting = setTimeout(() => this.#tell(), wait);
   }
 
   #tell(): void {
@@ -98,6 +92,9 @@ export class InterfaceReporter {
     const told = this.#told;
     if (latest === undefined || sameCondition(latest, told)) return;
     this.#told = latest;
+    const { minInterval, maxInterval } = this.options;
+    const longer = Math.min(this.#interval * 2, Math.max(minInterval, maxInterval));
+    this.#interval = this.#folded > 0 ? longer : minInterval;
     this.#quietUntil = performance.now() + this.#interval;
     if (told === undefined) this.#send(this.first, latest);
     else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
