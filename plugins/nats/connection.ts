@@ -104,7 +104,10 @@ export class BusConnection {
     const closing = this.#closing.signal;
     while (!closing.aborted) {
       const connection = await this.#connect();
-      if (connection !== undefined) {
+      // Nothing may come between this look and the session: `close` knows of no other connection.
+      if (closing.aborted) {
+        await connection?.close();
+      } else if (connection !== undefined) {
         const since = performance.now();
         await this.#serve(connection);
         // A server that accepts and hangs up at once is as good as one that refuses.
@@ -117,9 +120,7 @@ export class BusConnection {
   async #connect(): Promise<NatsConnection | undefined> {
     const { config, name, conditions, log } = this.#context;
     try {
-      const connection = await connect(connectOptions(config, name, this.#discovered));
-      if (!this.#closing.signal.aborted) return connection;
-      await connection.close();
+      return await connect(connectOptions(config, name, this.#discovered));
     } catch (error) {
       const reason = connectFailure(error, config.url);
       if (!this.#closing.signal.aborted && conditions.impaired("connection", reason)) log.warn({ err: error }, reason);
