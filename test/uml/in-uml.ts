@@ -9,6 +9,9 @@ const TYPES_FILE = "types.test.js";
 /** What the machine is to have of the kinds of links. */
 const MODULES = "veth bridge dummy 8021q vrf bonding ipvlan macvlan geneve ip_gre vxlan tun".split(" ");
 
+/** How many of the types are for the machine that has nothing else to do. */
+export const shareOf = (types: readonly string[]): number => Math.ceil(types.length * 0.6);
+
 /** A machine shares the processors with all other tests: generous, since only a failure waits that long. */
 const TIME_LIMIT = 600_000;
 
