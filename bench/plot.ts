@@ -26,6 +26,7 @@ export function drawPlot({ title, x, y, series }: Plot): string {
   const right = WIDTH - MARGIN.right;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(`${title}: ${series.map(({ name }) => name).join(", ")}; ${y} by ${x}, both axes logarithmic`)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>`,
     text(MARGIN.left, 22, "start", title, 15),
     ...xs.map((value) => line(across(value), MARGIN.top, across(value), bottom)),
