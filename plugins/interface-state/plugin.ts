@@ -65,7 +65,7 @@ interface NamespaceUse {
 })
 export class InterfaceStatePlugin implements Plugin {
   readonly requests = new InterfaceRequests((name) => this.#republish(name));
-  /** By name. A reporter outlives its interface, so that one that comes and goes is told in order. */
+  /** Of the interfaces that are there, by name. */
   readonly #reporters = new Map<string, InterfaceReporter>();
   readonly #followed = new Map<string, Followed>();
   /** Interfaces that nobody configured, by the name they are published under. */
@@ -155,7 +155,10 @@ export class InterfaceStatePlugin implements Plugin {
     const last = before ?? stranger;
     const isOther = metadata === undefined || (last !== undefined && !isSamePlace(last.metadata, metadata));
     if (isOther && before !== undefined) this.#reporters.get(name)?.gone();
-    if (metadata === undefined) return;
+    if (metadata === undefined) {
+      this.#reporters.delete(name);
+      return;
+    }
     if (stranger !== undefined) this.#giveUp(name, stranger, isOther);
     const follower = this.#useFollower(metadata.namespace, metadata.namespaceIdentity, interfaceKey(name));
     this.#followed.set(name, { metadata, follower });
@@ -205,7 +208,9 @@ export class InterfaceStatePlugin implements Plugin {
         lease,
         stranger: this.config.interfaces === "all" ? stranger : undefined,
         left: ({ metadata: { name }, isStranger }) => {
-          if (isStranger) this.#strangers.delete(name);
+          if (!isStranger) return;
+          this.#strangers.delete(name);
+          this.#reporters.delete(name);
         },
         onTrouble: this.#troubled,
       });
