@@ -43,8 +43,9 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     const handle = this.interfaces.namespaceOf(name);
     if (metadata === undefined || handle === undefined) return;
     const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(name));
-    // The link is about to go, and the kernel takes its addresses with it: 2,000 requests less for 500 pairs.
-    if (wanted === undefined && metadata.ours) return;
+    // The link is about to go, and the kernel takes its addresses with it. IPv6 routes that are left by then cost it more than
+    // the request does: it walks all of them for every link that goes (net/ipv6/route.c, rt6_disable_ip).
+    if (wanted === undefined && metadata.ours && !address.includes(":")) return;
     try {
       await handle.addrDel({ linkIndex: metadata.index, address });
     } catch (error) {
