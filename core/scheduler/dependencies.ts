@@ -94,11 +94,14 @@ function peerIsReady(graph: Graph, key: string, self: Node, exists: Existence): 
 const NONE: ReadonlySet<Node> = new Set();
 
 /**
- * Everything present that depends on a value, through any number of steps: nothing that its own `anyOf` dependencies could rest on.
- * Empty for a value without any.
+ * {@link dependingOn}, which is nothing that the value's own `anyOf` dependencies could rest on. Empty for a value without any.
  */
 export function restingOn(graph: Graph, node: Node): ReadonlySet<Node> {
-  if (!node.appliedDependencies.some((each) => "anyOf" in each)) return NONE;
+  return node.appliedDependencies.some((each) => "anyOf" in each) ? dependingOn(graph, node) : NONE;
+}
+
+/** Everything present that depends on a value, through any number of steps. */
+export function dependingOn(graph: Graph, node: Node): ReadonlySet<Node> {
   const found = new Set<Node>();
   const work = [node];
   for (let next = work.pop(); next !== undefined; next = work.pop()) {

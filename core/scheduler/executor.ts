@@ -1,7 +1,7 @@
 import { errorMessage } from "../errors.js";
 import type { Clock } from "./clock.js";
 import { Deadlines } from "./deadlines.js";
-import { anyOfName, type Existence, holds, restingOn, support } from "./dependencies.js";
+import { anyOfName, dependingOn, type Existence, holds, restingOn, support } from "./dependencies.js";
 import { call, callMany, isRetriable } from "./descriptor-calls.js";
 import type { Graph } from "./graph.js";
 import { type Node, root } from "./node.js";
@@ -17,6 +17,13 @@ export interface ExecutorOptions {
   readonly operationTimeout: number;
   /** Told of answers that came after their time. */
   readonly onLateAnswer: (operation: Operation) => void;
+}
+
+export interface Caution {
+  /** Skip what has not begun when something has failed. */
+  readonly stopOnFailure: boolean;
+  /** Something has failed before in this transaction: what could not be removed still needs what it needs. */
+  readonly troubled: boolean;
 }
 
 /** `skipped`: not called, since what it was planned upon did not come about. */
@@ -38,10 +45,10 @@ export function execute(
   graph: Graph,
   operations: readonly Operation[],
   transaction: number,
-  stopOnFailure: boolean,
+  caution: Caution,
   options: ExecutorOptions,
 ): Promise<Execution> {
-  return new Promise((resolve) => new Run(graph, operations, transaction, stopOnFailure, options, resolve).start());
+  return new Promise((resolve) => new Run(graph, operations, transaction, caution, options, resolve).start());
 }
 
 class Run {
@@ -66,7 +73,7 @@ class Run {
     private readonly graph: Graph,
     private readonly operations: readonly Operation[],
     private readonly transaction: number,
-    private readonly stopOnFailure: boolean,
+    private readonly caution: Caution,
     private readonly options: ExecutorOptions,
     private readonly resolve: (execution: Execution) => void,
   ) {
@@ -157,10 +164,10 @@ class Run {
   /** Why an operation whose turn has come is not started: it has lost its ground, or would take away that of others. */
   private obstacleTo(operation: Operation): "skip" | Error | undefined {
     const { kind, node } = operation;
-    if (this.stopOnFailure && this.failed.length > 0) return "skip";
+    if (this.caution.stopOnFailure && this.failed.length > 0) return "skip";
     if (node.lateAnswer !== "none") return new Unanswered(operation);
     if (kind !== "DELETE") return !this.troubled || this.standsOnFirmGround(operation) ? undefined : "skip";
-    const user = this.troubled ? this.stillNeededBy(node) : this.stuckPartOf(node);
+    const user = this.troubled || this.caution.troubled ? this.stillNeededBy(node) : undefined;
     return user === undefined ? undefined : new StillNeeded(node.key, user.key);
   }
 
@@ -169,9 +176,12 @@ class Run {
     if (node.value !== undefined && node.broken) return false;
     if (node.base !== undefined && !(node.base.present && node.base.failedIn !== this.transaction)) return false;
     const supports = new Map<string, string>();
+    // It may rest on something else than before, but not on what rests on itself.
+    const own = node.present ? dependingOn(this.graph, node) : undefined;
+    const exists: Existence = (each) => this.isFirm(each) && !(each && own?.has(each));
     const stands = node.wantedDependencies.every((each) => {
       if (!("anyOf" in each)) return holds(this.graph, each, node, this.isFirm);
-      const key = support(this.graph, each, node, this.isFirm);
+      const key = support(this.graph, each, node, exists);
       if (key !== undefined) supports.set(anyOfName(each), key);
       return key !== undefined;
     });
@@ -185,13 +195,6 @@ class Run {
     node.failedIn !== this.transaction &&
     node.lateAnswer === "none" &&
     !this.leaving.has(node);
-
-  /** A part that this transaction has failed to remove before. */
-  private stuckPartOf(node: Node): Node | undefined {
-    for (const child of node.derived ?? [])
-      if (child.present && child.managed && child.failedIn === this.transaction) return child;
-    return undefined;
-  }
 
   /** A present value of ours that would lose a dependency (or its base) with this one. */
   private stillNeededBy(node: Node): Node | undefined {

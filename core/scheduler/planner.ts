@@ -1,9 +1,7 @@
 import {
-  type AnyOf,
   anyOfName,
   type Existence,
   holds,
-  isPartOf,
   matchesAnyOf,
   restingOn,
   sameDependencies,
@@ -11,6 +9,7 @@ import {
   support,
 } from "./dependencies.js";
 import { equivalent, type Graph } from "./graph.js";
+import { Grounds } from "./grounds.js";
 import { type Node, root } from "./node.js";
 import { buildOperations, type Operation } from "./operations.js";
 import type { Dependency } from "./types.js";
@@ -55,16 +54,10 @@ export function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOpti
     const planning = new Planning(graph, options, forced);
     const nodes = planning.settle(seeds);
     const { operations, adopted, cycle } = buildOperations(graph, nodes, planning, options.transaction);
-    if (cycle.length === 0) return { operations, nodes, adopted, supported: planning.supported };
+    if (cycle.length === 0) return { operations, nodes, adopted, supported: planning.grounds.supported };
     // Values that swap what they depend on cannot all be updated in place: those in the way are re-created.
     for (const node of cycle) forced.add(node);
   }
-}
-
-/** A list of dependencies that hold, and what its `anyOf` ones rest on. */
-interface Ground {
-  readonly supports: ReadonlyMap<string, string> | undefined;
-  readonly nodes: readonly Node[];
 }
 
 class Planning {
@@ -73,18 +66,15 @@ class Planning {
   private readonly candidates: Node[] = [];
   private readonly broken: Node[] = [];
   private readonly gained: Node[] = [];
-  /** Keys that may satisfy an `anyOf` once they exist, and those that were relied on. */
-  private readonly hints = new Map<Dependency, string>();
-  readonly supported: Node[] = [];
-  /** Lists that several values share, and that were found to hold: a value that is granted stays so until all are granted anew. */
-  private readonly firm = new Map<readonly Dependency[], Ground>();
-  private readonly sharedSupports = new Map<AnyOf, ReadonlyMap<string, string>>();
+  readonly grounds: Grounds;
 
   constructor(
     private readonly graph: Graph,
     private readonly options: PlanOptions,
     private readonly forced: ReadonlySet<Node>,
-  ) {}
+  ) {
+    this.grounds = new Grounds(graph, this.epoch, this.existsAfter);
+  }
 
   settle(seeds: readonly Node[]): readonly Node[] {
     for (const seed of seeds) {
@@ -110,8 +100,7 @@ class Planning {
     !this.isFrozen(node) &&
     (this.knows(node) ? node.exists : node.present);
 
-  readonly supportsOf = (node: Node): ReadonlyMap<string, string> | undefined =>
-    node.notedIn === this.epoch ? node.notedSupports : undefined;
+  readonly supportsOf = (node: Node): ReadonlyMap<string, string> | undefined => this.grounds.supportsOf(node);
 
   private knows(node: Node): boolean {
     return node.epoch === this.epoch;
@@ -258,13 +247,12 @@ class Planning {
         this.break(node);
         return;
       }
-      this.noteSupport(node, each, key);
+      this.grounds.note(node, each, key);
     }
   }
 
   private grantAll(): void {
-    this.hints.clear();
-    this.firm.clear();
+    this.grounds.clear();
     for (const node of this.candidates) {
       node.notedSupports = undefined;
       node.granted = false;
@@ -295,56 +283,7 @@ class Planning {
 
   private mayExist(node: Node): boolean {
     if (node.base !== undefined && !this.existsAfter(node.base)) return false;
-    const { wantedDependencies: dependencies } = node;
-    const ground = this.firm.get(dependencies);
-    if (ground !== undefined && !ground.nodes.some((each) => isPartOf(each, node))) {
-      if (ground.supports !== undefined) this.noteSupports(node, ground.supports);
-      return true;
-    }
-    if (!dependencies.every((each) => this.rests(node, each))) return false;
-    if (this.graph.watchers.isShared(dependencies)) this.remember(dependencies, node);
-    return true;
-  }
-
-  /** What a peer needs depends on who asks. */
-  private remember(dependencies: readonly Dependency[], node: Node): void {
-    if (dependencies.some((each) => "peer" in each)) return;
-    const supports = this.supportsOf(node);
-    const nodes = [...(supports?.values() ?? [])].flatMap((key) => this.graph.get(key) ?? []);
-    this.firm.set(dependencies, { supports, nodes });
-  }
-
-  private rests(node: Node, dependency: Dependency): boolean {
-    if (!("anyOf" in dependency)) return holds(this.graph, dependency, node, this.existsAfter);
-    const key = support(this.graph, dependency, node, this.existsAfter, this.hints.get(dependency));
-    if (key === undefined) return false;
-    this.noteSupport(node, dependency, key);
-    // Whoever shares the dependency need not search again.
-    this.hints.set(dependency, key);
-    return true;
-  }
-
-  private noteSupport(node: Node, dependency: AnyOf, key: string): void {
-    const known = this.supportsOf(node);
-    const own = this.supportOf(dependency, key);
-    this.noteSupports(node, known === undefined ? own : new Map([...known, ...own]));
-  }
-
-  private noteSupports(node: Node, supports: ReadonlyMap<string, string>): void {
-    if (node.notedIn !== this.epoch) this.supported.push(node);
-    node.notedIn = this.epoch;
-    node.notedSupports = supports;
-  }
-
-  /** One map for all values that share the dependency: a hundred thousand routes rest on a handful of addresses. */
-  private supportOf(dependency: AnyOf, key: string): ReadonlyMap<string, string> {
-    const name = anyOfName(dependency);
-    let support = this.sharedSupports.get(dependency);
-    if (support?.get(name) !== key) {
-      support = new Map([[name, key]]);
-      this.sharedSupports.set(dependency, support);
-    }
-    return support;
+    return this.grounds.hold(node);
   }
 
   /** Tells those who may wait for it that a value will exist. Returns the candidates to look at again. */
@@ -378,7 +317,7 @@ class Planning {
       if (node.wantedDependencies !== looked) {
         looked = node.wantedDependencies;
         const dependency = looked.find((each) => matchesAnyOf(each, key));
-        if (dependency !== undefined) this.hints.set(dependency, key);
+        if (dependency !== undefined) this.grounds.hint(dependency, key);
       }
       others.push(node);
     }

@@ -3,7 +3,7 @@ import { type Existence, isPresent } from "./dependencies.js";
 import type { Descriptors } from "./descriptors.js";
 import { differences, withDependents } from "./drift.js";
 import { deepEqual } from "./equality.js";
-import { type Execution, type ExecutorOptions, execute } from "./executor.js";
+import { type Caution, type Execution, type ExecutorOptions, execute } from "./executor.js";
 import type { Graph } from "./graph.js";
 import type { Job } from "./jobs.js";
 import { type Node, type RejectedValue, root, withParts } from "./node.js";
@@ -62,6 +62,8 @@ class Transaction {
   /** Base values that are not as wanted, and are to be left so. */
   private held: ReadonlySet<Node> = new Set();
   private reverted = false;
+  /** Values are tried again that had failed: what they depend on may have gone, and they not. */
+  private forgetful: boolean;
 
   constructor(
     private readonly context: TransactionContext,
@@ -70,6 +72,7 @@ class Transaction {
     private readonly id: number,
   ) {
     this.start = context.clock.now();
+    this.forgetful = job.kind === "retry";
   }
 
   async run(): Promise<FinishedJob> {
@@ -88,6 +91,7 @@ class Transaction {
     if (this.job.simulate) return this.simulate();
     const invalid = this.journal.some(({ node }) => node.rejected !== undefined);
     if (invalid && (this.job.rejectInvalid || this.job.atomic)) return this.refuse();
+    for (const { node } of this.journal) if (forgetFailures(node)) this.forgetful = true;
     await this.settle();
     if (this.job.atomic && this.failed.size > 0) await this.revert();
     for (const node of this.failed)
@@ -136,7 +140,6 @@ class Transaction {
   private want(node: Node, wanted: object | undefined): void {
     const before = node.wanted;
     this.journal.push({ node, before, after: wanted, rejectedBefore: node.rejected });
-    if (!this.job.simulate) forgetFailures(node);
     if (wanted !== undefined && before !== undefined && node.rejected === undefined && deepEqual(before, wanted)) {
       this.touch(node);
     } else this.context.graph.setWanted(node, wanted, this.touched);
@@ -186,7 +189,7 @@ class Transaction {
   /** Nothing is applied, since a value is invalid. */
   private refuse(): FinishedJob {
     const { graph } = this.context;
-    const bad = new Map(this.journal.map(({ node }) => [node.key, statusOf(graph, node)]));
+    const bad = new Map(this.journal.map(({ node }) => [node.key, withoutFailure(node, () => statusOf(graph, node))]));
     this.undo([]);
     for (const { node } of this.journal) this.look(node);
     const values = this.journal.map(({ node }) => {
@@ -202,10 +205,11 @@ class Transaction {
     let seeds: readonly Node[] = this.touched;
     if (this.held.size > 0) seeds = seeds.filter((node) => !this.held.has(root(node)));
     for (let round = 0; seeds.length > 0; round++) {
-      const plan = this.plan(seeds, this.id, round === 0 && this.job.read !== "nothing");
+      const plan = this.plan(seeds, this.id, round === 0 && (this.job.read !== "nothing" || this.forgetful));
       const records = plan.operations.map(expected);
       if (round === 0) for (const record of records) this.planned.push(record);
-      const { failed, skipped } = await this.execute(plan, records, this.id, this.job.atomic);
+      const caution = { stopOnFailure: this.job.atomic, troubled: round > 0 };
+      const { failed, skipped } = await this.execute(plan, records, this.id, caution);
       const touchedBefore = this.touched.length;
       await this.readFailed(failed);
       if (this.job.atomic && failed.length > 0) return;
@@ -226,7 +230,7 @@ class Transaction {
     plan: Plan,
     records: readonly RecordedOperation[],
     id: number,
-    stopOnFailure: boolean,
+    caution: Caution,
   ): Promise<Execution> {
     const { graph, executor } = this.context;
     for (const node of plan.supported) {
@@ -236,7 +240,7 @@ class Transaction {
     for (const node of plan.nodes) {
       if (node.failedIn !== id && (isSettled(node) || isWaiting(node))) node.failure = undefined;
     }
-    const execution = await execute(graph, plan.operations, id, stopOnFailure, executor);
+    const execution = await execute(graph, plan.operations, id, caution, executor);
     for (const [index, record] of records.entries()) {
       const operation = plan.operations[index];
       const outcome = execution.outcomes[index];
@@ -261,8 +265,11 @@ class Transaction {
     this.undo(undone);
     for (const node of this.failed) node.failure = undefined;
     const revertId = -this.id;
-    const plan = this.plan(undone, revertId);
-    const { failed } = await this.execute(plan, plan.operations.map(expected), revertId, false);
+    const plan = this.plan(undone, revertId, this.forgetful);
+    const { failed } = await this.execute(plan, plan.operations.map(expected), revertId, {
+      stopOnFailure: false,
+      troubled: false,
+    });
     await this.readFailed(failed);
     this.failuresOfReverted = failures;
   }
@@ -315,9 +322,21 @@ class Transaction {
   }
 }
 
-function forgetFailures(node: Node): void {
+/** Were there any? */
+function forgetFailures(node: Node): boolean {
+  let forgotten = node.failure !== undefined;
   node.failure = undefined;
-  for (const child of node.derived ?? []) forgetFailures(child);
+  for (const child of node.derived ?? []) if (forgetFailures(child)) forgotten = true;
+  return forgotten;
+}
+
+/** What there is to say of a node, apart from a failure of a value that it had before. */
+function withoutFailure<T>(node: Node, say: () => T): T {
+  const { failure } = node;
+  node.failure = undefined;
+  const said = say();
+  node.failure = failure;
+  return said;
 }
 
 function adopt(graph: Graph, node: Node): void {

@@ -1,0 +1,101 @@
+import { type AnyOf, anyOfName, type Existence, holds, isPartOf, support } from "./dependencies.js";
+import type { Graph } from "./graph.js";
+import type { Node } from "./node.js";
+import type { Dependency } from "./types.js";
+
+/** A list of dependencies that hold, and what its `anyOf` ones rest on. */
+interface Ground {
+  readonly supports: ReadonlyMap<string, string> | undefined;
+  readonly nodes: readonly Node[];
+}
+
+/**
+ * What the values of one plan rest on. Whether the dependencies of a value hold is found out once for all values that share the list:
+ * a hundred thousand routes rest on a handful of addresses.
+ */
+export class Grounds {
+  /** Keys that may satisfy an `anyOf` once they exist, and those that were relied on. */
+  private readonly hints = new Map<Dependency, string>();
+  /** Lists that several values share, and that were found to hold: a value that is granted stays so until all are granted anew. */
+  private readonly firm = new Map<readonly Dependency[], Ground>();
+  private readonly sharedSupports = new Map<AnyOf, ReadonlyMap<string, string>>();
+  /** The values that have a support noted. */
+  readonly supported: Node[] = [];
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly epoch: number,
+    private readonly exists: Existence,
+  ) {}
+
+  /** Values are about to be granted anew. */
+  clear(): void {
+    this.hints.clear();
+    this.firm.clear();
+  }
+
+  /** `key` satisfies the dependency once it exists. */
+  hint(dependency: Dependency, key: string): void {
+    this.hints.set(dependency, key);
+  }
+
+  /** What the `anyOf` dependencies of a value rest on, by name. */
+  supportsOf(node: Node): ReadonlyMap<string, string> | undefined {
+    return node.notedIn === this.epoch ? node.notedSupports : undefined;
+  }
+
+  /** Do the wanted dependencies of a value hold? Notes what they rest on. */
+  hold(node: Node): boolean {
+    const { wantedDependencies: dependencies } = node;
+    const ground = this.firm.get(dependencies);
+    if (ground !== undefined && !ground.nodes.some((each) => isPartOf(each, node))) {
+      if (ground.supports !== undefined) this.noteAll(node, ground.supports);
+      return true;
+    }
+    if (!dependencies.every((each) => this.rests(node, each))) return false;
+    if (this.graph.watchers.isShared(dependencies)) this.remember(dependencies, node);
+    return true;
+  }
+
+  /** The `anyOf` dependency of a value rests on `key`. */
+  note(node: Node, dependency: AnyOf, key: string): void {
+    const known = this.supportsOf(node);
+    const own = this.shared(dependency, key);
+    this.noteAll(node, known === undefined ? own : new Map([...known, ...own]));
+  }
+
+  private rests(node: Node, dependency: Dependency): boolean {
+    if (!("anyOf" in dependency)) return holds(this.graph, dependency, node, this.exists);
+    const key = support(this.graph, dependency, node, this.exists, this.hints.get(dependency));
+    if (key === undefined) return false;
+    this.note(node, dependency, key);
+    // Whoever shares the dependency need not search again.
+    this.hints.set(dependency, key);
+    return true;
+  }
+
+  /** What a peer needs depends on who asks. */
+  private remember(dependencies: readonly Dependency[], node: Node): void {
+    if (dependencies.some((each) => "peer" in each)) return;
+    const supports = this.supportsOf(node);
+    const nodes = [...(supports?.values() ?? [])].flatMap((key) => this.graph.get(key) ?? []);
+    this.firm.set(dependencies, { supports, nodes });
+  }
+
+  private noteAll(node: Node, supports: ReadonlyMap<string, string>): void {
+    if (node.notedIn !== this.epoch) this.supported.push(node);
+    node.notedIn = this.epoch;
+    node.notedSupports = supports;
+  }
+
+  /** One map for all values that share the dependency. */
+  private shared(dependency: AnyOf, key: string): ReadonlyMap<string, string> {
+    const name = anyOfName(dependency);
+    let support = this.sharedSupports.get(dependency);
+    if (support?.get(name) !== key) {
+      support = new Map([[name, key]]);
+      this.sharedSupports.set(dependency, support);
+    }
+    return support;
+  }
+}
