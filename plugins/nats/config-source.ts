@@ -45,6 +45,8 @@ export class NatsConfigSource implements ConfigSource {
   #snapshot: readonly SourceItem[] | undefined;
   readonly #changes = new Map<string, SourceItem>();
   #delivering: Promise<void> | undefined;
+  /** A watch that is being set up. */
+  #opening: Promise<unknown> | undefined;
 
   constructor(context: SourceContext) {
     this.#context = context;
@@ -59,10 +61,13 @@ export class NatsConfigSource implements ConfigSource {
     if (session !== undefined) void this.#follow(session);
   }
 
-  /** Waits for what the consumer has in hand. */
+  /**
+   * Waits for what the consumer has in hand, and for a watch that is just being set up: nats.js would leave the timer behind that
+   * looks for its heartbeats, if the connection closed in between.
+   */
   async close(): Promise<void> {
     this.#consumer = undefined;
-    await this.#delivering;
+    await Promise.allSettled([this.#delivering, this.#opening]);
   }
 
   async #follow(session: Session): Promise<void> {
@@ -94,7 +99,8 @@ export class NatsConfigSource implements ConfigSource {
 
     let first: Map<string, SourceItem> | undefined = resumes ? undefined : new Map();
     const next: Position = resumes ? position : { created: bucket.created, revision: 0, live: new Set() };
-    const entries = await bucket.kv.watch({
+    if (this.#consumer === undefined) return;
+    const opening = bucket.kv.watch({
       key: filter,
       ...(resumes ? { resumeFromRevision: position.revision + 1 } : {}),
       initializedFn: () => {
@@ -103,6 +109,8 @@ export class NatsConfigSource implements ConfigSource {
         conditions.fine("desired state");
       },
     });
+    this.#opening = opening;
+    const entries = await opening;
     for await (const entry of entries) {
       const item = this.#item(entry);
       next.revision = Math.max(next.revision, entry.revision);
