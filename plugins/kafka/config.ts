@@ -80,7 +80,11 @@ export const kafkaConfig = z.strictObject({
     .prefault("6s")
     .describe("How long the group waits for a consumer that died without a word; brokers allow 6s or more"),
   heartbeat_interval: time.prefault("1s"),
-  rebalance_timeout: time.prefault("15s"),
+  rebalance_timeout: time
+    .prefault("2s")
+    .describe(
+      "How long the group waits for a consumer that died, once its successor is there; no longer than a session",
+    ),
   fetch_wait: time.prefault("1s").describe("How long a broker keeps an idle fetch open; closing may take as long"),
   stall_timeout: time
     .prefault("5s")

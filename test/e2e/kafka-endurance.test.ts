@@ -37,9 +37,9 @@ let answers: KafkaAnswers;
 test.before(async (t) => {
   t.timeout(patience);
   if (kafkaProgram() === undefined) return;
-  // A consumer that died must not be waited for as long as a real broker insists on.
+  // A consumer that hangs must not be waited for as long as a real broker insists on.
   server = await startKafka({ properties: { "group.min.session.timeout.ms": "500" } });
-  const quick = { session_timeout: "1s", heartbeat_interval: "200ms", fetch_wait: "200ms" };
+  const quick = { session_timeout: "3s", rebalance_timeout: "1s", heartbeat_interval: "200ms", fetch_wait: "200ms" };
   const configuration = { kafka: { ...quick, reconnect_min: "50ms", reconnect_max: "500ms" } };
   const args = ["--kafka", server.url];
   agent = await agentProcess({ label: LABEL, flavor: "kafka", args, configuration, until: "alive" });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import test, { type ExecutionContext } from "ava";
 import { connect } from "nats";
 import { Health } from "#core/health/types.js";
@@ -10,15 +11,14 @@ import { broker, header, json, KafkaBus, withOwnKafka } from "./support/bus.js";
 
 const MINUTE = 60_000;
 
-/** A consumer that died with its broker must not be waited for as long as a real broker insists on. */
-const BROKER = { properties: { "group.min.session.timeout.ms": "500" } };
-const QUICK = { session_timeout: "1s", heartbeat_interval: "200ms", fetch_wait: "200ms" };
+/** A consumer that died with its broker is not waited for long. */
+const QUICK = { rebalance_timeout: "1s", heartbeat_interval: "200ms", fetch_wait: "200ms" };
 
 let server: Broker;
 
 test.before(async (t) => {
   t.timeout(MINUTE);
-  if (kafkaProgram() !== undefined) server = await startKafka(BROKER);
+  if (kafkaProgram() !== undefined) server = await startKafka();
 });
 
 test.after.always(() => server?.stop());
@@ -98,9 +98,35 @@ withOwnKafka("a broker that does not answer any more is noticed within seconds, 
   server.resume();
 });
 
+withOwnKafka("an agent that died is not waited for until its session ends when its successor is there", async (t) => {
+  t.timeout(MINUTE);
+  const label = `t-${randomUUID().slice(0, 8)}`;
+  const bus = await busOn(t, server.url);
+  const topic = `tenuto.${label}.commands`;
+  await bus.createTopic(topic);
+  await bus.command(label, { id: `${label}-first`, changes: [dummy("a")] });
+  // It has the topic and says nothing any more.
+  const dead = bus.kafka.consumer({ groupId: topic, sessionTimeout: 5 * MINUTE, rebalanceTimeout: 1_000 });
+  await dead.connect();
+  await dead.subscribe({ topic, fromBeginning: true });
+  let release = (): void => undefined;
+  const hang = (): Promise<void> => new Promise((resolve) => (release = resolve));
+  await new Promise<void>((begun) => {
+    const eachBatch = (): Promise<void> => {
+      begun();
+      return hang();
+    };
+    void dead.run({ autoCommit: false, eachBatch });
+  });
+  await busAgent(t, { label, kafka: { brokers: server.url, ...QUICK } });
+  t.is((await bus.result(`${label}-first`)).result.outcome, "APPLIED");
+  release();
+  await dead.disconnect();
+});
+
 withOwnKafka("a broker that lost its data takes nothing away from the host", async (t) => {
   t.timeout(MINUTE);
-  const first = await broker(t, BROKER);
+  const first = await broker(t);
   const agent = await agentOn(t, first.url);
   await healthy(agent);
   const bus = await busOn(t, first.url);
@@ -108,7 +134,7 @@ withOwnKafka("a broker that lost its data takes nothing away from the host", asy
   await eventually(() => agent.wanted().join() === "a");
   await first.stop();
   await eventually(() => agent.health().state === "degraded");
-  const second = await broker(t, { ...BROKER, port: Number(first.url.split(":").at(-1)) });
+  const second = await broker(t, { port: Number(first.url.split(":").at(-1)) });
   await healthy(agent);
   t.is(agent.wanted().join(), "a");
   const again = await busOn(t, second.url);
