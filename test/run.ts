@@ -12,13 +12,14 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { whyNoEngine } from "./support/container-engine.js";
 import { LONG_VARIABLE } from "./support/counts.js";
-import { installPrograms, missing, natsServerProgram } from "./support/programs.js";
+import { browserProgram, installPrograms, missing, natsServerProgram } from "./support/programs.js";
 import { projectRoot } from "./support/project.js";
 import { openSharedBrokers } from "./support/shared-brokers.js";
 import { countTests } from "./support/test-counts.js";
 
 const NO_KAFKA =
   "kafka: none here, so its tests are skipped. Start Docker, install a JDK and Maven (as DEVELOPERS.md says), or set KAFKA_BROKERS.";
+const NO_BROWSER = "web page: no browser here, so it is not looked at in one. Install Chromium (Debian: chromium).";
 const NO_USER_NAMESPACES =
   "An ordinary user needs user namespaces to run the tests, and they are switched off here " +
   "(see sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns). " +
@@ -92,6 +93,10 @@ async function main(parameters: readonly string[]): Promise<number> {
     if (noEngine !== undefined) {
       say(`containers: ${noEngine}, so the tests of microservices are skipped.`);
       if (process.env.CI === "true") throw new Error("continuous integration must not skip the tests of microservices");
+    }
+    if (browserProgram() === undefined) {
+      say(NO_BROWSER);
+      if (process.env.CI === "true") throw new Error("continuous integration must not skip the tests of the web page");
     }
     const isLong = parameters.includes("--long");
     const forAva = [...(isLong ? ENDURANCE : []), ...parameters.filter((parameter) => !own.has(parameter))];

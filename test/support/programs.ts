@@ -36,6 +36,13 @@ export function kafkaProgram(): { readonly java: string; readonly classPath: str
   return { java, classPath: join(kafkaLibraries, "*") };
 }
 
+/** What a Chromium that can do without a screen is called. */
+const BROWSERS = ["chromium-headless-shell", "chromium", "google-chrome"];
+
+export function browserProgram(): string | undefined {
+  return BROWSERS.map(findProgram).find((path) => path !== undefined);
+}
+
 /** Throws what a test says that needs a program nobody installed. */
 export function missing(program: string): never {
   throw new Error(`${program} is not installed; \`npm test -- --setup\` installs what the tests need`);
@@ -56,6 +63,8 @@ export function installPrograms(say: Say): void {
   if (findProgram("dockerd") === undefined) aptGet(["docker.io"], say);
   if (findProgram("podman") === undefined) aptGet(["podman"], say);
   if (findProgram("busybox") === undefined) aptGet(["busybox-static"], say);
+  // The smaller one is not in every release.
+  if (browserProgram() === undefined) aptGet(["chromium-headless-shell"], say) || aptGet(["chromium"], say);
   if (kafkaProgram() === undefined) installKafka(say);
 }
 
@@ -98,12 +107,15 @@ function installKafka(say: Say): void {
   rmSync(partial, { recursive: true, force: true });
 }
 
+let listsAreFresh = false;
+
 function aptGet(packages: readonly string[], say: Say): boolean {
   const program = findProgram("apt-get");
   if (program === undefined || process.getuid?.() !== 0) return false;
+  const command = [program, "-qq", "-o", "Acquire::Retries=3"];
   const quiet = { DEBIAN_FRONTEND: "noninteractive" };
-  const install = [program, "install", "-y", "-qq", "--no-install-recommends", ...packages];
-  return attempt([program, "update", "-qq"], say, quiet) && attempt(install, say, quiet);
+  listsAreFresh ||= attempt([...command, "update"], say, quiet);
+  return listsAreFresh && attempt([...command, "install", "-y", "--no-install-recommends", ...packages], say, quiet);
 }
 
 /** Runs an installer; on failure shows what it said and returns false. */
