@@ -4,14 +4,30 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { findProgram } from "#test/support/programs.js";
 
-/** Debian's names for it. */
-const PROGRAMS = ["chromium", "chromium-headless-shell", "google-chrome"];
+/**
+ * Chromium's sandbox is of no use in one that is left with the test, and does not work for root. Its helper processes stay in
+ * the process group, and nothing of it talks to anybody else.
+ */
+const OPTIONS = [
+  "--headless",
+  "--no-sandbox",
+  "--no-zygote",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--no-first-run",
+  "--disable-breakpad",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--remote-debugging-pipe",
+];
 
-export function browserProgram(): string | undefined {
-  return PROGRAMS.map(findProgram).find((path) => path !== undefined);
-}
+/** How long it may take to end by itself. */
+const STOP_MS = 10_000;
+
+/** How much of what the browser says is kept, in characters. */
+const LOG_LIMIT = 8_000;
 
 interface Answer {
   readonly id?: number;
@@ -23,42 +39,55 @@ interface Answer {
 
 /**
  * A headless Chromium with one page, driven by the DevTools protocol over a pipe (file descriptors 3 and 4, messages
- * that end in a zero byte).
+ * that end in a zero byte). It ends by itself when the pipe does, so that a crashed test leaves no browser behind.
  */
 export class Browser {
   /** What the page logged, and the exceptions that it did not catch. */
   readonly complaints: string[] = [];
   private readonly answers = new Map<number, (answer: Answer) => void>();
+  /** Settles when no process of the browser is left that holds a pipe to this one. */
+  private readonly gone: Promise<void>;
+  private isGone = false;
   private next = 1;
   private rest = "";
+  private log = "";
   private session: string | undefined;
 
   private constructor(
     private readonly child: ChildProcess,
     private readonly profile: string,
   ) {
-    (child.stdio[4] as Readable).setEncoding("utf8").on("data", (text: string) => this.read(text));
+    const [, , stderr, commands, messages] = child.stdio as [null, null, Readable, Writable, Readable];
+    stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.log = (this.log + text).slice(-LOG_LIMIT);
+    });
+    messages.setEncoding("utf8").on("data", (text: string) => this.read(text));
+    // That the browser has ended is told by its exit.
+    commands.on("error", () => undefined);
+    this.gone = once(child, "close").then(() => this.ended());
   }
 
   static async start(program: string): Promise<Browser> {
     const profile = await mkdtemp(join(tmpdir(), "tenuto-browser-"));
-    const options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
-    const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    const child = spawn(program, [...options, ...quiet, "--remote-debugging-pipe", `--user-data-dir=${profile}`], {
-      stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
+    const child = spawn(program, [...OPTIONS, `--user-data-dir=${profile}`], {
+      stdio: ["ignore", "ignore", "pipe", "pipe", "pipe"],
       env: { ...process.env, HOME: profile },
+      // Debian's program is a shell script that waits for the browser: a group is ended whole.
+      detached: true,
     });
     await once(child, "spawn");
     return new Browser(child, profile);
   }
 
-  async open(url: string): Promise<void> {
+  /** @param script runs before the page's own. */
+  async open(url: string, script = ""): Promise<void> {
     const { targetId } = await this.call<{ targetId: string }>("Target.createTarget", { url: "about:blank" });
     const attached = await this.call<{ sessionId: string }>("Target.attachToTarget", { targetId, flatten: true });
     this.session = attached.sessionId;
     await Promise.all(
       ["Runtime.enable", "Log.enable", "Page.enable", "Accessibility.enable"].map((method) => this.call(method)),
     );
+    await this.call("Page.addScriptToEvaluateOnNewDocument", { source: script });
     await this.call("Page.navigate", { url });
   }
 
@@ -79,22 +108,33 @@ export class Browser {
       .map(({ role, name }) => ({ role: role?.value ?? "", name: name?.value ?? "" }));
   }
 
+  /** Ends every process of the browser, and removes its profile. */
   async close(): Promise<void> {
-    const gone = once(this.child, "exit");
-    this.child.kill("SIGKILL");
-    await gone;
+    const insist = setTimeout(() => process.kill(-(this.child.pid as number), "SIGKILL"), STOP_MS);
+    await this.call("Browser.close").catch(() => undefined);
+    await this.gone;
+    clearTimeout(insist);
     await rm(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
 
   private call<T>(method: string, params: object = {}): Promise<T> {
     const id = this.next++;
     const session = this.session === undefined ? {} : { sessionId: this.session };
-    (this.child.stdio[3] as Writable).write(`${JSON.stringify({ id, method, params, ...session })}\0`);
     return new Promise((resolve, reject) => {
       this.answers.set(id, ({ result, error }) =>
         error === undefined ? resolve(result as T) : reject(new Error(`${method}: ${error.message}`)),
       );
+      if (this.isGone) this.ended();
+      else (this.child.stdio[3] as Writable).write(`${JSON.stringify({ id, method, params, ...session })}\0`);
     });
+  }
+
+  /** Nobody answers any more. */
+  private ended(): void {
+    this.isGone = true;
+    const error = { message: `the browser has ended: ${this.log}` };
+    for (const answer of this.answers.values()) answer({ error });
+    this.answers.clear();
   }
 
   private read(text: string): void {
@@ -102,8 +142,10 @@ export class Browser {
     this.rest = messages.pop() ?? "";
     for (const message of messages) {
       const answer = JSON.parse(message) as Answer;
-      if (answer.id !== undefined) this.answers.get(answer.id)?.(answer);
-      else if (answer.method === "Log.entryAdded" || answer.method === "Runtime.exceptionThrown")
+      if (answer.id !== undefined) {
+        this.answers.get(answer.id)?.(answer);
+        this.answers.delete(answer.id);
+      } else if (answer.method === "Log.entryAdded" || answer.method === "Runtime.exceptionThrown")
         this.complaints.push(JSON.stringify(answer.params));
     }
   }
