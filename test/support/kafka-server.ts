@@ -25,9 +25,67 @@ const CLUSTER_ID = "VGVudXRvLXRlc3QtMDAwMQ";
 
 /** Starts a single-node Kafka (KRaft) and returns when it serves clients (a few seconds). */
 export async function startKafka(options: KafkaOptions = {}): Promise<Broker> {
-  const { java, classPath } = kafkaProgram() ?? missing("Apache Kafka");
   const [free, controller] = await freePorts(2);
-  const address = `127.0.0.1:${options.port ?? free}`;
+  const node = { id: 1, broker: `127.0.0.1:${options.port ?? free}`, controller: `127.0.0.1:${controller}` };
+  return await startNode(node, [node], options);
+}
+
+/** Brokers that are one Kafka, each of which may be broken by itself. */
+export interface KafkaCluster {
+  /** Addresses of all, separated by commas. */
+  readonly url: string;
+  /** The broker that Kafka calls by this number, from 1. */
+  node(id: number): Broker;
+  stop(): Promise<void>;
+}
+
+/** Every topic on all brokers; a message is taken when two have it. */
+const REPLICATED = {
+  "default.replication.factor": "3",
+  "offsets.topic.replication.factor": "3",
+  "min.insync.replicas": "2",
+  // Three on a small machine: one that is only slow is not taken for dead so fast.
+  "broker.session.timeout.ms": "3000",
+};
+
+/** Starts three brokers, each a controller as well. */
+export async function startKafkaCluster(properties: Readonly<Record<string, string>> = {}): Promise<KafkaCluster> {
+  const ports = await freePorts(6);
+  const address = (index: number): string => `127.0.0.1:${ports[index]}`;
+  const nodes = [0, 1, 2].map((index) => ({ id: index + 1, broker: address(index), controller: address(index + 3) }));
+  const starting = nodes.map((node) => startNode(node, nodes, { properties: { ...REPLICATED, ...properties } }));
+  const started = await Promise.allSettled(starting);
+  const brokers = started.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
+  const stop = async (): Promise<void> => {
+    // A broker goes in an orderly way only while most of them are there.
+    await Promise.all(brokers.map((broker) => broker.kill()));
+    await Promise.all(brokers.map((broker) => broker.stop()));
+  };
+  for (const start of started) {
+    if (start.status === "fulfilled") continue;
+    await stop();
+    throw start.reason;
+  }
+  return {
+    url: nodes.map(({ broker }) => broker).join(","),
+    node(id) {
+      const broker = brokers[id - 1];
+      if (broker === undefined) throw new RangeError(`there is no broker ${id}`);
+      return broker;
+    },
+    stop,
+  };
+}
+
+interface Node {
+  readonly id: number;
+  /** Address for clients. */
+  readonly broker: string;
+  readonly controller: string;
+}
+
+function startNode(node: Node, all: readonly Node[], options: KafkaOptions): Promise<Broker> {
+  const { java, classPath } = kafkaProgram() ?? missing("Apache Kafka");
   const file = "server.properties";
   const users = (options.scram ?? []).flatMap((user) => ["--add-scram", user]);
   const logging = `-Dlog4j.configuration=file:${join(projectRoot, "test/support/kafka/log4j.properties")}`;
@@ -35,9 +93,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Broker> {
     Child.start([java, ...JVM, logging, "-cp", classPath, ...command], { cwd: directory });
 
   return runBroker({
-    url: address,
+    url: node.broker,
     async prepare(directory) {
-      await writeFile(join(directory, file), properties(address, `127.0.0.1:${controller}`, options));
+      await writeFile(join(directory, file), properties(node, all, options));
       const tool = await run(directory, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", file, ...users);
       const { code } = await tool.exited;
       if (code !== 0) throw tool.failure("could not format the storage");
@@ -48,12 +106,12 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Broker> {
   });
 }
 
-function properties(broker: string, controller: string, options: KafkaOptions): string {
+function properties({ id, broker, controller }: Node, nodes: readonly Node[], options: KafkaOptions): string {
   const more = Object.entries(options.listeners ?? {}).map(([name, listen]) => `,${name}://${listen}`);
   const all: Record<string, string> = {
     "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.quorum.voters": `1@${controller}`,
+    "node.id": String(id),
+    "controller.quorum.voters": nodes.map((voter) => `${voter.id}@${voter.controller}`).join(),
     listeners: `BROKER://${broker},CONTROLLER://${controller}${more.join("")}`,
     "advertised.listeners": `BROKER://${broker}${more.join("")}`,
     "inter.broker.listener.name": "BROKER",
