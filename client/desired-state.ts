@@ -1,6 +1,7 @@
-import type { KV, NatsConnection } from "nats";
+import type { KV } from "nats";
 import { bucketFilter, CONFIG_BUCKET, configBucketKey, keyFromConfigBucket } from "#proto/nats.js";
 import { AgentClientError } from "./client.js";
+import type { NatsRequests } from "./nats-connection.js";
 import type { KeyValue } from "./types.js";
 
 /**
@@ -8,12 +9,12 @@ import type { KeyValue } from "./types.js";
  * when it comes back. There is no answer; what became of it is told by `status` and by the events of topic `values`.
  */
 export class DesiredState {
-  readonly #connection: NatsConnection;
+  readonly #bus: NatsRequests;
   readonly #label: string;
   #bucket: Promise<KV> | undefined;
 
-  constructor(connection: NatsConnection, label: string) {
-    this.#connection = connection;
+  constructor(bus: NatsRequests, label: string) {
+    this.#bus = bus;
     this.#label = label;
   }
 
@@ -31,7 +32,8 @@ export class DesiredState {
   async entries(): Promise<readonly KeyValue[]> {
     const bucket = await this.#open();
     const entries: KeyValue[] = [];
-    for await (const bucketKey of await bucket.keys(bucketFilter(this.#label))) {
+    const keys = await this.#bus.opening(() => bucket.keys(bucketFilter(this.#label)));
+    for await (const bucketKey of keys) {
       const key = keyFromConfigBucket(this.#label, bucketKey);
       const entry = await bucket.get(bucketKey);
       if (key !== undefined && entry?.operation === "PUT") entries.push({ key, value: entry.json<object>() });
@@ -41,7 +43,7 @@ export class DesiredState {
 
   /** The agent creates the bucket on its first start; so does a client that comes first. */
   async #open(): Promise<KV> {
-    const { views } = this.#connection.jetstream();
+    const { views } = this.#bus.connection.jetstream();
     const open = (): Promise<KV> => views.kv(CONFIG_BUCKET, { history: 1 });
     // Again, for when an agent creates it in the same moment.
     this.#bucket ??= open().catch(open);

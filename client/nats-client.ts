@@ -54,7 +54,7 @@ export class NatsClient implements AgentClient {
   constructor(requests: NatsRequests, label: string) {
     this.#requests = requests;
     this.label = label;
-    this.desired = new DesiredState(requests.connection, label);
+    this.desired = new DesiredState(requests, label);
   }
 
   /** A client for another agent, on the same connection: closing one closes both. */
@@ -113,7 +113,7 @@ export class NatsClient implements AgentClient {
   }
 
   watch(topic: WatchTopic, { signal }: { readonly signal?: AbortSignal } = {}): AsyncIterable<AgentEvent> {
-    return natsEvents(this.#requests.connection, this.label, topic, signal);
+    return natsEvents(this.#requests, this.label, topic, signal);
   }
 
   async close(): Promise<void> {

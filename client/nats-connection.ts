@@ -44,6 +44,9 @@ export class NatsRequests {
   #returning = 0;
   /** Ends the attempts under way. */
   readonly #attempts = new Set<(lost: TryAgain) => void>();
+  /** Readers of a stream that are being set up. */
+  readonly #openings = new Set<Promise<unknown>>();
+  #closing = false;
 
   private constructor(connection: NatsConnection, options: NatsOptions) {
     this.connection = connection;
@@ -88,7 +91,7 @@ export class NatsRequests {
 
   /** Asks once. Rejects with {@link TryAgain} when the answer did not come and asking again may help. */
   ask(question: Question): Promise<readonly Msg[]> {
-    if (this.connection.isClosed()) return Promise.reject(new AgentClientError("CLOSED", "the client was closed"));
+    if (this.#closing || this.connection.isClosed()) return Promise.reject(closed());
     if (!this.#standing) return Promise.reject(new TryAgain("UNREACHABLE", "there is no connection to NATS"));
     return new Promise((resolve, reject) => {
       this.#attempts.add(reject);
@@ -98,7 +101,24 @@ export class NatsRequests {
     });
   }
 
+  /**
+   * Sets up a reader of a bucket or another stream. Closing waits for it while the broker may still answer: nats.js would leave
+   * the timer behind that looks for the reader's heartbeats, if the connection closed in between, and the process would not end.
+   */
+  async opening<T>(open: () => Promise<T>): Promise<T> {
+    if (this.#closing) throw closed();
+    const opening = open();
+    this.#openings.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#openings.delete(opening);
+    }
+  }
+
   async close(): Promise<void> {
+    this.#closing = true;
+    if (this.#standing) await Promise.allSettled(this.#openings);
     await this.connection.close();
   }
 
@@ -134,6 +154,10 @@ export class NatsRequests {
   }
 }
 
+function closed(cause?: unknown): AgentClientError {
+  return new AgentClientError("CLOSED", "the client was closed", cause);
+}
+
 /** How many messages an answer has, told by any of them. */
 function answerLength(message: Msg): number {
   const [, total] = /^\d+\/(\d+)$/.exec(message.headers?.get(PART_HEADER) ?? "") ?? [];
@@ -158,7 +182,7 @@ function requestError(error: unknown, subject: string): AgentClientError {
       return new AgentClientError("TOO_LARGE", "one change is larger than a message of the NATS server", error);
     case ErrorCode.ConnectionClosed:
     case ErrorCode.ConnectionDraining:
-      return new AgentClientError("CLOSED", "the client was closed", error);
+      return closed(error);
     default:
       return new TryAgain("UNREACHABLE", `${subject} could not be asked: ${textOf(error)}`, error);
   }

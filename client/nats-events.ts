@@ -1,5 +1,6 @@
-import { consumerOpts, type JetStreamClient, type MsgHdrs, type NatsConnection } from "nats";
+import { consumerOpts, type MsgHdrs } from "nats";
 import { type EventSubject, eventSubject, interfaceStateSubject, STATE_BUCKET, stateBucketKey } from "#proto/nats.js";
+import type { NatsRequests } from "./nats-connection.js";
 import type { AgentEvent, WatchTopic } from "./types.js";
 
 const EVENTS: Readonly<Record<Exclude<WatchTopic, "interfaces">, EventSubject>> = {
@@ -46,7 +47,8 @@ function toEvent(message: Notification): AgentEvent | undefined {
 }
 
 /** The last state of every interface, from the bucket `tenuto-state`; nothing when the broker does not keep it. */
-async function lastStates(jetstream: JetStreamClient, label: string): Promise<readonly AgentEvent[]> {
+async function lastStates(bus: NatsRequests, label: string): Promise<readonly AgentEvent[]> {
+  const jetstream = bus.connection.jetstream();
   const stream = `KV_${STATE_BUCKET}`;
   const filter = `$KV.${STATE_BUCKET}.${stateBucketKey(label)}`;
   const manager = await jetstream.jetstreamManager();
@@ -58,7 +60,7 @@ async function lastStates(jetstream: JetStreamClient, label: string): Promise<re
   options.orderedConsumer();
   options.deliverLastPerSubject();
   const states: AgentEvent[] = [];
-  const subscription = await jetstream.subscribe(filter, options);
+  const subscription = await bus.opening(() => jetstream.subscribe(filter, options));
   for await (const message of subscription) {
     const event = message.data.length === 0 ? undefined : toEvent(message);
     if (event !== undefined) states.push(event);
@@ -67,9 +69,9 @@ async function lastStates(jetstream: JetStreamClient, label: string): Promise<re
   return states;
 }
 
-async function lastStatesIfKept(connection: NatsConnection, label: string): Promise<readonly AgentEvent[]> {
+async function lastStatesIfKept(bus: NatsRequests, label: string): Promise<readonly AgentEvent[]> {
   try {
-    return await lastStates(connection.jetstream(), label);
+    return await lastStates(bus, label);
   } catch (error) {
     // No JetStream, no bucket yet, or not for this account: then there are the changes alone.
     if (error instanceof Error && "code" in error) return [];
@@ -79,21 +81,21 @@ async function lastStatesIfKept(connection: NatsConnection, label: string): Prom
 
 /** Notifications of an agent as they come; `interfaces` begins with the last states. Ends with `signal` or the connection. */
 export async function* natsEvents(
-  connection: NatsConnection,
+  bus: NatsRequests,
   label: string,
   topic: WatchTopic,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<AgentEvent> {
   if (signal?.aborted === true) return;
   const subject = topic === "interfaces" ? interfaceStateSubject(label) : eventSubject(label, EVENTS[topic]);
-  const subscription = connection.subscribe(subject);
+  const subscription = bus.connection.subscribe(subject);
   const end = (): void => subscription.unsubscribe();
   signal?.addEventListener("abort", end, { once: true });
   try {
     const known = new Set<string>();
     // The subscription stands already, so that no change falls between the last states and the first notification.
-    await connection.flush();
-    for (const event of topic === "interfaces" ? await lastStatesIfKept(connection, label) : []) {
+    await bus.connection.flush();
+    for (const event of topic === "interfaces" ? await lastStatesIfKept(bus, label) : []) {
       known.add(event.id);
       yield event;
     }

@@ -10,6 +10,7 @@ import {
 } from "#client/index.js";
 import { type BusAgent, broker, busAgent, dummy, REFUSED_MTU, veth, vethKey } from "#test/nats/support/agent.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
+import { Child } from "#test/support/child.js";
 import { eventually } from "#test/support/eventually.js";
 
 let server: Broker;
@@ -202,4 +203,16 @@ test("the agents on a bus are discovered", async (t) => {
     found.map(({ label }) => label),
     ["h1", "h2.example.com"],
   );
+});
+
+test("a process that closes its client while a bucket is being opened ends by itself", async (t) => {
+  const own = await startNats();
+  t.teardown(() => own.stop());
+  const program = new URL("./ending-process.js", import.meta.url).pathname;
+  for (const what of ["entries", "watch"]) {
+    const child = await Child.start([process.execPath, program, own.url, what]);
+    t.teardown(() => child.kill().then(() => undefined));
+    t.deepEqual(await child.exited, { code: 0, signal: null }, child.log);
+    t.regex(child.log, /^closed: /);
+  }
 });
