@@ -22,7 +22,6 @@ const PACKAGES = {
   koffi: ["plugins/netlink/", "test/support/enter-sandbox.cts"],
   nats: ["plugins/nats/", "client/", "test/", "bench/"],
   kafkajs: ["plugins/kafka/", "client/", "test/", "bench/"],
-  fastify: ["plugins/http/", "test/", "bench/"],
   "classic-level": ["plugins/store/", "test/", "bench/"],
   tsyringe: ["core/", "test/", "bench/"],
 };

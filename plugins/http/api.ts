@@ -1,4 +1,3 @@
-import type { FastifyInstance } from "fastify";
 import type { AgentInfo } from "#core/agent/types.js";
 import type { Health } from "#core/health/types.js";
 import type { LogRegistry } from "#core/logging/types.js";
@@ -6,6 +5,7 @@ import type { ModelRegistry } from "#core/model/types.js";
 import type { EventPublisher, Northbound, RequestGroup } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/types.js";
 import type { EventStreams } from "./event-streams.js";
+import type { RouteTable } from "./route-table.js";
 import type { TransactionCounts } from "./transaction-counts.js";
 
 /** What the routes stand on. */
@@ -25,4 +25,4 @@ export interface Api {
 }
 
 /** A group of routes. */
-export type Routes = (server: FastifyInstance, api: Api) => void;
+export type Routes = (table: RouteTable, api: Api) => void;

@@ -1,6 +1,4 @@
-import type { FastifyError, FastifyInstance } from "fastify";
-import { type ErrorKind, TenutoError } from "#core/errors.js";
-import type { Logger } from "#core/logging/types.js";
+import { type ErrorKind, errorMessage, TenutoError } from "#core/errors.js";
 
 /** The body of every answer that is not the thing asked for. */
 export interface ErrorBody {
@@ -19,6 +17,17 @@ export class NotFoundError extends TenutoError {
   }
 }
 
+/** A request that is refused before anybody looks at what it asks for, with its status. */
+export class RefusedError extends TenutoError {
+  constructor(
+    readonly status: 400 | 403 | 413,
+    code: string,
+    message: string,
+  ) {
+    super("invalid-input", code, message);
+  }
+}
+
 const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   "invalid-input": 400,
   southbound: 502,
@@ -26,59 +35,17 @@ const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   bug: 500,
 };
 
-/** A request that is refused whatever it says. */
-export class ForbiddenError extends TenutoError {
-  constructor(code: string, message: string) {
-    super("invalid-input", code, message);
-  }
-}
-
-/** Answers errors as JSON; what is our own fault goes to the log with its stack. */
-export function answerErrors(server: FastifyInstance, log: Logger): void {
-  server.setErrorHandler((error: FastifyError | TenutoError, request, reply) => {
-    const status = statusOf(error);
-    if (status >= 500) log.error({ err: error, method: request.method, url: request.url }, "request failed");
-    return reply.code(status).send(errorBody(error));
-  });
-  server.setNotFoundHandler((request, reply) => {
-    const body = notFound(request.method, request.url, routeList(server));
-    return reply.code(404).send(body);
-  });
-}
-
-function statusOf(error: FastifyError | TenutoError): number {
+/** The status for whatever a route threw; what is none of our errors is a bug. */
+export function statusOf(error: unknown): number {
   if (error instanceof NotFoundError) return 404;
-  if (error instanceof ForbiddenError) return 403;
-  if (error instanceof TenutoError) return STATUS_OF_KIND[error.kind];
-  return error.statusCode ?? 500;
+  if (error instanceof RefusedError) return error.status;
+  return error instanceof TenutoError ? STATUS_OF_KIND[error.kind] : 500;
 }
 
-export function errorBody(error: FastifyError | TenutoError): ErrorBody {
+export function errorBody(error: unknown): ErrorBody {
+  if (!(error instanceof TenutoError)) return { error: { code: "BUG", message: errorMessage(error) } };
   const { code, message } = error;
-  if (!(error instanceof TenutoError)) return { error: { code: code ?? "BUG", message } };
   const key = error.key === undefined ? {} : { key: error.key };
   const field = error.field === undefined ? {} : { field: error.field };
   return { error: { code, message, ...key, ...field } };
-}
-
-function notFound(method: string, url: string, paths: readonly string[]): ErrorBody & { paths: readonly string[] } {
-  return {
-    error: { code: "NOT_FOUND", message: `there is no ${method} ${url}; see "paths" for what there is` },
-    paths,
-  };
-}
-
-const routes = new WeakMap<object, string[]>();
-
-/** Keeps the list of a server's routes from now on, for the answer to an unknown path. */
-export function rememberRoutes(server: FastifyInstance): void {
-  const known: string[] = [];
-  routes.set(server.server, known);
-  server.addHook("onRoute", ({ method, url }) => {
-    for (const one of [method].flat()) if (one !== "HEAD") known.push(`${one} ${url}`);
-  });
-}
-
-function routeList(server: FastifyInstance): readonly string[] {
-  return [...(routes.get(server.server) ?? [])].sort();
 }

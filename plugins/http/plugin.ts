@@ -1,4 +1,3 @@
-import type { FastifyInstance } from "fastify";
 import { defaultSocketPath } from "#core/agent/socket-path.js";
 import { AgentInfo } from "#core/agent/types.js";
 import { BusError, errorMessage, InvalidInputError } from "#core/errors.js";
@@ -17,9 +16,12 @@ import { Scheduler } from "#core/scheduler/token.js";
 import type { Api } from "./api.js";
 import { type HttpConfig, httpConfig } from "./config.js";
 import { EventStreams } from "./event-streams.js";
+import { foreignPageRefusal } from "./foreign-pages.js";
 import { SchedulerRequests } from "./graph/requests.js";
 import { claimSocketPath, setSocketMode } from "./local-socket.js";
-import type { ServerOptions } from "./server.js";
+import type { RouteTable } from "./route-table.js";
+import { routesOf } from "./routes.js";
+import { HttpServer, type ServerOptions } from "./server.js";
 import { TransactionCounts } from "./transaction-counts.js";
 
 /**
@@ -28,8 +30,6 @@ import { TransactionCounts } from "./transaction-counts.js";
  * The sockets open in `afterInit`; by then the orchestrator, which comes earlier in every flavor, has been initialised and
  * has said where transactions go. Access to the local socket is a matter of its file mode and group; TCP has no
  * authentication and therefore listens on loopback only unless the configuration names another address.
- *
- * The server's code is loaded only by an agent, so that `tenuto plugins` and `tenuto config` need not pay for it.
  */
 @plugin({
   name: "http",
@@ -45,10 +45,8 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   readonly name = "http";
   readonly streams = new EventStreams();
   readonly requests: RequestGroup;
-  private readonly servers: FastifyInstance[] = [];
+  private readonly servers: HttpServer[] = [];
   private readonly transactions = new TransactionCounts();
-  /** Begins to load while the plugins before this one wait for the kernel and the disk. */
-  private readonly serverModule = import("./server.js");
   private northbound: Northbound | undefined;
   private tcpPort: number | undefined;
 
@@ -65,8 +63,6 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
     @injectAll(RequestGroup) private readonly groups: All<RequestGroup>,
   ) {
     this.requests = new SchedulerRequests(scheduler);
-    // A failure is for `afterInit` to tell, which may never come.
-    this.serverModule.catch(() => undefined);
   }
 
   /** Path of the local socket. */
@@ -88,9 +84,9 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   }
 
   async afterInit(): Promise<void> {
-    const api = this.api();
-    await this.listenLocally(api);
-    if (this.config.tcp.enabled) await this.listenOnTcp(api);
+    const routes = routesOf(this.api());
+    await this.listenLocally(routes);
+    if (this.config.tcp.enabled) await this.listenOnTcp(routes);
     this.reporter.ok();
   }
 
@@ -100,11 +96,10 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
     await Promise.all(this.servers.splice(0).map((server) => server.close()));
   }
 
-  private async listenLocally(api: Api): Promise<void> {
+  private async listenLocally(routes: RouteTable): Promise<void> {
     const path = this.socketPath;
     await claimSocketPath(path);
-    const { buildServer } = await this.serverModule;
-    const server = this.keep(buildServer(api, this.options()));
+    const server = this.keep(new HttpServer(routes, this.options()));
     try {
       await server.listen({ path });
     } catch (cause) {
@@ -117,15 +112,13 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
     this.log.info({ socket: path }, "listening on the local socket");
   }
 
-  private async listenOnTcp(api: Api): Promise<void> {
+  private async listenOnTcp(routes: RouteTable): Promise<void> {
     const { host, port, allowed_hosts } = this.config.tcp;
-    const { buildServer, refuseForeignPages } = await this.serverModule;
-    const server = this.keep(buildServer(api, this.options()));
-    refuseForeignPages(server, allowed_hosts);
+    const server = this.keep(new HttpServer(routes, { ...this.options(), admit: foreignPageRefusal(allowed_hosts) }));
     try {
-      const address = await server.listen({ host, port });
-      this.tcpPort = Number(new URL(address).port);
-      this.log.info({ address }, "listening on TCP");
+      const bound = await server.listen({ host, port });
+      if (typeof bound === "object" && bound !== null) this.tcpPort = bound.port;
+      this.log.info({ host, port: this.tcpPort }, "listening on TCP");
     } catch (cause) {
       throw new InvalidInputError("TCP_LISTEN", `cannot listen on ${host} port ${port}: ${errorMessage(cause)}`, {
         field: "http.tcp",
@@ -139,7 +132,7 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   }
 
   /** Remembers what close() must close. */
-  private keep(server: FastifyInstance): FastifyInstance {
+  private keep(server: HttpServer): HttpServer {
     this.servers.push(server);
     return server;
   }

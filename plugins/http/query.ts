@@ -1,5 +1,10 @@
 import { InvalidInputError } from "#core/errors.js";
 
+/** An argument of a query, the first of its name, `undefined` when it was left out. */
+export function argument(query: URLSearchParams, name: string): string | undefined {
+  return query.get(name) ?? undefined;
+}
+
 /** A numeric query argument, `undefined` when it was left out. */
 export function numberArgument(text: string | undefined, name: string): number | undefined {
   if (text === undefined) return undefined;

@@ -1,31 +1,26 @@
-import type { FastifyInstance } from "fastify";
 import type { Change, KeyValue } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
-import { contentType, parseIfJson, sendMessage, sendResult } from "../body.js";
+import { contentType, parseIfJson, replyWith, replyWithResult } from "../body.js";
 import { NotFoundError } from "../errors.js";
-
-type Keyed = { Params: { "*": string } };
+import { argument } from "../query.js";
+import type { RouteTable } from "../route-table.js";
 
 /** The desired configuration, value by value. */
-export function configRoutes(server: FastifyInstance, api: Api): void {
-  server.get<{ Querystring: { prefix?: string } }>("/v1/config", ({ query }) => api.northbound().get(query.prefix));
+export function configRoutes(routes: RouteTable, api: Api): void {
+  routes.get("/v1/config", ({ query }) => api.northbound().get(argument(query, "prefix")));
 
-  server.get<Keyed>("/v1/config/*", (request, reply) => {
+  routes.get("/v1/config/*", (request) => {
     const { key, value } = desired(api, request.params["*"]);
-    return sendMessage(request, reply, value, () => api.models.encode(key, value, "protobuf"));
+    return replyWith(request, value, () => api.models.encode(key, value, "protobuf"));
   });
 
-  server.put<Keyed>("/v1/config/*", (request, reply) => {
+  routes.put("/v1/config/*", async (request) => {
     const value = parseIfJson(request.body, contentType(request));
-    return commitOne(api, { key: request.params["*"], value }).then((result) =>
-      sendResult(api, request, reply, result),
-    );
+    return replyWithResult(api, request, await commitOne(api, { key: request.params["*"], value }));
   });
 
-  server.delete<Keyed>("/v1/config/*", (request, reply) =>
-    commitOne(api, { key: request.params["*"], delete: true }).then((result) =>
-      sendResult(api, request, reply, result),
-    ),
+  routes.delete("/v1/config/*", async (request) =>
+    replyWithResult(api, request, await commitOne(api, { key: request.params["*"], delete: true })),
   );
 }
 

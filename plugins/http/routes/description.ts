@@ -1,18 +1,18 @@
-import type { FastifyInstance } from "fastify";
 import type { Api } from "../api.js";
+import type { RouteTable } from "../route-table.js";
 
 /** What there is to ask for over HTTP, and what goes over the buses. Made when asked for, and once. */
-export function descriptionRoutes(server: FastifyInstance, { info, groups }: Api): void {
+export function descriptionRoutes(routes: RouteTable, { info, groups }: Api): void {
   let openApi: object | undefined;
   let asyncApi: object | undefined;
 
-  server.get("/openapi.json", async () => {
+  routes.get("/openapi.json", async () => {
     const described = await import("../describe/openapi.js");
     openApi ??= described.openApi(info.version, groups);
     return openApi;
   });
 
-  server.get("/asyncapi.json", async () => {
+  routes.get("/asyncapi.json", async () => {
     const described = await import("../describe/asyncapi.js");
     asyncApi ??= described.asyncApi(info.version, groups);
     return asyncApi;

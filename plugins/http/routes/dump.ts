@@ -1,6 +1,6 @@
-import type { FastifyInstance } from "fastify";
 import type { RetrievedValue } from "#core/scheduler/types.js";
 import type { Api } from "../api.js";
+import type { RouteTable } from "../route-table.js";
 
 /** Path, key prefix, and what Ligato calls value and metadata in the answer. */
 const DUMPS = [
@@ -15,9 +15,9 @@ const DUMPS = [
 ] as const;
 
 /** What the kernel has, read anew, as Ligato's `/dump/linux/v2` shows it. */
-export function dumpRoutes(server: FastifyInstance, api: Api): void {
+export function dumpRoutes(routes: RouteTable, api: Api): void {
   for (const { path, prefix, value, meta } of DUMPS) {
-    server.get(path, async () => {
+    routes.get(path, async () => {
       const found = await api.scheduler.dump("southbound", prefix);
       return found.map((one: RetrievedValue) => ({ key: one.key, [value]: one.value, [meta]: one.metadata ?? null }));
     });

@@ -1,13 +1,14 @@
-import type { FastifyInstance, FastifyReply } from "fastify";
 import { InvalidInputError } from "#core/errors.js";
 import { toDot } from "#core/scheduler/index.js";
 import type { FlagName, Scheduler } from "#core/scheduler/types.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";
+import { Reply } from "../exchange.js";
 import { graphMessage } from "../graph/message.js";
 import { toSvg } from "../graph/svg.js";
 import { recordedNode, recordedNodes } from "../ligato-graph.js";
-import { numberArgument, oneOf, timeArgument } from "../query.js";
+import { argument, numberArgument, oneOf, timeArgument } from "../query.js";
+import type { RouteTable } from "../route-table.js";
 
 const FLAGS = [
   "last-update",
@@ -23,54 +24,39 @@ const FLAGS = [
  */
 const MOST_DRAWN = 2_000;
 
-interface TimelineQuery {
-  readonly key?: string;
-  readonly time?: string;
-}
-
-interface GraphQuery {
-  readonly format?: string;
-  readonly time?: string;
-  readonly txn?: string;
-}
-
-interface FlagQuery {
-  readonly flag?: string;
-  readonly prefix?: string | readonly string[];
-}
-
 /** What the scheduler knew, and when, under Ligato's paths, with its arguments and the field names of its answers. */
-export function graphRoutes(server: FastifyInstance, { scheduler }: Api): void {
-  server.get<{ Querystring: TimelineQuery }>("/scheduler/key-timeline", ({ query }) => {
-    const records = scheduler.timeline(mandatory(query.key, "key"));
-    const time = timeArgument(query.time, "time");
+export function graphRoutes(routes: RouteTable, { scheduler }: Api): void {
+  routes.get("/scheduler/key-timeline", ({ query }) => {
+    const records = scheduler.timeline(mandatory(query, "key"));
+    const time = timeArgument(argument(query, "time"), "time");
     if (time === undefined) return records.map((record) => recordedNode(record));
     const then = records.find(({ since, until }) => since <= time && (until === undefined || time < until));
     // Ligato has null for a key that was not there.
     return then === undefined ? null : recordedNode(then);
   });
 
-  server.get<{ Querystring: { time?: string } }>("/scheduler/graph-snapshot", ({ query }) =>
-    recordedNodes(scheduler.snapshot(timeArgument(query.time, "time"))),
+  routes.get("/scheduler/graph-snapshot", ({ query }) =>
+    recordedNodes(scheduler.snapshot(timeArgument(argument(query, "time"), "time"))),
   );
 
-  server.get<{ Querystring: GraphQuery }>("/scheduler/graph", ({ query }, reply) => graph(scheduler, query, reply));
+  routes.get("/scheduler/graph", ({ query }) => graph(scheduler, query));
 
-  server.get<{ Querystring: FlagQuery }>("/scheduler/flag-stats", ({ query: { flag, prefix } }) => {
-    const name = oneOf(mandatory(flag, "flag"), FLAGS, "flag");
-    const { total, perValue } = scheduler.flagStatistics(name, prefix === undefined ? undefined : [prefix].flat());
+  routes.get("/scheduler/flag-stats", ({ query }) => {
+    const name = oneOf(mandatory(query, "flag"), FLAGS, "flag");
+    const prefixes = query.getAll("prefix");
+    const { total, perValue } = scheduler.flagStatistics(name, prefixes.length === 0 ? undefined : prefixes);
     return { TotalCount: total, PerValueCount: perValue };
   });
 }
 
 /** The graph now, at a time, or as a transaction left it. A picture unless asked for otherwise, as from Ligato. */
-function graph(scheduler: Scheduler, { format = "svg", time, txn }: GraphQuery, reply: FastifyReply): FastifyReply {
-  const wanted = oneOf(format, ["svg", "dot", "json"], "format");
-  const number = numberArgument(txn, "txn");
-  const at = number === undefined ? timeArgument(time, "time") : endOf(scheduler, number);
+function graph(scheduler: Scheduler, query: URLSearchParams): object {
+  const format = oneOf(argument(query, "format") ?? "svg", ["svg", "dot", "json"], "format");
+  const number = numberArgument(argument(query, "txn"), "txn");
+  const at = number === undefined ? timeArgument(argument(query, "time"), "time") : endOf(scheduler, number);
   const snapshot = scheduler.snapshot(at);
-  if (wanted === "json") return reply.send(graphMessage(snapshot));
-  if (wanted === "dot") return reply.type("text/vnd.graphviz; charset=utf-8").send(toDot(snapshot));
+  if (format === "json") return graphMessage(snapshot);
+  if (format === "dot") return Reply.of("text/vnd.graphviz; charset=utf-8", toDot(snapshot));
   if (snapshot.values.length > MOST_DRAWN) {
     throw new InvalidInputError(
       "TOO_LARGE",
@@ -78,7 +64,7 @@ function graph(scheduler: Scheduler, { format = "svg", time, txn }: GraphQuery, 
       { field: "format" },
     );
   }
-  return reply.type("image/svg+xml; charset=utf-8").send(toSvg(snapshot));
+  return Reply.of("image/svg+xml; charset=utf-8", toSvg(snapshot));
 }
 
 function endOf(scheduler: Scheduler, seq: number): number {
@@ -87,7 +73,8 @@ function endOf(scheduler: Scheduler, seq: number): number {
   throw new NotFoundError("UNKNOWN_TRANSACTION", `the history has no transaction ${seq}`);
 }
 
-function mandatory(text: string | undefined, name: string): string {
+function mandatory(query: URLSearchParams, name: string): string {
+  const text = argument(query, name);
   if (text !== undefined && text !== "") return text;
   throw new InvalidInputError("BAD_ARGUMENT", `the argument ${name} is missing`, { field: name });
 }

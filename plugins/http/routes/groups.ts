@@ -1,32 +1,43 @@
-import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { GroupRequest } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
-import { contentType, parseIfJson, sendMessage } from "../body.js";
+import { contentType, parseIfJson, replyWith } from "../body.js";
+import type { Request } from "../exchange.js";
+import type { RouteTable } from "../route-table.js";
 
 /**
  * Requests of other plugins: `POST /v1/<group>/<request>` with the argument as body, and for those that change nothing also
  * `GET`, with the argument as query.
  */
-export function groupRoutes(server: FastifyInstance, api: Api): void {
+export function groupRoutes(routes: RouteTable, api: Api): void {
   for (const group of api.groups) {
     for (const [name, request] of Object.entries(group.requests)) {
       const path = `/v1/${group.name}/${name}`;
-      const answer = async (asked: FastifyRequest, argument: object): Promise<object> =>
+      const answer = async (asked: Request, argument: object): Promise<object> =>
         await request.handle(decode(api, request, argument, asked));
-      server.post(path, async (asked, reply) => {
+      routes.post(path, async (asked) => {
         const value = await answer(asked, bodyOf(asked));
-        return sendMessage(asked, reply, value, () => api.models.encodeMessage(request.reply, value, "protobuf"));
+        return replyWith(asked, value, () => api.models.encodeMessage(request.reply, value, "protobuf"));
       });
-      if (request.safe === true) server.get(path, (asked) => answer(asked, { ...(asked.query as object) }));
+      if (request.safe === true) routes.get(path, (asked) => answer(asked, argumentOf(asked.query)));
     }
   }
 }
 
 /** No body is a request without argument. */
-function bodyOf(asked: FastifyRequest): object {
-  return Buffer.isBuffer(asked.body) && asked.body.length > 0 ? parseIfJson(asked.body, contentType(asked)) : {};
+function bodyOf(asked: Request): object {
+  return asked.body.length > 0 ? parseIfJson(asked.body, contentType(asked)) : {};
 }
 
-function decode(api: Api, { message }: GroupRequest, argument: object, asked: FastifyRequest): object {
+/** Every argument of a query; one that is there more than once is a list. */
+function argumentOf(query: URLSearchParams): object {
+  return Object.fromEntries(
+    Array.from(new Set(query.keys()), (name) => {
+      const all = query.getAll(name);
+      return [name, all.length === 1 ? all[0] : all];
+    }),
+  );
+}
+
+function decode(api: Api, { message }: GroupRequest, argument: object, asked: Request): object {
   return api.models.decodeMessage(message, argument, contentType(asked));
 }

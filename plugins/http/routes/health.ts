@@ -1,6 +1,7 @@
-import type { FastifyInstance } from "fastify";
 import type { HealthState, PluginHealth } from "#core/health/types.js";
 import type { Api } from "../api.js";
+import { Reply } from "../exchange.js";
+import type { RouteTable } from "../route-table.js";
 
 /** What Ligato's probes call the states. */
 const LIGATO_STATE: Readonly<Record<HealthState, string>> = {
@@ -15,9 +16,9 @@ const LIGATO_STATE: Readonly<Record<HealthState, string>> = {
  * Probes for a supervisor. 200: yes; 500: no, and it will not become so by itself; 503 (readiness only): not yet. A bus
  * that is away makes a plugin `degraded`, which neither probe minds.
  */
-export function healthRoutes(server: FastifyInstance, api: Api): void {
-  server.get("/liveness", (_request, reply) => reply.code(api.health.live ? 200 : 500).send(probe(api)));
-  server.get("/readiness", (_request, reply) => reply.code(readiness(api)).send(probe(api)));
+export function healthRoutes(routes: RouteTable, api: Api): void {
+  routes.get("/liveness", () => Reply.json(probe(api), api.health.live ? 200 : 500));
+  routes.get("/readiness", () => Reply.json(probe(api), readiness(api)));
 }
 
 function readiness({ health }: Api): number {

@@ -1,12 +1,11 @@
-import type { FastifyInstance } from "fastify";
 import type { Api } from "../api.js";
+import type { RouteTable } from "../route-table.js";
 
 /** Log levels, changed while the agent runs. */
-export function logRoutes(server: FastifyInstance, api: Api): void {
-  server.get("/log/list", () => api.logs.list());
+export function logRoutes(routes: RouteTable, api: Api): void {
+  routes.get("/log/list", () => api.logs.list());
 
-  server.put<{ Params: { logger: string; level: string } }>("/log/:logger/:level", (request) => {
-    const { logger, level } = request.params;
+  routes.put("/log/:logger/:level", ({ params: { logger, level } }) => {
     api.logs.setLevel(logger, level);
     return { logger, level };
   });

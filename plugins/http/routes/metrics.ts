@@ -1,16 +1,15 @@
-import type { FastifyInstance } from "fastify";
 import type { HealthState } from "#core/health/types.js";
 import type { Api } from "../api.js";
+import { Reply } from "../exchange.js";
 import { exposition, METRICS_CONTENT_TYPE, type Metric } from "../metrics.js";
+import type { RouteTable } from "../route-table.js";
 
 const HEALTH_STATES: readonly HealthState[] = ["starting", "ok", "degraded", "failed", "closed"];
 
 /** For Prometheus. Counters start at zero with the agent. */
-export function metricsRoutes(server: FastifyInstance, api: Api): void {
-  server.get("/metrics", (_request, reply) =>
-    reply
-      .type(METRICS_CONTENT_TYPE)
-      .send(exposition([...agentMetrics(api), ...transactionMetrics(api), ...processMetrics()])),
+export function metricsRoutes(routes: RouteTable, api: Api): void {
+  routes.get("/metrics", () =>
+    Reply.of(METRICS_CONTENT_TYPE, exposition([...agentMetrics(api), ...transactionMetrics(api), ...processMetrics()])),
   );
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { FastifyInstance } from "fastify";
+import { Reply } from "../exchange.js";
+import type { RouteTable } from "../route-table.js";
 
 /** Beside the sources, and so from here: it needs no compiling. */
 const FILE = new URL("../../../../plugins/http/page.html", import.meta.url);
@@ -11,18 +12,17 @@ interface Page {
 }
 
 /** The web page: one file, which asks the rest of this API for what it shows. It changes nothing. */
-export function pageRoutes(server: FastifyInstance): void {
+export function pageRoutes(routes: RouteTable): void {
   let page: Page | undefined;
-  server.get("/", async (_request, reply) => {
+  routes.get("/", async () => {
     page ??= await readPage();
-    return reply
-      .headers({
+    return Reply.of("text/html; charset=utf-8", page.html, {
+      headers: {
         "content-security-policy": page.policy,
         "cache-control": "no-cache",
         "referrer-policy": "no-referrer",
-      })
-      .type("text/html; charset=utf-8")
-      .send(page.html);
+      },
+    });
   });
 }
 

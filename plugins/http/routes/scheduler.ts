@@ -1,56 +1,41 @@
-import type { FastifyInstance } from "fastify";
 import { InvalidInputError } from "#core/errors.js";
 import type { GraphView } from "#core/scheduler/types.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";
+import { Reply } from "../exchange.js";
 import { ligatoRecord, ligatoStatus, ligatoValue, recordAsText } from "../ligato.js";
-import { numberArgument, oneOf, timeArgument } from "../query.js";
+import { argument, numberArgument, oneOf, timeArgument } from "../query.js";
+import type { RouteTable } from "../route-table.js";
 
 const VIEWS: Readonly<Record<string, GraphView>> = { NB: "northbound", SB: "southbound", cached: "cached" };
 
-interface DumpQuery {
-  readonly view?: string;
-  readonly descriptor?: string;
-  readonly "key-prefix"?: string;
-}
-
-interface StatusQuery {
-  readonly key?: string;
-  readonly "key-prefix"?: string;
-}
-
-interface HistoryQuery {
-  readonly "seq-num"?: string;
-  readonly since?: string;
-  readonly until?: string;
-  readonly format?: string;
-}
-
 /** The scheduler's insides, under Ligato's paths, with its arguments and the field names of its answers. */
-export function schedulerRoutes(server: FastifyInstance, api: Api): void {
-  server.get<{ Querystring: DumpQuery }>("/scheduler/dump", ({ query }) => dump(api, query));
+export function schedulerRoutes(routes: RouteTable, api: Api): void {
+  routes.get("/scheduler/dump", ({ query }) => dump(api, query));
 
-  server.get<{ Querystring: StatusQuery }>("/scheduler/status", ({ query }) => {
-    if (query.key !== undefined) return ligatoStatus(api.scheduler.status(query.key));
-    return api.scheduler.statuses(query["key-prefix"]).map(ligatoStatus);
+  routes.get("/scheduler/status", ({ query }) => {
+    const key = argument(query, "key");
+    if (key !== undefined) return ligatoStatus(api.scheduler.status(key));
+    return api.scheduler.statuses(argument(query, "key-prefix")).map(ligatoStatus);
   });
 
-  server.get<{ Querystring: HistoryQuery }>("/scheduler/txn-history", ({ query }, reply) => {
+  routes.get("/scheduler/txn-history", ({ query }) => {
     const records = history(api, query);
-    if (oneOf(query.format ?? "json", ["json", "text"], "format") === "json") return records.map(ligatoRecord);
-    return reply.type("text/plain; charset=utf-8").send(records.map(recordAsText).join("\n"));
+    const format = oneOf(argument(query, "format") ?? "json", ["json", "text"], "format");
+    if (format === "json") return records.map(ligatoRecord);
+    return Reply.of("text/plain; charset=utf-8", records.map(recordAsText).join("\n"));
   });
 
   // Ligato takes `retry` here to switch retries on. Ours are always on, so that the argument is accepted and changes nothing.
-  server.post("/scheduler/downstream-resync", async () =>
+  routes.post("/scheduler/downstream-resync", async () =>
     ligatoRecord(await api.scheduler.resyncDownstream("requested over HTTP")),
   );
 }
 
-async function dump({ scheduler }: Api, query: DumpQuery): Promise<object> {
-  const { view, descriptor } = query;
+async function dump({ scheduler }: Api, query: URLSearchParams): Promise<object> {
+  const [view, descriptor, prefix] = ["view", "descriptor", "key-prefix"].map((name) => argument(query, name));
   const descriptors = scheduler.descriptors();
-  if (view === undefined && descriptor === undefined && query["key-prefix"] === undefined) {
+  if (view === undefined && descriptor === undefined && prefix === undefined) {
     return {
       Descriptors: descriptors.map(({ name }) => name),
       KeyPrefixes: descriptors.map(({ prefix }) => prefix),
@@ -63,7 +48,7 @@ async function dump({ scheduler }: Api, query: DumpQuery): Promise<object> {
       field: "view",
     });
   }
-  const values = await scheduler.dump(graphView, query["key-prefix"] ?? prefixOf(descriptor, descriptors));
+  const values = await scheduler.dump(graphView, prefix ?? prefixOf(descriptor, descriptors));
   return values.map(ligatoValue);
 }
 
@@ -79,10 +64,10 @@ function prefixOf(descriptor: string | undefined, descriptors: Descriptors): str
   );
 }
 
-function history({ scheduler }: Api, query: HistoryQuery): ReturnType<Api["scheduler"]["history"]> {
-  const seq = numberArgument(query["seq-num"], "seq-num");
-  const since = timeArgument(query.since, "since");
-  const until = timeArgument(query.until, "until");
+function history({ scheduler }: Api, query: URLSearchParams): ReturnType<Api["scheduler"]["history"]> {
+  const seq = numberArgument(argument(query, "seq-num"), "seq-num");
+  const since = timeArgument(argument(query, "since"), "since");
+  const until = timeArgument(argument(query, "until"), "until");
   const records = scheduler.history({
     ...(seq === undefined ? {} : { seq }),
     ...(since === undefined ? {} : { since }),

@@ -1,8 +1,9 @@
-import type { FastifyInstance } from "fastify";
 import type { StatusFilter } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
 import type { EventKind } from "../event-streams.js";
-import { flagArgument, oneOf } from "../query.js";
+import { Reply } from "../exchange.js";
+import { argument, flagArgument, oneOf } from "../query.js";
+import type { RouteTable } from "../route-table.js";
 
 const KINDS = [
   "interface",
@@ -14,34 +15,24 @@ const KINDS = [
   "deadletter",
 ] as const satisfies readonly EventKind[];
 
-interface DumpQuery {
-  readonly view?: string;
-  readonly prefix?: string;
-}
-
-interface StatusQuery {
-  readonly prefix?: string;
-  readonly state?: string;
-}
-
 /** What is: values and their states, interfaces, the agent itself, and the stream of what happens. */
-export function stateRoutes(server: FastifyInstance, api: Api): void {
-  server.get("/v1/info", () => info(api));
+export function stateRoutes(routes: RouteTable, api: Api): void {
+  routes.get("/v1/info", () => info(api));
 
-  server.get<{ Querystring: StatusQuery }>("/v1/status", ({ query }) => api.northbound().status(statusFilter(query)));
+  routes.get("/v1/status", ({ query }) => api.northbound().status(statusFilter(query)));
 
-  server.get<{ Querystring: DumpQuery }>("/v1/dump", ({ query }) => {
-    const view = oneOf(query.view ?? "nb", ["nb", "sb", "cached"], "view");
-    return api.northbound().dump(view, query.prefix);
+  routes.get("/v1/dump", ({ query }) => {
+    const view = oneOf(argument(query, "view") ?? "nb", ["nb", "sb", "cached"], "view");
+    return api.northbound().dump(view, argument(query, "prefix"));
   });
 
-  server.get("/v1/interfaces", () => api.publisher.currentInterfaces().map(({ event }) => event.data));
+  routes.get("/v1/interfaces", () => api.publisher.currentInterfaces().map(({ event }) => event.data));
 
-  server.post<{ Querystring: { downstream?: string } }>("/v1/resync", ({ query }) =>
-    api.northbound().resync({ downstream: flagArgument(query.downstream, "downstream") }),
+  routes.post("/v1/resync", ({ query }) =>
+    api.northbound().resync({ downstream: flagArgument(argument(query, "downstream"), "downstream") }),
   );
 
-  eventRoute(server, api);
+  eventRoute(routes, api);
 }
 
 function info({ info: agent, health }: Api): object {
@@ -58,7 +49,9 @@ function info({ info: agent, health }: Api): object {
   };
 }
 
-function statusFilter({ prefix, state }: StatusQuery): StatusFilter {
+function statusFilter(query: URLSearchParams): StatusFilter {
+  const prefix = argument(query, "prefix");
+  const state = argument(query, "state");
   return {
     ...(prefix === undefined ? {} : { prefix }),
     ...(state === undefined ? {} : { state: oneOf(state, ["pending", "failed"], "state") }),
@@ -66,11 +59,10 @@ function statusFilter({ prefix, state }: StatusQuery): StatusFilter {
 }
 
 /** `?kind=interface&kind=value` limits the stream to these kinds; states of interfaces as they are now come first. */
-function eventRoute(server: FastifyInstance, { publisher, streams }: Api): void {
-  server.get<{ Querystring: { kind?: string | string[] } }>("/v1/events", (request, reply) => {
-    const { kind } = request.query;
-    const kinds = kind === undefined ? undefined : new Set([kind].flat().map((one) => oneOf(one, KINDS, "kind")));
-    reply.hijack();
-    streams.open(reply.raw, publisher.currentInterfaces(), kinds);
+function eventRoute(routes: RouteTable, { publisher, streams }: Api): void {
+  routes.get("/v1/events", ({ query }) => {
+    const wanted = query.getAll("kind").map((one) => oneOf(one, KINDS, "kind"));
+    const kinds = wanted.length === 0 ? undefined : new Set(wanted);
+    return Reply.stream((response) => streams.open(response, publisher.currentInterfaces(), kinds));
   });
 }

@@ -1,38 +1,37 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
-import { decodeTransaction, sendResult, unreadable } from "../body.js";
+import { decodeTransaction, replyWithResult, unreadable } from "../body.js";
 import { NotFoundError } from "../errors.js";
+import type { Reply, Request } from "../exchange.js";
 import { numberArgument } from "../query.js";
-
-type ById = { Params: { id: string } };
+import type { RouteTable } from "../route-table.js";
 
 /**
  * Transactions. A result is answered with status 200, whatever its outcome, because the transaction was dealt with;
  * only `REJECTED` has 422, so that a client that looks at nothing but the status still notices. Results are JSON, or
  * protobuf for a request that came as protobuf or asks for it.
  */
-export function transactionRoutes(server: FastifyInstance, api: Api): void {
-  server.post("/v1/transactions", (request, reply) => commit(api, request, reply));
+export function transactionRoutes(routes: RouteTable, api: Api): void {
+  routes.post("/v1/transactions", (request) => commit(api, request));
 
-  server.post<ById>("/v1/transactions/:id/confirm", async (request, reply) =>
-    sendResult(api, request, reply, await api.northbound().confirm(request.params.id)),
+  routes.post("/v1/transactions/:id/confirm", async (request) =>
+    replyWithResult(api, request, await api.northbound().confirm(request.params.id)),
   );
 
-  server.post<ById>("/v1/transactions/:id/cancel", async (request, reply) =>
-    sendResult(api, request, reply, await api.northbound().cancel(request.params.id)),
+  routes.post("/v1/transactions/:id/cancel", async (request) =>
+    replyWithResult(api, request, await api.northbound().cancel(request.params.id)),
   );
 
-  server.get("/v1/transactions", () => api.northbound().history());
+  routes.get("/v1/transactions", () => api.northbound().history());
 
-  server.get<{ Params: { seq: string } }>("/v1/transactions/:seq", ({ params }) => {
+  routes.get("/v1/transactions/:seq", ({ params }) => {
     const [entry] = api.northbound().history(numberArgument(params.seq, "seq"));
     if (entry !== undefined) return entry;
     throw new NotFoundError("UNKNOWN_TRANSACTION", `the history has no transaction ${params.seq}`);
   });
 }
 
-async function commit(api: Api, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function commit(api: Api, request: Request): Promise<Reply> {
   const northbound = api.northbound();
   let transaction: Transaction;
   try {
@@ -40,7 +39,7 @@ async function commit(api: Api, request: FastifyRequest, reply: FastifyReply): P
   } catch (cause) {
     const result: TransactionResult | undefined = unreadable(cause);
     if (result === undefined) throw cause;
-    return sendResult(api, request, reply, result);
+    return replyWithResult(api, request, result);
   }
-  return sendResult(api, request, reply, await northbound.commit(transaction, "http"));
+  return replyWithResult(api, request, await northbound.commit(transaction, "http"));
 }

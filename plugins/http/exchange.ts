@@ -1,0 +1,56 @@
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+
+/** The names in a path of the route table: `id` of `/v1/transactions/:id`, `*` of `/v1/config/*`. */
+export type ParameterOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterOf<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : Path extends `${string}/*`
+      ? "*"
+      : never;
+
+/** A request that has been read whole. */
+export interface Request<Parameter extends string = never> {
+  readonly headers: IncomingHttpHeaders;
+  /** Parts of the path by the names that the route has for them, decoded. */
+  readonly params: Readonly<Record<Parameter, string>>;
+  readonly query: URLSearchParams;
+  /** Empty for GET, and when nothing was sent. */
+  readonly body: Buffer;
+}
+
+/** Answers a request with a {@link Reply}, or with a value that is sent as JSON with status 200; throws what is answered as an error. */
+export type Handler<Parameter extends string = never> = (
+  request: Request<Parameter>,
+) => object | null | Promise<object | null>;
+
+type Content = string | Uint8Array | ((response: ServerResponse) => void);
+
+/** An answer that is not just a value with status 200. */
+export class Reply {
+  private constructor(
+    readonly content: Content,
+    readonly status: number,
+    readonly headers: Readonly<Record<string, string>>,
+  ) {}
+
+  static json(value: object | null, status = 200): Reply {
+    return new Reply(JSON.stringify(value), status, { "content-type": "application/json; charset=utf-8" });
+  }
+
+  static of(
+    type: string,
+    content: string | Uint8Array,
+    {
+      status = 200,
+      headers = {},
+    }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
+  ): Reply {
+    return new Reply(content, status, { ...headers, "content-type": type });
+  }
+
+  /** An answer that goes on: whoever takes the response writes its head and ends it. */
+  static stream(take: (response: ServerResponse) => void): Reply {
+    return new Reply(take, 200, {});
+  }
+}
