@@ -83,6 +83,9 @@ export interface Descriptor<V extends object = object, M = unknown> {
    * Reads what is below. `correlate` are the values the scheduler expects, to map what is found back to keys; with
    * `only` it may limit itself to those keys. Left out: the scheduler believes its own books.
    * Values with origin `northbound` that nobody wants are removed by a resync, others never.
+   *
+   * What is below exactly as expected, metadata and all, may be returned as the very object of `correlate`; that is quickest. It is
+   * the same object in every read, until something else is expected.
    */
   retrieve?(
     correlate: readonly RetrievedValue<V, M>[],

@@ -12,6 +12,8 @@ import { Watchers } from "./watchers.js";
  */
 export class Graph {
   readonly watchers = new Watchers();
+  /** Number of the last read of what is below. */
+  reads = 0;
   private readonly nodes = new Map<string, Node>();
   private readonly presentKeys = new KeyIndex(() => this.keysBelow());
   /** Bases whose derived value is already derived from another base, by the key they quarrel about. */

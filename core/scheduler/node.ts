@@ -1,3 +1,4 @@
+import type { Expectation } from "./expectation.js";
 import type { Dependency, Descriptor, InvalidField, ValueState } from "./types.js";
 
 /** A descriptor whose value and metadata types the graph need not know. */
@@ -49,6 +50,10 @@ export class Node {
   /** The value below is ours. False for an obtained one. */
   managed = false;
   metadata: unknown = undefined;
+  /** What the last read expected here; see `expectation`. */
+  expectation: Expectation | undefined = undefined;
+  /** Number of the last read that found it. */
+  foundIn = 0;
 
   /** The value this one is derived from. */
   base: Node | undefined = undefined;

@@ -2,10 +2,10 @@ import { errorMessage } from "../errors.js";
 import type { Clock } from "./clock.js";
 import type { Descriptors } from "./descriptors.js";
 import { deepEqual } from "./equality.js";
+import { Expectation, expectation } from "./expectation.js";
 import type { Graph } from "./graph.js";
 import { type AnyDescriptor, type Node, root, withParts } from "./node.js";
 import type { Origin, RetrievedValue } from "./types.js";
-import { expectation } from "./views.js";
 
 export interface RetrievalOptions {
   /** Read these base keys only; everything when left out. */
@@ -38,7 +38,7 @@ export async function readBelow(
     const nodes = known.get(descriptor) ?? [];
     if (options.only !== undefined && nodes.length === 0) continue;
     // Only what was answered before the read began is known by the time it ends.
-    const answered = nodes.flatMap(withParts).filter((node) => node.lateAnswer === "unread");
+    const answered = unread(nodes);
     try {
       merge(graph, nodes, await retrieve(descriptor, nodes, options), review, options);
       for (const node of answered) node.lateAnswer = "none";
@@ -48,6 +48,15 @@ export async function readBelow(
   }
   review.finish();
   return problems;
+}
+
+function unread(bases: readonly Node[]): readonly Node[] {
+  const nodes: Node[] = [];
+  for (const base of bases) {
+    if (base.derived !== undefined) nodes.push(...withParts(base).filter(({ lateAnswer }) => lateAnswer === "unread"));
+    else if (base.lateAnswer === "unread") nodes.push(base);
+  }
+  return nodes;
 }
 
 /**
@@ -60,6 +69,20 @@ class Review {
   private isDifferent = false;
 
   constructor(private readonly touched: Node[]) {}
+
+  /** True when a value without parts is below as the books have it and as it is wanted; then there is nothing to take over. */
+  settles(node: Node, { value, metadata }: RetrievedValue): boolean {
+    const isSettled =
+      node.value === value &&
+      node.wanted === value &&
+      node.managed &&
+      node.metadata === metadata &&
+      node.derived === undefined &&
+      node.obtained === undefined &&
+      isSound(node);
+    if (isSettled) this.settled.push(node);
+    return isSettled;
+  }
 
   /** Has the books take over what was found under a key. */
   note(node: Node, takeOver: (touched: Node[]) => void): void {
@@ -146,7 +169,11 @@ async function retrieve(
   nodes: readonly Node[],
   { only, before, timeout, clock }: RetrievalOptions,
 ): Promise<readonly RetrievedValue[]> {
-  const correlate = nodes.flatMap((node) => expectation(node, before?.get(node)));
+  const correlate: Expectation[] = [];
+  for (const node of nodes) {
+    const expected = expectation(node, before?.get(node));
+    if (expected !== undefined) correlate.push(expected);
+  }
   let timer: unknown;
   const late = new Promise<never>((_, reject) => {
     timer = clock.setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout);
@@ -165,20 +192,23 @@ function merge(
   review: Review,
   { only, keepDiscovered, found: notes }: RetrievalOptions,
 ): void {
-  const foundNodes = new Set<Node>();
+  const read = ++graph.reads;
   const aside: Node[] = [];
-  for (const { key, value, origin, metadata } of found) {
+  for (const each of found) {
+    const { key, value, origin, metadata } = each;
     if (only !== undefined && !only.has(key)) continue;
     notes?.set(key, value);
-    const node = graph.node(key);
-    foundNodes.add(node);
+    const expected = Expectation.nodeOf(each);
+    const node = expected ?? graph.node(key);
+    node.foundIn = read;
+    if (expected !== undefined && review.settles(expected, each)) continue;
     review.note(node, (touched) => {
       if (!isOurs(node, origin)) graph.setObtained(node, value, metadata, touched);
       else graph.setFound(node, value, metadata, keepDiscovered && node.wanted === undefined ? aside : touched);
     });
   }
   for (const node of nodes)
-    if (!foundNodes.has(node)) review.note(node, (touched) => mergeVanished(graph, node, touched));
+    if (node.foundIn !== read) review.note(node, (touched) => mergeVanished(graph, node, touched));
 }
 
 function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {

@@ -1,4 +1,5 @@
 import type { Descriptors } from "./descriptors.js";
+import { expectation } from "./expectation.js";
 import type { Graph } from "./graph.js";
 import type { AnyDescriptor, Node } from "./node.js";
 import { stateOf } from "./status.js";
@@ -40,7 +41,7 @@ export async function dumpBelow(
   for (const descriptor of descriptors.inRetrieveOrder()) {
     if (!overlaps(descriptor, prefix)) continue;
     const known = bases(graph, descriptor.prefix).filter((node) => node.descriptor === descriptor);
-    const correlate = known.flatMap((node) => expectation(node));
+    const correlate = known.flatMap((node) => expectation(node) ?? []);
     for (const found of (await descriptor.retrieve?.(correlate)) ?? []) {
       const node = graph.get(found.key);
       const state = node === undefined ? (found.origin === "southbound" ? "OBTAINED" : "DISCOVERED") : stateOf(node);
@@ -48,15 +49,6 @@ export async function dumpBelow(
     }
   }
   return values.sort(byKey);
-}
-
-/** What the books expect to be found below under a key. `before` was wanted there until now. */
-export function expectation(node: Node, before?: object): RetrievedValue[] {
-  const { key, value, managed, metadata } = node;
-  const wanted = before ?? node.wanted;
-  const expected = wanted ?? value;
-  if (expected === undefined) return [];
-  return [{ key, value: expected, origin: wanted !== undefined || managed ? "northbound" : "southbound", metadata }];
 }
 
 function overlaps(descriptor: AnyDescriptor, prefix: string): boolean {

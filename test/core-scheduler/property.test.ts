@@ -151,12 +151,14 @@ class Story {
     };
     this.below = new Southbound(pace, faulty ? "excused" : "checked");
     const equivalent = (_key: string, a: Thing, b: Thing): boolean => sameThing(a, b);
-    // Half of the stories have what large systems have: many values in one call, and lists of dependencies that values share.
-    const large = seed % 2 === 0 ? { ...this.below.together(), dependencies: sharedDependencies() } : {};
+    // Half of the stories have what large systems have: many values in one call, lists of dependencies that values share, and reads
+    // that answer with what was expected.
+    const isLarge = seed % 2 === 0;
     for (const prefix of ["a/", "b/"]) {
+      const large = { ...this.below.together(), ...this.below.recalling(prefix), dependencies: sharedDependencies() };
       this.scheduler.registerDescriptor(
         this.below.descriptor(prefix, {
-          ...large,
+          ...(isLarge ? large : {}),
           ...(prefix === "a/" ? { equivalent, concurrency: "serial" } : { equivalent }),
         }),
       );

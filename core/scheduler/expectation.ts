@@ -1,0 +1,38 @@
+import type { Node } from "./node.js";
+import type { Origin, RetrievedValue } from "./types.js";
+
+/** What the books expect to be found below under a key: what a descriptor gets to correlate. */
+export class Expectation implements RetrievedValue {
+  readonly #node: Node;
+
+  constructor(
+    node: Node,
+    readonly value: object,
+    readonly origin: Origin,
+    readonly metadata: unknown,
+    readonly key: string,
+  ) {
+    this.#node = node;
+  }
+
+  /** The node of a value that a descriptor returned just as it was given to it. */
+  static nodeOf(found: RetrievedValue): Node | undefined {
+    return #node in found && !found.#node.forgotten ? found.#node : undefined;
+  }
+}
+
+/**
+ * What is expected under a key, if anything; `before` was wanted there until now. The same object as long as it is the same that is
+ * expected, so that a descriptor may keep it.
+ */
+export function expectation(node: Node, before?: object): Expectation | undefined {
+  const { value, managed, metadata } = node;
+  const wanted = before ?? node.wanted;
+  const expected = wanted ?? value;
+  if (expected === undefined) return undefined;
+  const origin = wanted !== undefined || managed ? "northbound" : "southbound";
+  const known = node.expectation;
+  if (known?.value === expected && known.origin === origin && known.metadata === metadata) return known;
+  node.expectation = new Expectation(node, expected, origin, metadata, node.key);
+  return node.expectation;
+}
