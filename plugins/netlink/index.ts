@@ -1,3 +1,4 @@
+export { DumpMemory } from "./namespace/dump-memory.js";
 export { type NetlinkConfig, NetlinkPlugin, netlinkConfig } from "./plugin.js";
 export {
   type Address,
@@ -16,6 +17,8 @@ export {
   type PortRange,
   type PortVlans,
   type Route,
+  type RouteFilter,
+  type RouteInterpreter,
   type Rule,
   type TapRequest,
   type UnknownAttributes,

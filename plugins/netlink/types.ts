@@ -1,4 +1,5 @@
 import { token } from "#core/plugin/token.js";
+import type { DumpMemory } from "./namespace/dump-memory.js";
 
 /** How to find a network namespace. `path` is a file such as `/run/netns/red` or `/proc/42/ns/net`. */
 export type NamespaceRef =
@@ -238,6 +239,21 @@ export interface Rule {
   readonly unknown?: UnknownAttributes;
 }
 
+export interface RouteFilter {
+  readonly family?: "inet" | "inet6";
+  readonly table?: number;
+  readonly linkIndex?: number;
+  readonly protocol?: number;
+}
+
+/** What a caller makes of routes that it reads again and again. */
+export interface RouteInterpreter<T> {
+  /** Is what was made of a route the last time still good? */
+  stands(meaning: T): boolean;
+  /** What a route means; when `undefined` it is asked for again the next time. */
+  interpret(route: Route): T | undefined;
+}
+
 export type NetlinkEvent =
   | { readonly type: "link"; readonly deleted: boolean; readonly link: Link }
   | { readonly type: "address"; readonly deleted: boolean; readonly address: Address }
@@ -300,12 +316,12 @@ export interface NamespaceHandle {
   routeDelMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]>;
   routeReplace(route: Route): Promise<void>;
   routeDel(route: Route): Promise<void>;
-  routeList(filter?: {
-    readonly family?: "inet" | "inet6";
-    readonly table?: number;
-    readonly linkIndex?: number;
-    readonly protocol?: number;
-  }): Promise<readonly Route[]>;
+  routeList(filter?: RouteFilter): Promise<readonly Route[]>;
+  /**
+   * What routes mean to a caller, those left out that mean nothing. One that is in the kernel's dump byte for byte as the last time
+   * means what it meant then, without being decoded. The memory is for one namespace and filter.
+   */
+  routeRecall<T>(memory: DumpMemory<T>, filter: RouteFilter, interpreter: RouteInterpreter<T>): Promise<readonly T[]>;
 
   neighAdd(neighbour: Neighbour): Promise<void>;
   neighSet(neighbour: Neighbour): Promise<void>;

@@ -23,11 +23,14 @@ import type {
   NetlinkEvent,
   PortVlans,
   Route,
+  RouteFilter,
+  RouteInterpreter,
   Rule,
   TapRequest,
   WireguardDevice,
 } from "../types.js";
 import type { Connection, ReplyParts, Subscription } from "./connection.js";
+import type { DumpMemory } from "./dump-memory.js";
 import type { GenericOperation } from "./generic.js";
 import * as generic from "./generic.js";
 import type { Operation } from "./operations.js";
@@ -211,23 +214,22 @@ export class Handle implements NamespaceHandle {
     await this.request(operations.routeDel, route);
   }
 
-  async routeList({
-    family,
-    ...filter
-  }: {
-    readonly family?: Family;
-    readonly table?: number;
-    readonly linkIndex?: number;
-    readonly protocol?: number;
-  } = {}): Promise<readonly Route[]> {
-    const dumps = families(family).map((number) =>
-      // A table that has never had a route does not exist (ENOENT), a link may be gone (ENODEV): neither has routes.
-      unlessMissing(
-        "ENODEV",
-        unlessMissing("ENOENT", this.list(operations.routeDump, { family: number, ...filter }, decodeRoute)),
-      ),
-    );
-    return (await Promise.all(dumps)).flatMap((routes) => routes ?? []);
+  async routeList(filter: RouteFilter = {}): Promise<readonly Route[]> {
+    return decodeAll(await this.routeDump(filter), decodeRoute);
+  }
+
+  async routeRecall<T>(
+    memory: DumpMemory<T>,
+    filter: RouteFilter,
+    interpreter: RouteInterpreter<T>,
+  ): Promise<readonly T[]> {
+    return memory.recall(await this.routeDump(filter), {
+      stands: (meaning) => interpreter.stands(meaning),
+      interpret(reader, start, end) {
+        const route = decodeRoute(reader, start, end);
+        return route && interpreter.interpret(route);
+      },
+    });
   }
 
   async neighAdd(neighbour: Neighbour): Promise<void> {
@@ -310,6 +312,17 @@ export class Handle implements NamespaceHandle {
 
   private async list<V, T>(operation: Operation<V>, value: V, decode: Decode<T>): Promise<readonly T[]> {
     return decodeAll(await this.request(operation, value), decode);
+  }
+
+  private async routeDump({ family, ...filter }: RouteFilter): Promise<ReplyParts> {
+    const dumps = families(family).map((number) =>
+      // A table that has never had a route does not exist (ENOENT), a link may be gone (ENODEV): neither has routes.
+      unlessMissing(
+        "ENODEV",
+        unlessMissing("ENOENT", this.request(operations.routeDump, { family: number, ...filter })),
+      ),
+    );
+    return (await Promise.all(dumps)).flatMap((parts) => parts ?? []);
   }
 
   private async requestGeneric<T>(family: string, operation: GenericOperation<T>, value: T): Promise<ReplyParts> {
