@@ -1,47 +1,34 @@
-import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
+import type { Route as KernelRoute } from "#plugins/netlink/index.js";
 import { ROUTE_PREFIX, type Route } from "#proto/index.js";
-import { tableOf } from "./place.js";
 import { scopeNumber, UNICAST } from "./route-kernel.js";
-import type { RetrievedRoute, RouteMetadata, RouteReaderParts } from "./route-retrieval.js";
-
-/** A link of one namespace, with what its routes have in common. */
-interface Exit {
-  readonly name: string;
-  /** Of routes that name none. */
-  readonly table: number;
-}
+import type { Exit, Exits } from "./route-memory.js";
+import type { RetrievedRoute, RouteMetadata } from "./route-retrieval.js";
 
 /**
- * Finds the wanted value of a route that the kernel has exactly as it is wanted, at a glance: nearly all of them are so, and a
+ * Finds the expected value of a route that the kernel has exactly as it is expected, at a glance: nearly all of them are so, and a
  * hundred thousand of them are looked at in one go. What it does not find is looked at properly.
  */
 export class KnownRoutes {
-  readonly #exits = new Map<NamespaceHandle, Map<number, Exit | undefined>>();
   readonly #metadata = new Map<number, RouteMetadata>();
+  #byKey: ReadonlyMap<string, RetrievedRoute> | undefined;
 
-  constructor(
-    private readonly parts: RouteReaderParts,
-    private readonly expected: ReadonlyMap<string, Route>,
-  ) {}
+  constructor(private readonly expected: readonly RetrievedRoute[]) {}
 
-  find(route: KernelRoute, handle: NamespaceHandle | undefined): RetrievedRoute | undefined {
-    const { destination, linkIndex, table = 0 } = route;
-    const exit = handle === undefined || linkIndex === undefined ? undefined : this.#exit(handle, linkIndex);
-    if (exit === undefined) return undefined;
-    const key = `${ROUTE_PREFIX}${destination}/${exit.name}`;
-    const value = this.expected.get(key);
-    if (value === undefined || !isAsWanted(route, value, exit)) return undefined;
-    return { key, value, origin: "northbound", metadata: this.#metadataOf(table) };
+  /** Made when it is first asked for: when every route is remembered nobody asks. */
+  get byKey(): ReadonlyMap<string, RetrievedRoute> {
+    this.#byKey ??= new Map(this.expected.map((each) => [each.key, each]));
+    return this.#byKey;
   }
 
-  #exit(handle: NamespaceHandle, linkIndex: number): Exit | undefined {
-    const known = this.#exits.get(handle) ?? new Map<number, Exit | undefined>();
-    this.#exits.set(handle, known);
-    if (!known.has(linkIndex)) {
-      const name = this.parts.interfaces.byIndex(handle.identity, linkIndex)?.name;
-      known.set(linkIndex, name === undefined ? undefined : { name, table: tableOf(this.parts.scheduler, name) });
-    }
-    return known.get(linkIndex);
+  find(route: KernelRoute, exits: Exits): RetrievedRoute | undefined {
+    const { destination, linkIndex, table = 0 } = route;
+    const exit = linkIndex === undefined ? undefined : exits.get(linkIndex);
+    if (exit === undefined) return undefined;
+    const expected = this.byKey.get(`${ROUTE_PREFIX}${destination}/${exit.name}`);
+    if (expected === undefined || !isAsWanted(route, expected.value, exit)) return undefined;
+    if (expected.metadata?.table === table && expected.origin === "northbound") return expected;
+    const { key, value } = expected;
+    return { key, value, origin: "northbound", metadata: this.#metadataOf(table) };
   }
 
   #metadataOf(table: number): RouteMetadata {

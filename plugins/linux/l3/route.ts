@@ -157,13 +157,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     correlate: readonly RetrievedValue<Route, RouteMetadata>[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedRoute[]> {
-    const expected = new Map<string, Route>();
-    const present = new Set<string>();
-    for (const { key, value, metadata } of correlate) {
-      expected.set(key, value);
-      if (metadata !== undefined) present.add(key);
-    }
-    return this.#reader.read({ expected, present }, only !== undefined);
+    return this.#reader.read(correlate, only !== undefined);
   }
 
   #hopDependencies({ interface: name, gateway, onLink }: PlainHop): readonly Dependency[] {

@@ -1,0 +1,75 @@
+import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
+import { TENUTO_PROTOCOL } from "../protocol.js";
+import type { KnownRoutes } from "./known-routes.js";
+import { exitsOf, type RouteMemories } from "./route-memory.js";
+import type { RetrievedRoute, RouteReaderParts } from "./route-retrieval.js";
+
+/** Routes of a namespace: those that are exactly as expected, and the rest as the kernel has them. */
+export interface Listed {
+  readonly handle: NamespaceHandle;
+  readonly exact: readonly RetrievedRoute[];
+  readonly rest: readonly KernelRoute[];
+}
+
+export type ListOurs = (handle: NamespaceHandle) => Promise<Listed>;
+
+export const OURS = { protocol: TENUTO_PROTOCOL } as const;
+
+/** Sorts routes that were read. */
+export function sorted(
+  parts: RouteReaderParts,
+  handle: NamespaceHandle,
+  routes: readonly KernelRoute[],
+  known: KnownRoutes,
+): Listed {
+  const exits = exitsOf(parts, handle.identity);
+  const exact: RetrievedRoute[] = [];
+  const rest: KernelRoute[] = [];
+  for (const route of routes) {
+    const asExpected = known.find(route, exits);
+    if (asExpected === undefined) rest.push(route);
+    else exact.push(asExpected);
+  }
+  return { handle, exact, rest };
+}
+
+/** Lists the routes of ours in whole namespaces. */
+export function listing(parts: RouteReaderParts, known: KnownRoutes): ListOurs {
+  return oncePerNamespace(async (handle) => sorted(parts, handle, await handle.routeList(OURS), known));
+}
+
+/**
+ * The same for a reader that expects all there are. A route that is in the kernel as the last time, and still expected so, is not even
+ * decoded. The namespaces that are listed are the ones that are remembered for the next time.
+ */
+export function recalling(
+  parts: RouteReaderParts,
+  known: KnownRoutes,
+  expected: readonly RetrievedRoute[],
+  memories: RouteMemories,
+): ListOurs {
+  const current = new Set(expected);
+  return oncePerNamespace(async (handle) => {
+    const exits = exitsOf(parts, handle.identity);
+    const rest: KernelRoute[] = [];
+    const exact = await handle.routeRecall(memories.of(handle.identity, exits), OURS, {
+      stands: (meaning) => current.has(meaning),
+      interpret(route) {
+        const meaning = known.find(route, exits);
+        if (meaning === undefined) rest.push(route);
+        return meaning;
+      },
+    });
+    return { handle, exact, rest };
+  });
+}
+
+/** Each namespace is read once, whoever asks. */
+function oncePerNamespace(list: ListOurs): ListOurs {
+  const lists = new Map<string, Promise<Listed>>();
+  return (handle) => {
+    const listed = lists.get(handle.identity) ?? list(handle);
+    lists.set(handle.identity, listed);
+    return listed;
+  };
+}
