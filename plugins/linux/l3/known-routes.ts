@@ -1,6 +1,6 @@
 import type { Route as KernelRoute } from "#plugins/netlink/index.js";
-import { ROUTE_PREFIX, type Route } from "#proto/index.js";
-import { scopeNumber, UNICAST } from "./route-kernel.js";
+import { type NetNamespace, ROUTE_PREFIX, type Route } from "#proto/index.js";
+import { leadsNowhere, scopeNumber, UNICAST } from "./route-kernel.js";
 import type { Exit, Exits } from "./route-memory.js";
 import type { RetrievedRoute, RouteMetadata } from "./route-retrieval.js";
 
@@ -9,15 +9,36 @@ import type { RetrievedRoute, RouteMetadata } from "./route-retrieval.js";
  * hundred thousand of them are looked at in one go. What it does not find is looked at properly.
  */
 export class KnownRoutes {
+  /** Namespaces of the expected routes that lead nowhere. */
+  readonly nowhere: readonly (NetNamespace | undefined)[];
   readonly #metadata = new Map<number, RouteMetadata>();
+  // Made when they are first asked for: when every route is remembered nobody asks.
   #byKey: ReadonlyMap<string, RetrievedRoute> | undefined;
+  #all: ReadonlySet<RetrievedRoute> | undefined;
 
-  constructor(private readonly expected: readonly RetrievedRoute[]) {}
+  constructor(readonly expected: readonly RetrievedRoute[]) {
+    this.nowhere = expected.filter(({ value }) => leadsNowhere(value)).map(({ value }) => value.namespace);
+  }
 
-  /** Made when it is first asked for: when every route is remembered nobody asks. */
   get byKey(): ReadonlyMap<string, RetrievedRoute> {
     this.#byKey ??= new Map(this.expected.map((each) => [each.key, each]));
     return this.#byKey;
+  }
+
+  has(route: RetrievedRoute): boolean {
+    this.#all ??= new Set(this.expected);
+    return this.#all.has(route);
+  }
+
+  /** Are these the same expectations, one for one? */
+  areThose(expected: readonly RetrievedRoute[]): boolean {
+    return expected.length === this.expected.length && expected.every((each, i) => each === this.expected[i]);
+  }
+
+  /** Gives memory back until the next question. */
+  rest(): void {
+    this.#byKey = undefined;
+    this.#all = undefined;
   }
 
   find(route: KernelRoute, exits: Exits): RetrievedRoute | undefined {

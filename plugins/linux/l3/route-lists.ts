@@ -38,29 +38,11 @@ export function listing(parts: RouteReaderParts, known: KnownRoutes): ListOurs {
   return oncePerNamespace(async (handle) => sorted(parts, handle, await handle.routeList(OURS), known));
 }
 
-/**
- * The same for a reader that expects all there are. A route that is in the kernel as the last time, and still expected so, is not even
- * decoded. The namespaces that are listed are the ones that are remembered for the next time.
- */
-export function recalling(
-  parts: RouteReaderParts,
-  known: KnownRoutes,
-  expected: readonly RetrievedRoute[],
-  memories: RouteMemories,
-): ListOurs {
-  const current = new Set(expected);
-  return oncePerNamespace(async (handle) => {
+/** The same for a reader of all there is. The namespaces that are listed are the ones that are remembered for the next time. */
+export function recalling(parts: RouteReaderParts, known: KnownRoutes, memories: RouteMemories): ListOurs {
+  return oncePerNamespace((handle) => {
     const exits = exitsOf(parts, handle.identity);
-    const rest: KernelRoute[] = [];
-    const exact = await handle.routeRecall(memories.of(handle.identity, exits), OURS, {
-      stands: (meaning) => current.has(meaning),
-      interpret(route) {
-        const meaning = known.find(route, exits);
-        if (meaning === undefined) rest.push(route);
-        return meaning;
-      },
-    });
-    return { handle, exact, rest };
+    return memories.of(handle.identity, exits).read(handle, known, exits);
   });
 }
 

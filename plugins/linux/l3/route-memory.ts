@@ -1,5 +1,7 @@
-import { DumpMemory } from "#plugins/netlink/index.js";
+import { DumpMemory, type Route as KernelRoute, type NamespaceHandle } from "#plugins/netlink/index.js";
+import { KnownRoutes } from "./known-routes.js";
 import { tableOf } from "./place.js";
+import { type Listed, OURS } from "./route-lists.js";
 import type { RetrievedRoute, RouteReaderParts } from "./route-retrieval.js";
 
 /** A link of one namespace, with what its routes have in common. */
@@ -25,26 +27,51 @@ export function exitsOf({ interfaces, scheduler }: RouteReaderParts, identity: s
  * then a message that has not changed means the same route.
  */
 export class RouteMemories {
-  #memories = new Map<string, Memory>();
+  #memories = new Map<string, RouteMemory>();
   #before = this.#memories;
+  #known = new KnownRoutes([]);
 
   /** From now on all namespaces are read again; those that are not are forgotten with the read after. */
-  begin(): void {
+  begin(expected: readonly RetrievedRoute[]): KnownRoutes {
     this.#before = this.#memories;
     this.#memories = new Map();
+    if (!this.#known.areThose(expected)) this.#known = new KnownRoutes(expected);
+    return this.#known;
   }
 
-  of(identity: string, exits: Exits): DumpMemory<RetrievedRoute> {
+  of(identity: string, exits: Exits): RouteMemory {
     const links = JSON.stringify(Array.from(exits, ([index, { name, table }]) => [index, name, table]).sort());
     const known = this.#memories.get(identity) ?? this.#before.get(identity);
-    const memory = known?.links === links ? known : { links, dump: new DumpMemory<RetrievedRoute>() };
+    const memory = known?.links === links ? known : new RouteMemory(links);
     this.#memories.set(identity, memory);
-    return memory.dump;
+    return memory;
   }
 }
 
-interface Memory {
-  /** The links that it is good for. */
-  readonly links: string;
-  readonly dump: DumpMemory<RetrievedRoute>;
+/** The routes of one namespace. */
+export class RouteMemory {
+  readonly dump = new DumpMemory<RetrievedRoute>();
+  /** What was expected at the last read. */
+  #known: KnownRoutes | undefined;
+
+  constructor(
+    /** The links that it is good for. */
+    readonly links: string,
+  ) {}
+
+  /** Reads the namespace. A route that is in the kernel as the last time, and still expected so, is not even decoded. */
+  async read(handle: NamespaceHandle, known: KnownRoutes, exits: Exits): Promise<Listed> {
+    const rest: KernelRoute[] = [];
+    const isSame = this.#known === known;
+    const exact = await handle.routeRecall(this.dump, OURS, {
+      stands: (meaning) => isSame || known.has(meaning),
+      interpret(route) {
+        const meaning = known.find(route, exits);
+        if (meaning === undefined) rest.push(route);
+        return meaning;
+      },
+    });
+    this.#known = known;
+    return { handle, exact, rest };
+  }
 }

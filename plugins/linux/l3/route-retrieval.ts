@@ -39,12 +39,27 @@ export class RouteReader {
    * @param partly nothing but the expected values is of interest.
    */
   async read(expected: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
-    const known = new KnownRoutes(expected);
-    const nowhere = expected.filter(({ value }) => leadsNowhere(value)).map(({ value }) => value.namespace);
-    if (!partly) this.#memories.begin();
-    const listOurs = partly ? listing(this.parts, known) : recalling(this.parts, known, expected, this.#memories);
+    if (partly) {
+      const known = new KnownRoutes(expected);
+      const listOurs = listing(this.parts, known);
+      return this.#read(known, partly, listOurs, this.#listPart(known, listOurs));
+    }
+    const known = this.#memories.begin(expected);
+    const listOurs = recalling(this.parts, known, this.#memories);
+    const read = await this.#read(known, partly, listOurs, this.#listAll(listOurs));
+    known.rest();
+    return read;
+  }
+
+  async #read(
+    known: KnownRoutes,
+    partly: boolean,
+    listOurs: ListOurs,
+    through: Promise<readonly Listed[]>,
+  ): Promise<readonly RetrievedRoute[]> {
+    const { expected, nowhere } = known;
     const [listed, leadingNowhere] = await Promise.all([
-      partly ? this.#listPart(expected, known, listOurs) : this.#listAll(listOurs),
+      through,
       partly && nowhere.length === 0 ? [] : this.#readNowhere(nowhere, partly, listOurs),
     ]);
     const exact = listed.flatMap((each) => each.exact);
@@ -62,12 +77,8 @@ export class RouteReader {
     return Promise.all(placesOf(this.parts.interfaces).map(listOurs));
   }
 
-  async #listPart(
-    expected: readonly RetrievedRoute[],
-    known: KnownRoutes,
-    listOurs: ListOurs,
-  ): Promise<readonly Listed[]> {
-    const names = namesOf(expected);
+  async #listPart(known: KnownRoutes, listOurs: ListOurs): Promise<readonly Listed[]> {
+    const names = namesOf(known.expected);
     if (names.size > FEW) return this.#listAll(listOurs);
     const lists = await Promise.all([...names].map((name) => this.#list(name, OURS)));
     return lists.flat().map(({ handle, routes }) => sorted(this.parts, handle, routes, known));
