@@ -7,6 +7,7 @@ export {
   type Link,
   type LinkRequest,
   type LinkStatistics,
+  type NamedEvent,
   type NamespaceHandle,
   type NamespaceRef,
   type Neighbour,

@@ -1,8 +1,8 @@
 import { BugError, SouthboundError } from "#core/errors.js";
-import { type NamedEvent, NamedNamespaces } from "./namespace/named.js";
+import { NamedNamespaces } from "./namespace/named.js";
 import { NamespaceRegistry } from "./namespace/registry.js";
 import { unsupportedPlatform } from "./sys/libc.js";
-import type { NamespaceHandle, NamespaceRef, Netlink } from "./types.js";
+import type { NamedEvent, NamespaceHandle, NamespaceRef, Netlink } from "./types.js";
 import { WorkerChannel } from "./worker/channel.js";
 
 export interface NetlinkOptions {

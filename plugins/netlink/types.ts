@@ -350,6 +350,13 @@ export interface NamespaceHandle {
   close(): void;
 }
 
+export interface NamedEvent {
+  readonly name: string;
+  /** Of the namespace that came or went, as `NamespaceHandle.identity`. */
+  readonly identity: string;
+  readonly created: boolean;
+}
+
 /** The netlink room's face. Provided by the netlink plugin. */
 export interface Netlink {
   /** The agent's own namespace. Open from `init` to `close`. */
@@ -362,8 +369,11 @@ export interface Netlink {
   deleteNamed(name: string): Promise<void>;
   /** Names under the directory of named namespaces. */
   listNamed(): Promise<readonly string[]>;
-  /** Named namespaces that appear (`created`) or vanish, whoever made them. Returns the unwatch function. */
-  watchNamed(listener: (event: { readonly name: string; readonly created: boolean }) => void): () => void;
+  /**
+   * Named namespaces that appear (`created`) or vanish, whoever made them. A name that stands for another namespace than before
+   * vanished and appeared. Returns the unwatch function.
+   */
+  watchNamed(listener: (event: NamedEvent) => void): () => void;
 }
 
 export const Netlink = token<Netlink>("Netlink");

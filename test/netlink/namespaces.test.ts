@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import test from "ava";
 import { eventually } from "#test/support/eventually.js";
-import { createNamespace, deleteNamespace, links, namespaces } from "#test/support/sandbox.js";
+import { createNamespace, deleteNamespace, links, namespaces, run } from "#test/support/sandbox.js";
 import { linkNamed, openRoom } from "./support.js";
 
 test("ip-netns can use a namespace that the room makes, loopback up, and the other way round", async (t) => {
@@ -106,5 +106,29 @@ test("namespaces that come and go are reported, whoever makes them", async (t) =
   await deleteNamespace("before");
   await heard("-before");
   t.false(seen.includes("+before"));
+  stop();
+});
+
+test("a name that leads to another namespace from one moment to the next went and came", async (t) => {
+  const room = await openRoom(t);
+  await createNamespace("name");
+  await createNamespace("other");
+  const identityOf = async (name: string): Promise<string> => {
+    const handle = await room.open({ kind: "named", name });
+    handle.close();
+    return handle.identity;
+  };
+  const [first, second] = [await identityOf("name"), await identityOf("other")];
+  const seen: string[] = [];
+  const stop = room.watchNamed(({ name, identity, created }) => {
+    if (name === "name") seen.push(`${created ? "+" : "-"}${identity}`);
+  });
+  // Mounted over: there is no moment without a namespace under that name.
+  await run(["mount", "--bind", "/run/netns/other", "/run/netns/name"]);
+  await eventually(() => seen.length === 2);
+  t.deepEqual(seen, [`-${first}`, `+${second}`]);
+  await run(["umount", "--lazy", "/run/netns/name"]);
+  await eventually(() => seen.length === 4);
+  t.deepEqual(seen.slice(2), [`-${second}`, `+${first}`]);
   stop();
 });

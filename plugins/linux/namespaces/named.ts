@@ -1,5 +1,5 @@
 import { TenutoError } from "#core/errors.js";
-import type { NamespaceHandle, Netlink } from "#plugins/netlink/index.js";
+import type { NamedEvent, NamespaceHandle, Netlink } from "#plugins/netlink/index.js";
 import type { NamespaceLease } from "./types.js";
 
 /** LOOPBACK_IFINDEX of the kernel's include/net/flow.h: the loopback link of every namespace. */
@@ -101,10 +101,11 @@ export class NamedNamespaces {
     return unused.filter((_, position) => removed[position]).map(({ name }) => name);
   }
 
-  /** The name is gone, or stands for another namespace now: later leases open it anew. */
-  forget(name: string): void {
+  /** A name is gone, or stands for another namespace now: later leases open it anew. */
+  changed({ name, identity, created }: NamedEvent): void {
     const named = this.#open.get(name);
-    if (named === undefined) return;
+    // One that was opened since then stays.
+    if (named === undefined || (named.handle.identity === identity) === created) return;
     this.#open.delete(name);
     if (named.leases === 0) named.handle.close();
   }

@@ -94,9 +94,9 @@ export class NamespacesPlugin implements Plugin {
       retrieve: async () => this.#watch.announced(),
     });
     this.#undo.push(
-      this.netlink.watchNamed(({ name, created }) => {
-        if (!created) this.#named.forget(name);
-        this.#check(isReference("NSID", name));
+      this.netlink.watchNamed((event) => {
+        this.#named.changed(event);
+        this.#check(isReference("NSID", event.name));
       }),
       this.scheduler.watchTransactions((record) => this.#hearOfTransaction(record)),
     );

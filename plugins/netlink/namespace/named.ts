@@ -1,15 +1,11 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { type BigIntStats, existsSync, readdirSync, statSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorMessage, SouthboundError } from "#core/errors.js";
+import type { NamedEvent } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
 import { checkCall } from "./failure.js";
-import { checkName, describeNamespace } from "./registry.js";
-
-export interface NamedEvent {
-  readonly name: string;
-  readonly created: boolean;
-}
+import { checkName, describeNamespace, identityOf } from "./registry.js";
 
 type Listener = (event: NamedEvent) => void;
 
@@ -19,8 +15,9 @@ type Listener = (event: NamedEvent) => void;
  */
 export class NamedNamespaces {
   private readonly listeners = new Set<Listener>();
-  private readonly namespaceDevice = statSync("/proc/self/ns/net").dev;
-  private known = new Set<string>();
+  private readonly namespaceDevice = statSync("/proc/self/ns/net", { bigint: true }).dev;
+  /** Identities by name. */
+  private known: ReadonlyMap<string, string> = new Map();
   private scanning = false;
   private stale = false;
   private closed = false;
@@ -45,16 +42,21 @@ export class NamedNamespaces {
   }
 
   async list(): Promise<readonly string[]> {
+    return [...(await this.survey()).keys()].sort();
+  }
+
+  /** Identities of those that are there, by name. */
+  private async survey(): Promise<ReadonlyMap<string, string>> {
     let names: readonly string[];
     try {
       names = await readdir(this.directory);
     } catch (error) {
       // Made with the first namespace.
-      if (isMissing(error)) return [];
+      if (isMissing(error)) return new Map();
       throw new SouthboundError("ENOENT", `list network namespaces: ${errorMessage(error)}`, { cause: error });
     }
-    const mounted = await Promise.all(names.map((name) => this.isNamespace(name)));
-    return names.filter((_, i) => mounted[i]).sort();
+    const files = await Promise.all(names.map(async (name) => [name, await this.statOf(name)] as const));
+    return this.mounted(files);
   }
 
   /** Those that are there when the watch begins are not reported. */
@@ -76,7 +78,7 @@ export class NamedNamespaces {
   }
 
   private start(): void {
-    this.known = new Set(this.listNow());
+    this.known = this.surveyNow();
     // What is mounted before the watch begins is found by this scan.
     const begin = async () => {
       const result = await this.channel.call({ kind: "watch-mounts" });
@@ -101,37 +103,47 @@ export class NamedNamespaces {
     this.scanning = false;
   }
 
+  /** A name that leads to another namespace than before went and came. */
   private async changes(): Promise<readonly NamedEvent[]> {
     const before = this.known;
-    const now = new Set(await this.list());
+    const now = await this.survey();
     this.known = now;
-    return [
-      ...[...before].filter((name) => !now.has(name)).map((name) => ({ name, created: false })),
-      ...[...now].filter((name) => !before.has(name)).map((name) => ({ name, created: true })),
-    ];
+    return [...eventsOf(before, now, false), ...eventsOf(now, before, true)];
   }
 
   private failed(error: Error): void {
     if (!this.closed) this.onError(error);
   }
 
-  /** As `list`, with nothing in between: what appears after it is new. */
-  private listNow(): readonly string[] {
-    if (!existsSync(this.directory)) return [];
-    return readdirSync(this.directory).filter((name) => {
-      const found = statSync(join(this.directory, name), { throwIfNoEntry: false });
-      return found?.dev === this.namespaceDevice;
-    });
+  /** As `survey`, with nothing in between: what appears after it is new. */
+  private surveyNow(): ReadonlyMap<string, string> {
+    if (!existsSync(this.directory)) return new Map();
+    const find = (name: string) => statSync(join(this.directory, name), { bigint: true, throwIfNoEntry: false });
+    return this.mounted(readdirSync(this.directory).map((name) => [name, find(name)]));
   }
 
-  private async isNamespace(name: string): Promise<boolean> {
+  private mounted(files: readonly (readonly [string, BigIntStats | undefined])[]): ReadonlyMap<string, string> {
+    const isMounted = (file: BigIntStats | undefined): file is BigIntStats => file?.dev === this.namespaceDevice;
+    return new Map(files.flatMap(([name, file]) => (isMounted(file) ? [[name, identityOf(file)]] : [])));
+  }
+
+  private async statOf(name: string): Promise<BigIntStats | undefined> {
     try {
-      return (await stat(join(this.directory, name))).dev === this.namespaceDevice;
+      return await stat(join(this.directory, name), { bigint: true });
     } catch (error) {
-      if (isMissing(error)) return false;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
+}
+
+/** Of the names in `these` that lead elsewhere in `those`, or nowhere. */
+function eventsOf(
+  these: ReadonlyMap<string, string>,
+  those: ReadonlyMap<string, string>,
+  created: boolean,
+): readonly NamedEvent[] {
+  return [...these].flatMap(([name, identity]) => (those.get(name) === identity ? [] : [{ name, identity, created }]));
 }
 
 function isMissing(error: unknown): boolean {

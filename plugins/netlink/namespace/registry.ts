@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { BugError, errorMessage, InvalidInputError, SouthboundError } from "#core/errors.js";
 import type { NamespaceHandle, NamespaceRef } from "../types.js";
@@ -22,8 +22,7 @@ export class NamespaceRegistry {
   async open(ref: NamespaceRef): Promise<NamespaceHandle> {
     const name = describeNamespace(ref);
     const fd = openNamespaceFile(this.path(ref), name);
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    const identity = `${dev}:${ino}`;
+    const identity = identityOf(fstatSync(fd, { bigint: true }));
     const known = this.byIdentity.get(identity);
     if (known) closeSync(fd);
     const { connection, opened } = known ?? this.connect(identity, fd, name);
@@ -115,6 +114,11 @@ export class NamespaceRegistry {
 
 function noGeneric(): never {
   throw new BugError("NETLINK_PROTOCOL", "generic netlink has no generic netlink of its own");
+}
+
+/** Of a namespace's file; its own for as long as the namespace exists. */
+export function identityOf({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): string {
+  return `${dev}:${ino}`;
 }
 
 export function describeNamespace(ref: NamespaceRef): string {
