@@ -13,10 +13,10 @@ export const REGISTRATION_PREFIX = "config/linux/ifmgr/v1/interface/";
 
 /** Obtained: interfaces that others made, by host name. */
 export const HOST_NAME_PREFIX = "linux/interface/host-name/";
-/** Obtained: the same in a named network namespace that is watched, by `<namespace>/host-name/<host name>`. */
-export const NAMESPACE_HOST_NAME_PREFIX = "linux/interface/namespace/";
 /** Obtained: the same as by host name, but there as long as the interface exists, whether or not it is up. */
 export const HOST_PRESENT_PREFIX = "linux/interface/present/";
+/** Obtained: both in a named network namespace that is watched, `<namespace>/host-name/<host name>` and `<namespace>/present/…`. */
+export const NAMESPACE_HOST_NAME_PREFIX = "linux/interface/namespace/";
 /** Derived from interfaces and routes. */
 export const INTERFACE_STATE_PREFIX = "linux/interface/state/";
 export const LINK_LOCAL_ROUTE_PREFIX = "linux/link-local-route/";
@@ -115,6 +115,11 @@ export function hostNameKey(hostName: string): string {
 export function namespaceHostNameKey(namespace: string, hostName: string, address?: string): string {
   const key = `${NAMESPACE_HOST_NAME_PREFIX}${namespace}/host-name/${hostName}`;
   return address === undefined ? key : `${key}/address/${address}`;
+}
+
+/** In a named network namespace. */
+export function namespaceHostPresentKey(namespace: string, hostName: string): string {
+  return `${NAMESPACE_HOST_NAME_PREFIX}${namespace}/present/${hostName}`;
 }
 
 export function hostPresentKey(hostName: string): string {

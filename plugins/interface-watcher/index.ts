@@ -1,2 +1,3 @@
 export { HostInterfaces } from "./host-interfaces.js";
+export { WatchedNamespaces } from "./named-namespaces.js";
 export { type InterfaceWatcherConfig, InterfaceWatcherPlugin, interfaceWatcherConfig } from "./plugin.js";

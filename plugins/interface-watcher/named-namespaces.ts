@@ -1,28 +1,41 @@
 import { errorMessage } from "#core/errors.js";
+import { token } from "#core/plugin/index.js";
 import type { NamespaceHandle, Netlink } from "#plugins/netlink/index.js";
+import { namespaceHostNameKey, namespaceHostPresentKey } from "#proto/index.js";
 import { SettledLinks } from "./settled-links.js";
 import { WatchedNamespace } from "./watched-namespace.js";
+
+/** The named network namespaces whose interfaces are announced while they are there. */
+export interface WatchedNamespaces {
+  has(name: string): boolean;
+}
+
+export const WatchedNamespaces = token<WatchedNamespaces>("WatchedNamespaces");
 
 export interface NamedNamespacesOptions {
   readonly netlink: Netlink;
   readonly names: readonly string[];
   /** In milliseconds. */
   readonly settleDelay: number;
-  /** An interface, or one of its addresses, came or went. */
-  readonly tell: (namespace: string, hostName: string, address: string | undefined, present: boolean) => void;
-  /** What to say of the health; `undefined`: all is well. */
-  readonly onTrouble: (problem: string | undefined) => void;
+  /** The value under that key came or went: of an interface, or of one of its addresses. */
+  readonly tell: (key: string, present: boolean) => void;
+  /** What is wrong with the watch of a namespace; `undefined`: nothing any more. */
+  readonly onTrouble: (name: string, problem: string | undefined) => void;
 }
 
 interface Open {
   readonly handle: NamespaceHandle;
-  readonly links: SettledLinks;
+  /** Those that can be used. */
+  readonly usable: SettledLinks;
+  /** All of them. */
+  readonly present: SettledLinks;
   readonly watched: WatchedNamespace;
 }
 
 /** Watches named network namespaces, from when they are made until they are removed. */
-export class NamedNamespaces {
+export class NamedNamespaces implements WatchedNamespaces {
   readonly #options: NamedNamespacesOptions;
+  /** What is known by name, after everything that was known by it before is withdrawn. */
   readonly #open = new Map<string, Promise<Open | undefined>>();
   #unwatch: () => void = () => undefined;
   #closed = false;
@@ -31,25 +44,29 @@ export class NamedNamespaces {
     this.#options = options;
   }
 
+  has(name: string): boolean {
+    return this.#options.names.includes(name);
+  }
+
   /** Resolves when what is in those that are there is known. */
   async start(): Promise<void> {
     const { netlink, names } = this.#options;
     if (names.length === 0) return;
     this.#unwatch = netlink.watchNamed(({ name, created }) => {
-      if (!names.includes(name)) return;
-      this.#gone(name);
-      if (created) this.#came(name);
+      if (this.has(name)) this.#changed(name, created);
     });
-    for (const name of await netlink.listNamed()) if (names.includes(name) && !this.#open.has(name)) this.#came(name);
+    for (const name of await netlink.listNamed()) {
+      if (this.has(name) && !this.#open.has(name)) this.#changed(name, true);
+    }
     await Promise.all(this.#open.values());
   }
 
-  /** What is announced, once it is known. */
-  async announced(): Promise<readonly { readonly namespace: string; readonly links: SettledLinks }[]> {
+  /** The keys of what is announced, once it is known. */
+  async announced(): Promise<readonly string[]> {
     const known = [...this.#open].map(async ([namespace, opening]) => {
       const open = await opening;
       await open?.watched.inSync;
-      return open === undefined ? [] : { namespace, links: open.links };
+      return open === undefined ? [] : keysOf(namespace, open);
     });
     return (await Promise.all(known)).flat();
   }
@@ -61,39 +78,54 @@ export class NamedNamespaces {
     this.#open.clear();
   }
 
-  #came(name: string): void {
-    this.#open.set(name, this.#watch(name));
-  }
-
-  #gone(name: string): void {
-    const opening = this.#open.get(name);
-    this.#open.delete(name);
-    void opening?.then((open) => {
+  /** What was there is gone. If it is `there` (again), it is another one. */
+  #changed(name: string, there: boolean): void {
+    const before = this.#open.get(name);
+    const gone = before?.then((open) => {
       open?.watched.forget();
       close(open);
+      this.#options.onTrouble(name, undefined);
+      return undefined;
     });
+    if (there) this.#open.set(name, gone === undefined ? this.#watch(name) : gone.then(() => this.#watch(name)));
+    else if (gone !== undefined) this.#open.set(name, gone);
   }
 
   async #watch(name: string): Promise<Open | undefined> {
     const { netlink, settleDelay, tell, onTrouble } = this.#options;
     const troubled = (error: unknown): void =>
-      onTrouble(error === undefined ? undefined : `namespace ${name} cannot be watched: ${errorMessage(error)}`);
+      onTrouble(name, error === undefined ? undefined : `namespace ${name} cannot be watched: ${errorMessage(error)}`);
     let handle: NamespaceHandle | undefined;
     try {
       handle = await netlink.open({ kind: "named", name });
-      const links = new SettledLinks(settleDelay, {
-        link: (hostName, present) => tell(name, hostName, undefined, present),
-        address: (hostName, address, present) => tell(name, hostName, address, present),
+      const usable = new SettledLinks(settleDelay, {
+        link: (hostName, present) => tell(namespaceHostNameKey(name, hostName), present),
+        address: (hostName, address, present) => tell(namespaceHostNameKey(name, hostName, address), present),
       });
-      const watched = new WatchedNamespace(handle, [links], troubled);
+      const listener = {
+        link: (hostName: string, present: boolean) => tell(namespaceHostPresentKey(name, hostName), present),
+        address: () => undefined,
+      };
+      const present = new SettledLinks(settleDelay, listener, () => true);
+      const watched = new WatchedNamespace(handle, [usable, present], troubled);
       await watched.start();
-      return { handle, links, watched };
+      troubled(undefined);
+      return { handle, usable, present, watched };
     } catch (error) {
       handle?.close();
-      if (!this.#closed) troubled(error);
+      // One that is gone again is no trouble.
+      if (!this.#closed && (await netlink.listNamed()).includes(name)) troubled(error);
       return undefined;
     }
   }
+}
+
+function keysOf(namespace: string, { usable, present }: Open): readonly string[] {
+  const known = [...usable.announced()].flatMap(({ hostName, addresses }) => [
+    namespaceHostNameKey(namespace, hostName),
+    ...[...addresses].map((address) => namespaceHostNameKey(namespace, hostName, address)),
+  ]);
+  return [...known, ...[...present.announced()].map(({ hostName }) => namespaceHostPresentKey(namespace, hostName))];
 }
 
 function close(open: Open | undefined): void {

@@ -14,10 +14,9 @@ import {
   hostNameKey,
   hostPresentKey,
   NAMESPACE_HOST_NAME_PREFIX,
-  namespaceHostNameKey,
 } from "#proto/index.js";
 import { HostInterfaces, PresentInterfaces } from "./host-interfaces.js";
-import { NamedNamespaces } from "./named-namespaces.js";
+import { NamedNamespaces, WatchedNamespaces } from "./named-namespaces.js";
 import { SettledLinks } from "./settled-links.js";
 import { WatchedNamespace } from "./watched-namespace.js";
 
@@ -37,18 +36,22 @@ export type InterfaceWatcherConfig = z.infer<typeof interfaceWatcherConfig>;
  * Tells the scheduler which interfaces the agent's own namespace has, whoever made them: an obtained value under
  * `linux/interface/present/<host name>` for each, and while it can be used another under
  * `linux/interface/host-name/<host name>`, with its addresses below it. The latter follows vpp-agent's InterfaceWatcher, and there is
- * one for each interface of the namespaces that the configuration names under `linux/interface/namespace/<namespace>/…`.
+ * both for each interface of the namespaces that the configuration names under `linux/interface/namespace/<namespace>/…`.
  */
 @plugin({
   name: "interface-watcher",
   description: "Interfaces of the host, whoever made them, as values that others can depend on.",
   config: interfaceWatcherConfig,
-  provides: [provide(HostInterfaces, (watcher: InterfaceWatcherPlugin) => watcher.present)],
+  provides: [
+    provide(HostInterfaces, (watcher: InterfaceWatcherPlugin) => watcher.present),
+    provide(WatchedNamespaces, (watcher: InterfaceWatcherPlugin) => watcher.namespaces),
+  ],
 })
 export class InterfaceWatcherPlugin implements Plugin {
   readonly present: PresentInterfaces;
   readonly #links: SettledLinks;
   readonly #named: NamedNamespaces;
+  readonly #troubles = new Map<string, string>();
   #own: WatchedNamespace | undefined;
 
   constructor(
@@ -68,15 +71,19 @@ export class InterfaceWatcherPlugin implements Plugin {
       netlink,
       names,
       settleDelay,
-      tell: (namespace, name, address, present) =>
-        this.#notify(namespaceHostNameKey(namespace, name, address), present),
-      onTrouble: (problem) => this.#tellHealth(problem),
+      tell: (key, present) => this.#notify(key, present),
+      onTrouble: (name, problem) => this.#tellHealth(`namespace ${name}`, problem),
     });
+  }
+
+  get namespaces(): WatchedNamespaces {
+    return this.#named;
   }
 
   async init(): Promise<void> {
     const own = new WatchedNamespace(this.netlink.default, [this.#links, this.present.links], (error) =>
       this.#tellHealth(
+        "own namespace",
         error === undefined ? undefined : `the list of interfaces may be out of date: ${errorMessage(error)}`,
       ),
     );
@@ -87,7 +94,10 @@ export class InterfaceWatcherPlugin implements Plugin {
       prefix: HOST_NAME_PREFIX,
       retrieve: async () => {
         await own.inSync;
-        return announced(this.#links, hostNameKey, hostNameAddressKey);
+        return [...this.#links.announced()].flatMap(({ hostName, addresses }) => [
+          obtained(hostNameKey(hostName)),
+          ...[...addresses].map((address) => obtained(hostNameAddressKey(hostName, address))),
+        ]);
       },
     });
     this.scheduler.registerDescriptor({
@@ -101,11 +111,7 @@ export class InterfaceWatcherPlugin implements Plugin {
     this.scheduler.registerDescriptor({
       name: "linux-namespace-interface-watcher",
       prefix: NAMESPACE_HOST_NAME_PREFIX,
-      retrieve: async () =>
-        (await this.#named.announced()).flatMap(({ namespace, links }) => {
-          const key = (name: string, address?: string): string => namespaceHostNameKey(namespace, name, address);
-          return announced(links, key, key);
-        }),
+      retrieve: async () => (await this.#named.announced()).map(obtained),
     });
     this.present.watch((hostName, present) => this.#notify(hostPresentKey(hostName), present));
     await Promise.all([own.start(), this.#named.start()]);
@@ -121,25 +127,15 @@ export class InterfaceWatcherPlugin implements Plugin {
     this.scheduler.notify([{ key, value: present ? {} : undefined }]);
   }
 
-  #tellHealth(problem: string | undefined): void {
-    if (problem === undefined) {
-      this.health.ok();
-      return;
+  #tellHealth(watch: string, problem: string | undefined): void {
+    if (problem === undefined) this.#troubles.delete(watch);
+    else {
+      this.log.error(problem);
+      this.#troubles.set(watch, problem);
     }
-    this.log.error(problem);
-    this.health.degraded(problem);
+    if (this.#troubles.size === 0) this.health.ok();
+    else this.health.degraded([...this.#troubles.values()].join("; "));
   }
-}
-
-function announced(
-  links: SettledLinks,
-  linkKey: (hostName: string) => string,
-  addressKey: (hostName: string, address: string) => string,
-): readonly RetrievedValue[] {
-  return [...links.announced()].flatMap(({ hostName, addresses }) => [
-    obtained(linkKey(hostName)),
-    ...[...addresses].map((address) => obtained(addressKey(hostName, address))),
-  ]);
 }
 
 function obtained(key: string): RetrievedValue {

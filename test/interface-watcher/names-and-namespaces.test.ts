@@ -2,7 +2,14 @@ import test from "ava";
 import { SettledLinks } from "#plugins/interface-watcher/settled-links.js";
 import { WatchedNamespace } from "#plugins/interface-watcher/watched-namespace.js";
 import { Netlink } from "#plugins/netlink/index.js";
-import { hostNameAddressKey, hostNameKey, hostPresentKey, interfaceKey, namespaceHostNameKey } from "#proto/index.js";
+import {
+  hostNameAddressKey,
+  hostNameKey,
+  hostPresentKey,
+  interfaceKey,
+  namespaceHostNameKey,
+  namespaceHostPresentKey,
+} from "#proto/index.js";
 import { dropInterface, NetworkAgent, wantInterface } from "#test/linux/support/network.js";
 import { eventually } from "#test/support/eventually.js";
 import { ip, run } from "#test/support/sandbox.js";
@@ -109,6 +116,50 @@ test.serial("interfaces of a namespace that the configuration names are announce
   await run(["ip", "link", "set", "dev", "wanderer", "up"], { namespace: "there" });
   await obtained(namespaceHostNameKey("there", "wanderer"));
   t.false(isObtained(hostPresentKey("wanderer")));
+});
+
+test.serial("a namespace that takes the place of another of its name is another one", async (t) => {
+  const key = (name: string): string => namespaceHostNameKey("later", name);
+  for (const [name, inside] of [
+    ["later", "old"],
+    ["spare", "new"],
+  ] as const) {
+    await run(["ip", "netns", "add", name]);
+    await run(["ip", "link", "add", inside, "up", "type", "bridge"], { namespace: name });
+    await run(["ip", "link", "add", "both", "up", "type", "bridge"], { namespace: name });
+  }
+  await run(["ip", "address", "add", "10.47.0.1/24", "dev", "both"], { namespace: "later" });
+  await obtained(key("old"));
+  await obtained(namespaceHostNameKey("later", "both", "10.47.0.1/24"));
+  // Mounted over: there is no moment without a namespace under that name.
+  await run(["mount", "--bind", "/run/netns/spare", "/run/netns/later"]);
+  await obtained(key("new"));
+  await obtained(key("both"));
+  t.false(isObtained(key("old")));
+  t.false(isObtained(namespaceHostNameKey("later", "both", "10.47.0.1/24")));
+  await agent.resync();
+  t.true(isObtained(key("new")) && !isObtained(key("old")));
+  // What goes on in the old one is nobody's business any more, in the new one it is.
+  await run(["ip", "link", "add", "newer", "up", "type", "bridge"], { namespace: "spare" });
+  await obtained(key("newer"));
+  await run(["umount", "--lazy", "/run/netns/later"]);
+  await obtained(key("old"));
+  t.false(isObtained(key("new")));
+  await run(["sh", "-c", "ip netns delete later && ip netns add later && ip -n later link add last up type bridge"]);
+  await obtained(key("last"));
+  t.false(isObtained(key("old")));
+  await run(["ip", "netns", "delete", "later"]);
+  await gone(key("last"));
+});
+
+test.serial("an interface that is down is present in its namespace all the same", async (t) => {
+  await run(["ip", "link", "add", "asleep", "type", "bridge"], { namespace: "there" });
+  await obtained(namespaceHostPresentKey("there", "asleep"));
+  t.false(isObtained(namespaceHostNameKey("there", "asleep")));
+  await agent.resync();
+  t.true(isObtained(namespaceHostPresentKey("there", "asleep")));
+  await run(["ip", "link", "delete", "asleep"], { namespace: "there" });
+  await gone(namespaceHostPresentKey("there", "asleep"));
 });
 
 test.serial("events that the kernel dropped are made up for", async (t) => {

@@ -1,15 +1,19 @@
 import test from "ava";
 import { interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
-import { addressesOf, link, run } from "#test/support/sandbox.js";
+import { addressesOf, createNamespace, deleteNamespace, link, namespaces, run } from "#test/support/sandbox.js";
 import { dropInterface, NetworkAgent, operations, states, wantInterface, wantRoute } from "./support/network.js";
 
 const LINK_ONLY = { type: "EXISTING", enabled: true, link_only: true } as const;
 
+const WATCHED = { type: "NSID", reference: "watched" } as const;
+
 /** Links that the agent configures, but that others made. */
 let agent: NetworkAgent;
 test.beforeEach(async () => {
-  agent = await NetworkAgent.start("borrower", { "interface-watcher": { settle_delay: "1ms" } });
+  agent = await NetworkAgent.start("borrower", {
+    "interface-watcher": { settle_delay: "1ms", namespaces: [WATCHED.reference] },
+  });
 });
 test.afterEach.always(async () => {
   await agent.resync();
@@ -81,6 +85,57 @@ test.serial("an interface that does not exist is waited for, and again when it h
     await run(["ip", "link", "delete", "theirs2"]);
     await eventually(() => agent.status(wanted[0]).state === "PENDING");
   }
+});
+
+test.serial("in a namespace that is watched it is waited for too, with the namespace", async (t) => {
+  const value = {
+    name: "uplink",
+    type: "EXISTING",
+    host_if_name: "theirs3",
+    enabled: true,
+    namespace: WATCHED,
+  } as const;
+  const wanted = wantInterface({ ...value, ip_addresses: ["10.66.0.1/24"] });
+  const becomes = (state: string) => eventually(() => agent.status(wanted[0]).state === state, { what: state });
+  const isSetUp = async () => {
+    const seen = await link("theirs3", { namespace: "watched" });
+    return seen?.flags.includes("UP") && addressesOf(seen).join() === "10.66.0.1/24";
+  };
+  await agent.commit(wanted);
+  t.like(agent.status(wanted[0]), { state: "PENDING", details: ["an interface theirs3 in namespace watched"] });
+  t.false((await namespaces()).includes("watched"), "and the namespace is not made");
+  for (let life = 0; life < 2; life++) {
+    await createNamespace("watched");
+    await run(["ip", "link", "add", "theirs3", "type", "bridge"], { namespace: "watched" });
+    await becomes("CONFIGURED");
+    t.true(await eventually(isSetUp));
+    t.deepEqual(operations(await agent.resync(wanted)), []);
+    await run(["ip", "link", "delete", "theirs3"], { namespace: "watched" });
+    await becomes("PENDING");
+    await run(["ip", "link", "add", "theirs3", "type", "bridge"], { namespace: "watched" });
+    await becomes("CONFIGURED");
+    await deleteNamespace("watched");
+    await becomes("PENDING");
+  }
+});
+
+test.serial("link_only in a namespace that is watched waits for the addresses", async (t) => {
+  await createNamespace("watched");
+  await run(["ip", "link", "add", "leased2", "up", "type", "bridge"], { namespace: "watched" });
+  const value = {
+    ...LINK_ONLY,
+    name: "leased2",
+    mtu: 1400,
+    ip_addresses: ["10.67.0.7/24"],
+    namespace: WATCHED,
+  } as const;
+  await agent.commit(wantInterface(value));
+  await eventually(() => agent.status(interfaceKey("leased2")).details.join() === "address 10.67.0.7/24 on leased2");
+  await run(["ip", "address", "add", "10.67.0.7/24", "dev", "leased2"], { namespace: "watched" });
+  await configuredAs("leased2");
+  t.like(await link("leased2", { namespace: "watched" }), { mtu: 1400 });
+  await deleteNamespace("watched");
+  await eventually(() => agent.status(interfaceKey("leased2")).state === "PENDING");
 });
 
 test.serial("in another namespace an interface must be there already", async (t) => {

@@ -31,6 +31,8 @@ export interface InterfaceDescriptorDependencies {
   readonly leases: InterfaceLeases;
   readonly marker: Marker;
   readonly metadataMap: MetadataMap<InterfaceMetadata>;
+  /** Are the interfaces of that named namespace announced, whoever makes them? */
+  readonly isWatched: (name: string) => boolean;
 }
 
 /** Interfaces of every type: what the types share is done here, what is a type's own in its {@link LinkType}. */
@@ -42,6 +44,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   readonly #scheduler: Scheduler;
   readonly #leases: InterfaceLeases;
   readonly #marker: Marker;
+  readonly #isWatched: (name: string) => boolean;
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
     this.metadataMap = dependencies.metadataMap;
@@ -49,6 +52,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     this.#scheduler = dependencies.scheduler;
     this.#leases = dependencies.leases;
     this.#marker = dependencies.marker;
+    this.#isWatched = dependencies.isWatched;
   }
 
   validate(_key: string, value: Interface): readonly InvalidField[] {
@@ -56,7 +60,10 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   }
 
   dependencies(_key: string, value: Interface): readonly Dependency[] {
-    return [...this.#namespaces.dependencies(value.namespace), ...(linkTypeOf(value)?.dependencies?.(value) ?? [])];
+    return [
+      ...this.#namespaces.dependencies(value.namespace),
+      ...(linkTypeOf(value)?.dependencies?.(value, this.#isWatched) ?? []),
+    ];
   }
 
   derivedValues(_key: string, value: Interface): readonly KeyedValue[] {

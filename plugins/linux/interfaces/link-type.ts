@@ -106,8 +106,8 @@ export interface LinkType {
 
   /** Wrong fields of the type's own part. */
   validate?(value: Interface): readonly InvalidField[];
-  /** What it waits for besides its namespace. */
-  dependencies?(value: Interface): readonly Dependency[];
+  /** What it waits for besides its namespace. `isWatched`: are the interfaces of that named namespace announced, whoever makes them? */
+  dependencies?(value: Interface, isWatched: (name: string) => boolean): readonly Dependency[];
   /** What derives from its values besides what derives from every interface. */
   derivedValues?(value: Interface): readonly KeyedValue[];
   /** Name in the host of a value that gives none. Default: the logical name. */

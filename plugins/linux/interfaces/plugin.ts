@@ -1,7 +1,8 @@
 import { AgentInfo } from "#core/agent/types.js";
 import { ModelRegistry } from "#core/model/types.js";
-import { inject, type Plugin, plugin, provide } from "#core/plugin/index.js";
+import { type All, inject, injectAll, type Plugin, plugin, provide } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
+import { WatchedNamespaces } from "#plugins/interface-watcher/index.js";
 import { interfaceModel } from "#proto/index.js";
 import { Namespaces } from "../namespaces/index.js";
 import { AddressDescriptor } from "./address.js";
@@ -34,6 +35,7 @@ export class InterfacesPlugin implements Plugin {
     @inject(Scheduler) private readonly scheduler: Scheduler,
     @inject(ModelRegistry) private readonly models: ModelRegistry,
     @inject(AgentInfo) private readonly agent: AgentInfo,
+    @injectAll(WatchedNamespaces) private readonly watched: All<WatchedNamespaces>,
   ) {}
 
   init(): void {
@@ -45,6 +47,7 @@ export class InterfacesPlugin implements Plugin {
         leases: this.#leases,
         marker: new Marker(this.agent.label),
         metadataMap: this.#table.metadata,
+        isWatched: (name) => this.watched.get().some((watched) => watched.has(name)),
       }),
     );
     this.scheduler.registerDescriptor(new AddressDescriptor(this.index, this.scheduler));

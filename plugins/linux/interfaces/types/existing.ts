@@ -1,7 +1,14 @@
 import { SouthboundError } from "#core/errors.js";
 import type { Dependency } from "#core/scheduler/types.js";
 import type { Link } from "#plugins/netlink/index.js";
-import { canonicalInterfaceAddress, hostNameAddressKey, hostPresentKey, type Interface } from "#proto/index.js";
+import {
+  canonicalInterfaceAddress,
+  hostNameAddressKey,
+  hostPresentKey,
+  type Interface,
+  namespaceHostNameKey,
+  namespaceHostPresentKey,
+} from "#proto/index.js";
 import { namespaceText } from "../../namespaces/index.js";
 import { hostNameOf } from "../host-name.js";
 import type { LinkContext, LinkType } from "../link-type.js";
@@ -12,25 +19,33 @@ import type { LinkContext, LinkType } from "../link-type.js";
  */
 export const existing: LinkType = {
   type: "EXISTING",
-  dependencies: (value) => foreignLink(value, hostNameOf(value, existing)),
+  dependencies: (value, isWatched) => foreignLink(value, hostNameOf(value, existing), isWatched),
   create: (value, context) => findForeignLink(value, hostNameOf(value, existing), context),
   recreates: (oldValue, newValue) => hostNameOf(oldValue, existing) !== hostNameOf(newValue, existing),
 };
 
 /**
  * What waits for a link of somebody else waits for: that it exists, since it may be this value that sets it up. The agent
- * learns of links in its own namespace only (the interface watcher's keys): in another one the link must be there, or the
- * creation fails and is tried again.
+ * learns of links in its own namespace and in named ones that are watched (the interface watcher's keys): in any other the
+ * link must be there, or the creation fails and is tried again.
  */
-export function foreignLink(value: Interface, hostName: string): readonly Dependency[] {
-  if ((value.namespace?.type ?? "UNDEFINED") !== "UNDEFINED") return [];
-  const addresses = value.link_only ? (value.ip_addresses ?? []) : [];
+export function foreignLink(
+  { namespace, link_only, ip_addresses = [] }: Interface,
+  hostName: string,
+  isWatched: (name: string) => boolean,
+): readonly Dependency[] {
+  const { type = "UNDEFINED", reference = "" } = namespace ?? {};
+  const isNamed = type === "NSID" && isWatched(reference);
+  if (!isNamed && type !== "UNDEFINED") return [];
+  const present = isNamed ? namespaceHostPresentKey(reference, hostName) : hostPresentKey(hostName);
+  const place = isNamed ? namespaceText(namespace) : "the host";
+  const addresses = link_only ? ip_addresses.map((text) => canonicalInterfaceAddress(text) ?? text) : [];
   return [
-    { label: `an interface ${hostName} in the host`, key: hostPresentKey(hostName) },
-    ...addresses.map((text) => {
-      const address = canonicalInterfaceAddress(text) ?? text;
-      return { label: `address ${address} on ${hostName}`, key: hostNameAddressKey(hostName, address) };
-    }),
+    { label: `an interface ${hostName} in ${place}`, key: present },
+    ...addresses.map((address) => ({
+      label: `address ${address} on ${hostName}`,
+      key: isNamed ? namespaceHostNameKey(reference, hostName, address) : hostNameAddressKey(hostName, address),
+    })),
   ];
 }
 

@@ -15,7 +15,7 @@ export const tapToVpp: LinkType = {
   validate: (value) =>
     vppName(value) === "" ? [{ field: VPP_NAME, problem: "is missing, expected the name of the TAP in VPP" }] : [],
 
-  dependencies: (value) => foreignLink(value, hostNameOf(value, tapToVpp)),
+  dependencies: (value, isWatched) => foreignLink(value, hostNameOf(value, tapToVpp), isWatched),
 
   async create(value, context) {
     const link = await findForeignLink(value, hostNameOf(value, tapToVpp), context);
