@@ -50,6 +50,8 @@ function mayHaveNoInterface(key: string): boolean {
 
 /** Changes that come together are looked at together: ms after the first. */
 const GATHER = 10;
+/** While changes go on, from one look to the next, ms: a look takes time from those who tell the world of the changes. */
+const PAUSE = 100;
 
 /** Events that are kept until the next turn of the event loop at most. */
 const MOST_KEPT = 16;
@@ -84,6 +86,8 @@ export class DriftPlugin implements Plugin {
   readonly #undo: (() => void)[] = [];
   #gathering: NodeJS.Timeout | undefined;
   #checking = false;
+  /** When the last look ended: ms of a clock that does not jump. */
+  #checkedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(
@@ -218,10 +222,15 @@ export class DriftPlugin implements Plugin {
   #suspect(keys: Iterable<string>): void {
     for (const key of keys) this.#suspected.add(key);
     if (this.#suspected.size === 0 || this.#checking || this.#closed) return;
-    this.#gathering ??= setTimeout(() => {
-      this.#gathering = undefined;
-      this.#check().catch(this.#troubled);
-    }, GATHER);
+    if (this.#gathering !== undefined) return;
+    const paused = performance.now() - this.#checkedAt;
+    this.#gathering = setTimeout(
+      () => {
+        this.#gathering = undefined;
+        this.#check().catch(this.#troubled);
+      },
+      Math.max(GATHER, PAUSE - paused),
+    );
   }
 
   async #check(): Promise<void> {
@@ -233,6 +242,7 @@ export class DriftPlugin implements Plugin {
       this.health.ok();
     } finally {
       this.#checking = false;
+      this.#checkedAt = performance.now();
       this.#suspect([]);
     }
   }
