@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { type Clock, systemClock } from "#core/scheduler/clock.js";
 import type { LinkStatistics } from "#plugins/netlink/index.js";
 import type { InterfaceNotificationNotifType, InterfaceState } from "#proto/index.js";
 import { type Condition, sameCondition, statisticsOf } from "./state.js";
@@ -10,12 +11,17 @@ export interface ReporterOptions {
   /** Counters that did not move since they were last told are not told again. */
   readonly deltaOnly: boolean;
   readonly publish: (type: InterfaceNotificationNotifType, state: InterfaceState) => void;
+  /** For intervals. Default: the machine's, which does not jump. */
+  readonly clock?: Clock;
 }
+
+const monotonic: Clock = { ...systemClock, now: () => performance.now() };
 
 /**
  * Publishes the notifications of one interface. The first change is told at once, those that follow within `minInterval` are
  * folded into one with the latest state. Of an interface that goes on flapping less and less is told: the interval doubles up to
- * `maxInterval`, until one had no more than one change. That the interface is gone is always told, and at once.
+ * `maxInterval`, until one had no more than one change. Once nothing has changed for a quarter of the interval, and for `minInterval`,
+ * the flapping is over and the last state does not wait any longer. That the interface is gone is always told, and at once.
  */
 export class InterfaceReporter {
   /** Kind of the first notification about a link: it is new, or was there already. */
@@ -26,12 +32,17 @@ export class InterfaceReporter {
   #toldStatistics: LinkStatistics | undefined;
   #lastChange = 0;
   #folded = 0;
-  #waiting: NodeJS.Timeout | undefined;
-  #quietUntil = 0;
+  readonly #clock: Clock;
+  /** What is to be told waits for its time. */
+  #waiting: unknown;
+  /** Time of the clock: the next notification may go out, and the last change. */
+  #quietUntil = Number.NEGATIVE_INFINITY;
+  #changedAt = Number.NEGATIVE_INFINITY;
   #interval: number;
 
   constructor(private readonly options: ReporterOptions) {
     this.#interval = options.minInterval;
+    this.#clock = options.clock ?? monotonic;
   }
 
   /** The interface is now in this condition. */
@@ -40,6 +51,7 @@ export class InterfaceReporter {
     if (sameCondition(condition, this.#latest)) return;
     if (this.#latest === undefined || statusChanged(this.#latest, condition)) this.#lastChange = nowSeconds();
     this.#latest = condition;
+    this.#changedAt = this.#clock.now();
     if (this.#waiting !== undefined) this.#folded += 1;
     else this.#tellWhenAllowed();
   }
@@ -72,22 +84,23 @@ export class InterfaceReporter {
     this.#latest = undefined;
     this.#statistics = undefined;
     this.#toldStatistics = undefined;
-    this.#quietUntil = 0;
+    this.#quietUntil = Number.NEGATIVE_INFINITY;
   }
 
   close(): void {
-    clearTimeout(this.#waiting);
+    if (this.#waiting !== undefined) this.#clock.clearTimeout(this.#waiting);
     this.#waiting = undefined;
   }
 
   #tellWhenAllowed(): void {
-    const wait = this.#quietUntil - performance.now();
+    this.#waiting = undefined;
+    const quiet = Math.max(this.options.minInterval, this.#interval / 4);
+    const wait = Math.min(this.#quietUntil, this.#changedAt + quiet) - this.#clock.now();
     if (wait <= 0) this.#tell();
-    else this.#waiting = setTimeout(() => this.#tell(), wait);
+    else this.#waiting = this.#clock.setTimeout(() => this.#tellWhenAllowed(), wait);
   }
 
   #tell(): void {
-    this.#waiting = undefined;
     const latest = this.#latest;
     const told = this.#told;
     if (latest === undefined || sameCondition(latest, told)) return;
@@ -95,7 +108,7 @@ export class InterfaceReporter {
     const { minInterval, maxInterval } = this.options;
     const longer = Math.min(this.#interval * 2, Math.max(minInterval, maxInterval));
     this.#interval = this.#folded > 0 ? longer : minInterval;
-    this.#quietUntil = performance.now() + this.#interval;
+    this.#quietUntil = this.#clock.now() + this.#interval;
     if (told === undefined) this.#send(this.first, latest);
     else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
   }
