@@ -1,4 +1,5 @@
 import test from "ava";
+import type { Drift } from "#core/scheduler/index.js";
 import { type BridgeLinkPort, type Interface, interfaceKey } from "#proto/index.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 import { hasKind, IN_ANOTHER_KERNEL } from "./support/kinds.js";
@@ -245,8 +246,14 @@ const member = (vrf?: string): readonly Wanted[] =>
   pair("a", { ip_addresses: ADDRESSES, ...(vrf === undefined ? {} : { vrf_master_interface: vrf }) });
 
 withVrfs("a member waits for its VRF with its addresses, and leaves it with them", async (t) => {
+  const drifts: Drift[] = [];
+  const unwatch = agent.scheduler.watchDrift((told) => drifts.push(...told));
   await agent.commit(...member("red"));
   t.deepEqual(addressesOf((await link("a"))!), []);
+  t.deepEqual(operations(await agent.resync(...member("red"))), []);
+  t.is(await agent.scheduler.refresh([interfaceKey("a"), interfaceKey("ap")]), undefined);
+  t.deepEqual(drifts, [], "a link that waits for its VRF is as it should be");
+  unwatch();
   const record = await agent.commit(red);
   t.is(record.error, "", JSON.stringify(states(record)));
   const joined = await link("a");

@@ -17,7 +17,8 @@ export interface InterfaceAdminState {
   readonly hostName?: string;
 }
 
-export function derivedValues(value: Interface): readonly KeyedValue[] {
+/** A link that is not in the VRF that it belongs to (`isStray`) has no place, and is not up for others. */
+export function derivedValues(value: Interface, { isStray = false } = {}): readonly KeyedValue[] {
   const { name = "", namespace, vrf_master_interface: vrf, enabled = false } = value;
   const state: InterfaceAdminState = {
     interface: name,
@@ -29,11 +30,15 @@ export function derivedValues(value: Interface): readonly KeyedValue[] {
     ...(vrf ? { vrf } : {}),
   };
   const addresses = addressesOf(value);
-  const loan: InterfaceLoan = { addresses };
+  const loan: InterfaceLoan = { interface: name, addresses };
   return [
     ...(vrf ? [{ key: interfaceVrfKey(name, vrf), value: place }] : []),
-    { key: interfacePlaceKey(name), value: place },
-    { key: interfaceStateKey(name, enabled), value: state },
+    ...(isStray
+      ? []
+      : [
+          { key: interfacePlaceKey(name), value: place },
+          { key: interfaceStateKey(name, enabled), value: state },
+        ]),
     ...addresses.map((address) => {
       const derived: InterfaceAddress = { interface: name, address };
       return { key: interfaceAddressKey(name, address), value: derived };

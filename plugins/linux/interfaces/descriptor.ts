@@ -45,6 +45,8 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   readonly #leases: InterfaceLeases;
   readonly #marker: Marker;
   readonly #isWatched: (name: string) => boolean;
+  /** Values that were read, and whose links are not in the VRF they are wanted in: what is to rest on them waits for that. */
+  readonly #strays = new WeakSet<Interface>();
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
     this.metadataMap = dependencies.metadataMap;
@@ -67,7 +69,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   }
 
   derivedValues(_key: string, value: Interface): readonly KeyedValue[] {
-    return derivedValues(value);
+    return derivedValues(value, { isStray: this.#strays.has(value) });
   }
 
   /** One host name per namespace: a value that gives a name up goes before the one that takes it. */
@@ -142,19 +144,25 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     });
   }
 
-  retrieve(
+  async retrieve(
     correlate: readonly RetrievedValue<Interface, InterfaceMetadata>[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedValue<Interface, InterfaceMetadata>[]> {
-    return retrieveInterfaces({
+    const expected = new Map(correlate.map(({ key, value }) => [key, value]));
+    const found = await retrieveInterfaces({
       namespaces: this.#namespaces,
       marker: this.#marker,
       leases: this.#leases,
       known: [...this.metadataMap.entries()].map(([, metadata]) => metadata),
-      expected: new Map(correlate.map(({ key, value }) => [key, value])),
+      expected,
       only,
       wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
     });
+    for (const { key, value } of found) {
+      const vrf = expected.get(key)?.vrf_master_interface;
+      if (vrf && vrf !== value.vrf_master_interface) this.#strays.add(value);
+    }
+    return found;
   }
 
   /**

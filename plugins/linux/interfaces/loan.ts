@@ -14,6 +14,8 @@ import { addressesOf, addressRequest, lentAddresses } from "./own-addresses.js";
 
 /** The addresses of an interface, all together: what unnumbered interfaces wait for. */
 export interface InterfaceLoan {
+  /** Logical name of the lender. */
+  readonly interface: string;
   readonly addresses: readonly string[];
 }
 
@@ -21,6 +23,11 @@ export interface InterfaceLoan {
 export class InterfaceLoanDescriptor implements Descriptor<InterfaceLoan, undefined> {
   readonly name = "linux-interface-loan";
   readonly prefix = INTERFACE_LOAN_PREFIX;
+
+  /** As the addresses do. */
+  dependencies(_key: string, { interface: name }: InterfaceLoan): readonly Dependency[] {
+    return [{ label: `place of interface ${name}`, key: interfacePlaceKey(name) }];
+  }
 
   create(): undefined {
     return undefined;
