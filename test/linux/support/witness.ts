@@ -4,6 +4,7 @@
  */
 import { readdir } from "node:fs/promises";
 import type { ExecutionContext } from "ava";
+import type { Drift } from "#core/scheduler/index.js";
 import { INTERFACE_PREFIX, type Interface } from "#proto/index.js";
 import { addressesOf, ip, type LinkView, links } from "#test/support/sandbox.js";
 import type { NetworkAgent } from "./network.js";
@@ -36,6 +37,17 @@ export async function agrees(t: ExecutionContext, agent: NetworkAgent, when = ""
   }
   const marked = [...world.values()].flat().filter((view) => nameOf(view, label) !== undefined);
   t.is(marked.length, values.filter(({ type = "" }) => !FOREIGN.has(type)).length, `${when}links with a mark`);
+  t.deepEqual(await drifts(agent), [], `${when}read anew, everything is as the agent knows it`);
+}
+
+/** What the agent takes for drift when it reads everything anew. */
+async function drifts({ scheduler }: NetworkAgent): Promise<readonly Drift[]> {
+  const told: Drift[] = [];
+  const unwatch = scheduler.watchDrift((found) => told.push(...found));
+  const keys = scheduler.statuses().map(({ key }) => key);
+  await scheduler.refresh(keys, "witness", "report");
+  unwatch();
+  return told;
 }
 
 /** Types whose links somebody else has made, and that have no mark. */
