@@ -111,12 +111,16 @@ export class NamespaceWatch {
 
   async #check(watched: Watched): Promise<void> {
     if (watched.leases.size === 0) {
-      if (await this.#isThere(watched)) this.#arrive(watched);
+      const isThere = await this.#isThere(watched);
+      // The first value has come meanwhile (or below, the last one gone): what has been read answers another question.
+      if (watched.leases.size > 0) return this.#check(watched);
+      if (isThere) this.#arrive(watched);
       else if (watched.announced) this.#depart(watched);
       else if (!isNamed(watched.namespace)) watched.away = true;
       return;
     }
     const identity = await this.#identify(watched.namespace);
+    if (watched.leases.size === 0) return this.#check(watched);
     const moved = [...watched.leases.keys()].some((leased) => leased !== identity);
     if (!moved && watched.away) this.#arrive(watched);
     else if (moved && !watched.away) this.#depart(watched);
@@ -130,7 +134,7 @@ export class NamespaceWatch {
 
   #arrive(watched: Watched): void {
     watched.away = false;
-    if (watched.announced) return;
+    if (watched.announced || this.#watched.get(namespaceText(watched.namespace)) !== watched) return;
     watched.announced = true;
     this.#notify(watched.namespace, {});
   }
