@@ -63,8 +63,8 @@ function problem(file, imported) {
     if (!MAY_IMPORT[ownTop].includes(top))
       return `is not for ${ownTop}, which may import ${MAY_IMPORT[ownTop].join(", ")}`;
   }
-  if (top !== "plugins" || looksAnywhere || target.endsWith("/index.js")) return undefined;
-  return `reaches into ${room}: a plugin's public face is its index.js`;
+  if (top !== "plugins" || looksAnywhere || /\/(index|ahead)\.js$/.test(target)) return undefined;
+  return `reaches into ${room}: a plugin's public face is its index.js, and ahead.js for what begins before the rest of it is loaded`;
 }
 
 function packageProblem(file, imported) {

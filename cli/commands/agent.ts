@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { endThreadAhead, startThreadAhead } from "#plugins/netlink/ahead.js";
 import { type AgentChoice, agentOptions, withConfiguration } from "../agent-options.js";
 import { withExample } from "../help.js";
 import { write } from "../output.js";
@@ -15,8 +16,10 @@ export function agentCommand(): Command {
   )
     .option("--check", "only check flavor and configuration, and start nothing")
     .action(async (options: AgentCommandOptions) => {
+      if (!options.check) startThreadAhead();
       preload("#core/agent/index.js");
       const [{ Agent, runAgent }, chosen] = await Promise.all([import("#core/agent/index.js"), agentOptions(options)]);
+      if (!chosen.flavor.has("netlink")) await endThreadAhead();
       const agent = new Agent(chosen);
       if (!options.check) return runAgent(agent);
       const { label, flavor, plugins } = agent.info;

@@ -52,6 +52,7 @@ const accepted: readonly (readonly [file: string, text: string])[] = [
   ["plugins/linux/index.ts", 'import { L3Plugin } from "./l3/index.js";'],
   ["plugins/netlink/a.ts", 'import koffi from "koffi";'],
   ["cli/a.ts", 'import { nats } from "#flavors/nats.js";\nimport { connect } from "#client/index.js";'],
+  ["cli/a.ts", 'import { startThreadAhead } from "#plugins/netlink/ahead.js";'],
   ["client/a.ts", 'import { escape } from "#proto/escaping.js";\nimport { connect } from "nats";'],
   ["test/nats/a.ts", 'import { Backoff } from "#plugins/nats/backoff.js";'],
 ];

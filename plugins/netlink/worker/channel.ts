@@ -1,5 +1,6 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { BugError, SouthboundError } from "#core/errors.js";
+import { takeThread } from "../ahead.js";
 import { closeWake, openWake, wake } from "../sys/wake.js";
 import type { Call, FromWorker, ToWorker, WorkerOptions } from "./protocol.js";
 
@@ -48,16 +49,7 @@ export class WorkerChannel {
     private readonly listener: ChannelListener,
   ) {
     this.wakeFd = openWake();
-    const workerData: WorkerOptions = { ...options, wakeFd: this.wakeFd };
-    this.worker = new Worker(new URL("./main.js", import.meta.url), {
-      name: "netlink",
-      workerData,
-      // Without the process's own flags: `--inspect` or `--require` are not for this thread.
-      execArgv: [],
-      // The worker closes descriptors that this thread opened.
-      trackUnmanagedFds: false,
-    });
-    this.worker.unref();
+    this.worker = takeThread({ ...options, wakeFd: this.wakeFd });
     this.worker.on("message", (message: FromWorker) => this.receive(message));
     this.worker.on("error", (error) => this.end(asError(error)));
     this.exited = new Promise((resolve) => {
