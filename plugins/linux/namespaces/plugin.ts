@@ -60,6 +60,9 @@ export class NamespacesPlugin implements Plugin {
   readonly #microservices: Microservices;
   /** Namespaces of wanted values, by key. */
   readonly #wanted = new Map<string, NetNamespace>();
+  /** Sockets at which an engine has answered. */
+  readonly #engines = new Set<string>();
+  /** By socket. */
   readonly #troubles = new Map<string, string>();
   readonly #undo: (() => void)[] = [];
   #closed = false;
@@ -144,9 +147,13 @@ export class NamespacesPlugin implements Plugin {
   /** An engine that has never been there is no trouble: the host may have none. */
   #hearOfEngine(socketPath: string, trouble?: { readonly reason: string; readonly code: string }): void {
     if (trouble === undefined) {
+      this.#engines.add(socketPath);
       if (this.#troubles.delete(socketPath))
         this.log.info({ socket: socketPath }, "the container engine answers again");
-    } else if (trouble.code !== "ENOENT" && this.#troubles.get(socketPath) !== trouble.reason) {
+    } else if (
+      (trouble.code !== "ENOENT" || this.#engines.has(socketPath)) &&
+      this.#troubles.get(socketPath) !== trouble.reason
+    ) {
       this.#troubles.set(socketPath, trouble.reason);
       this.log.warn({ socket: socketPath, error: trouble.reason }, "the container engine cannot be reached");
     }
