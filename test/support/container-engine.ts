@@ -75,6 +75,11 @@ export class TestEngine {
   async stop(): Promise<void> {
     const containers = await this.docker("ps", "--all", "--quiet");
     if (containers !== "") await this.docker("stop", "--time", "0", ...containers.split("\n"));
+    await this.leave();
+  }
+
+  /** Ends the engine. Podman's containers do without it. */
+  async leave(): Promise<void> {
     await this.daemon.stop();
   }
 

@@ -3,7 +3,7 @@ import { Health } from "#core/health/index.js";
 import { interfaceKey } from "#proto/index.js";
 import { type EngineKind, TestEngine, whyNoEngine } from "#test/support/container-engine.js";
 import { eventually } from "#test/support/eventually.js";
-import { link } from "#test/support/sandbox.js";
+import { link, run } from "#test/support/sandbox.js";
 import { dropInterface, NetworkAgent, states, wantInterface } from "./network.js";
 
 const inside = {
@@ -121,26 +121,48 @@ export function declareMicroserviceTests(kind: EngineKind): void {
     await engine.docker("rm", "--force", "two");
   });
 
-  // Podman's containers do without its service.
-  if (kind === "podman") return;
+  const health = () =>
+    agent.agent
+      .get(Health)
+      .plugins()
+      .find(({ plugin }) => plugin === "linux-namespaces");
+  const isMissed = () =>
+    health()?.state === "degraded" && /container engine at .*engine\.sock/.test(health()?.reason ?? "");
+
   withEngine("an engine that goes away is told in health, and found again when it returns", async (t) => {
-    const health = () =>
-      agent.agent
-        .get(Health)
-        .plugins()
-        .find(({ plugin }) => plugin === "linux-namespaces");
     await engine.runContainer("service", "--env", "MICROSERVICE_LABEL=web");
     await agent.commit(wantInterface(inside), wantInterface(outside));
     await becomes("inside", "CONFIGURED");
     await engine.stop();
     await becomes("inside", "PENDING");
-    await eventually(() => health()?.state === "degraded");
-    t.regex(health()?.reason ?? "", /container engine at .*engine\.sock/);
+    t.true(await eventually(isMissed));
     await engine.restart();
     await eventually(() => health()?.state === "ok");
     await engine.docker("start", "service");
     await becomes("inside", "CONFIGURED");
-    t.true(await reaches("service"));
+    await reaches("service");
     await engine.docker("rm", "--force", "service");
+  });
+
+  // Docker's containers end with it.
+  if (kind === "docker") return;
+  withEngine("what runs without its engine stays configured, and its end is noticed all the same", async (t) => {
+    const pid = await engine.runContainer("orphan", "--env", "MICROSERVICE_LABEL=web");
+    await agent.commit(wantInterface(inside), wantInterface(outside));
+    await becomes("inside", "CONFIGURED");
+    await engine.leave();
+    await eventually(isMissed);
+    t.is(state("inside"), "CONFIGURED");
+    await run(["ping", "-c1", "-W2", "10.71.0.2"]);
+
+    process.kill(Number(pid), "SIGKILL");
+    await becomes("inside", "PENDING");
+    await engine.restart();
+    await eventually(() => health()?.state === "ok");
+    t.is(state("inside"), "PENDING");
+    await engine.docker("start", "orphan");
+    await becomes("inside", "CONFIGURED");
+    await reaches("orphan");
+    await engine.docker("rm", "--force", "orphan");
   });
 }
