@@ -161,7 +161,8 @@ export class NatsClient implements AgentClient {
         const until = lost ? end : Math.min(this.#requests.patientUntil(begin), end);
         if (performance.now() + wait >= until) throw final(error, performance.now() - begin);
       }
-      await pause(wait);
+      // Many that were refused together are not to come back together.
+      await pause(wait * (0.5 + Math.random() / 2));
       wait = Math.min(wait * 2, LONGEST_PAUSE);
     }
   }

@@ -8,7 +8,7 @@ import {
   type NatsClient,
   routeModel,
 } from "#client/index.js";
-import { type BusAgent, broker, busAgent, dummy, REFUSED_MTU, veth, vethKey } from "#test/nats/support/agent.js";
+import { type BusAgent, broker, bus, busAgent, dummy, REFUSED_MTU, veth, vethKey } from "#test/nats/support/agent.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
 import { Child } from "#test/support/child.js";
 import { eventually } from "#test/support/eventually.js";
@@ -203,6 +203,24 @@ test("the agents on a bus are discovered", async (t) => {
     found.map(({ label }) => label),
     ["h1", "h2.example.com"],
   );
+});
+
+test("of a flood of requests the agent takes only so many at once, and each is asked again until it is answered", async (t) => {
+  const agent = await busAgent(t, { nats: { url: server.url, max_pending_requests: 32 } });
+  await eventually(() => agent.health().state === "ok", { what: "the agent on the bus" });
+  const flood = await client(t, agent.label, { timeout: 120_000 });
+  const commits = Array.from({ length: 500 }, (_, index) => flood.commit({ changes: [dummy(`d${index}`)] }));
+  const results = await Promise.all(commits);
+  t.true(results.every(({ outcome }) => outcome === "APPLIED"));
+  t.is((await flood.get(vethKey("d"))).length, 500);
+
+  const plain = await bus(t, server.url);
+  const refused: number[] = [];
+  for await (const { metadata, endpoints = [] } of await plain.services.client().stats("tenuto")) {
+    if (metadata?.label !== agent.label) continue;
+    for (const { name, data } of endpoints) if (name === "commit") refused.push(Object(data).num_errors);
+  }
+  t.true(refused.length === 1 && refused[0]! > 0, "the agent was busy");
 });
 
 test("a process that closes its client while a bucket is being opened ends by itself", async (t) => {

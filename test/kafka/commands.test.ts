@@ -4,7 +4,7 @@ import { ModelRegistry } from "#core/model/types.js";
 import type { TransactionResult } from "#core/northbound/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { type BusAgent, busAgent, dummy, healthy, keyOf } from "./support/agent.js";
-import { anyKafka, header, type KafkaBus, type Received, withKafka } from "./support/bus.js";
+import { anyKafka, header, json, type KafkaBus, type Received, withKafka } from "./support/bus.js";
 
 const kafka = anyKafka();
 
@@ -193,6 +193,43 @@ withKafka("commands that came while no agent was there are applied by the next o
   t.deepEqual(next.operations, ["create b"]);
 });
 
+withKafka("parts that never complete are told of, and are not read again by the next agent", async (t) => {
+  const { agent, bus } = await joined(t, { kafka: { part_timeout: "100ms" } });
+  const events = await bus.view("tenuto.events");
+  const id = newId();
+  await bus.command(agent.label, { id, changes: [dummy("a")] }, { "tenuto-part": "1/2" });
+  const told = await eventually(() => events.messages.find((event) => Object(json(event)).key === id));
+  t.is(header(told, "ce-type"), "io.tenuto.deadletter");
+  t.regex(Object(json(told)).error, /1 of 2 parts/);
+  const after = newId();
+  await bus.command(agent.label, { id: after, changes: [dummy("b")] });
+  await bus.result(after);
+  await agent.close();
+
+  const { agent: next } = await joined(t, { label: agent.label });
+  await bus.command(agent.label, { id, changes: [dummy("c")] }, { "tenuto-part": "2/2" });
+  const last = newId();
+  await bus.command(agent.label, { id: last, changes: [dummy("d")] });
+  await bus.result(last);
+  t.deepEqual(next.wanted(), ["d"]);
+});
+
+withKafka("a command under way when the agent closes is answered, and not begun again by the next one", async (t) => {
+  const { agent, bus } = await joined(t, { kafka: { drain_timeout: "60s" } });
+  const release = agent.hold();
+  const [held, waiting] = [newId(), newId()];
+  await bus.command(agent.label, { id: held, changes: [dummy("a")] });
+  await eventually(() => agent.operations.length === 1);
+  const closed = agent.close();
+  release();
+  await closed;
+  t.is((await bus.result(held)).result.outcome, "APPLIED");
+  await bus.command(agent.label, { id: waiting, changes: [dummy("b")] });
+  const { agent: next } = await joined(t, { label: agent.label });
+  await bus.result(waiting);
+  t.deepEqual([agent.operations, next.operations], [["create a"], ["create b"]]);
+});
+
 withKafka("a flood of commands waits at the broker: the agent begins no more than it may have in work", async (t) => {
   const { agent, bus } = await joined(t, { kafka: { max_pending_commands: 16 } });
   const registry = agent.agent.get(ModelRegistry);
@@ -224,7 +261,7 @@ withKafka("two agents with the same label: one of them says so, and the other ta
   const { agent, bus } = await joined(t);
   const second = await busAgent(t, { label: agent.label, kafka: { brokers: await kafka.brokers() } });
   const reasons = (): string => agent.health().reason + second.health().reason;
-  await eventually(() => reasons().includes("another agent with the same label"), { timeout: 30_000 });
+  await eventually(() => reasons().includes("another agent with the same label"), { timeout: 60_000 });
   const [both, left] = [newId(), newId()];
   await bus.command(agent.label, { id: both, changes: [dummy("a")] });
   t.is((await bus.result(both)).result.outcome, "APPLIED");

@@ -20,7 +20,7 @@ async function wants(agent: BusAgent, ...names: readonly string[]): Promise<void
       if (wanted !== names.join()) throw new Error(wanted);
       return true;
     },
-    { what: `the agent to want ${names.join()}`, timeout: 20_000 },
+    { what: `the agent to want ${names.join()}`, timeout: 60_000 },
   );
 }
 
@@ -37,6 +37,22 @@ withKafka("the first start creates the topic, and what is written there is appli
   await bus.want(agent.label, [{ key: keyOf("a") }, { key: keyOf("never-there") }]);
   await wants(agent, "b");
   t.is(agent.operations.filter((operation) => operation === "create a").length, 1);
+});
+
+withKafka("the topics that an agent creates have the policies of the contract", async (t) => {
+  const agent = await agentOf(t);
+  await healthy(agent);
+  const bus = await kafka.bus();
+  const policies = {
+    [`tenuto.${agent.label}.config`]: "compact",
+    [`tenuto.${agent.label}.commands`]: "delete",
+    "tenuto.state.interface": "compact",
+    "tenuto.results": "delete",
+    "tenuto.events": "delete",
+    "tenuto.deadletter": "delete",
+  };
+  const found = Object.keys(policies).map(async (topic) => [topic, await bus.policyOf(topic)]);
+  t.deepEqual(Object.fromEntries(await Promise.all(found)), policies);
 });
 
 withKafka("an agent that starts reads the whole topic and applies only what is left at its end", async (t) => {

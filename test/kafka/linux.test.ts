@@ -12,7 +12,7 @@ import { eventually } from "#test/support/eventually.js";
 import { anyKafka, header, json, withKafka } from "./support/bus.js";
 
 const kafka = anyKafka();
-const MINUTE = 60_000;
+const PATIENCE = 180_000;
 
 async function asConfigured(pair: Pair): Promise<boolean> {
   const { near, far } = await inKernel(pair);
@@ -26,7 +26,7 @@ function newLabel(): string {
 withKafka(
   "a pair sent to the command topic is in the kernel as asked, and its states are on the state topic",
   async (t) => {
-    t.timeout(MINUTE);
+    t.timeout(PATIENCE);
     const label = newLabel();
     const agent = await agentProcess({ label, flavor: "kafka", args: ["--kafka", await kafka.brokers()] });
     t.teardown(() => agent.stop());
@@ -51,7 +51,7 @@ withKafka(
 );
 
 withKafka("a killed agent finds its pair again and holds it, from the topic of the desired state", async (t) => {
-  t.timeout(MINUTE);
+  t.timeout(PATIENCE);
   const label = newLabel();
   const agent = await agentProcess({ label, flavor: "kafka", args: ["--kafka", await kafka.brokers()] });
   t.teardown(() => agent.stop());
@@ -70,7 +70,7 @@ withKafka("a killed agent finds its pair again and holds it, from the topic of t
 });
 
 withKafka("both buses in one agent: configured from each, and each state is told on both", async (t) => {
-  t.timeout(MINUTE);
+  t.timeout(PATIENCE);
   const nats = await startNats();
   t.teardown(() => nats.stop());
   const label = newLabel();

@@ -2,6 +2,8 @@ import test from "ava";
 import { createInbox, headers, type Msg, type NatsConnection } from "nats";
 import { AgentInfo } from "#core/agent/types.js";
 import { CONTENT_TYPE, ModelRegistry } from "#core/model/types.js";
+import { RequestGroup } from "#core/northbound/index.js";
+import { plugin, provide } from "#core/plugin/index.js";
 import type { KeyValueList, StatusList, TransactionResult } from "#proto/index.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
@@ -222,6 +224,41 @@ test("parts that never complete become a dead letter", async (t) => {
     t.like(letter.json(), { key: "half" });
     t.regex(letter.json<{ error: string }>().error, /1 of 2 parts/);
   }
+});
+
+test("a request that is being worked on when the agent closes is answered", async (t) => {
+  let begun = false;
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  @plugin({ name: "slow", provides: [provide(RequestGroup, (slow: SlowPlugin) => slow.requests)] })
+  class SlowPlugin {
+    readonly requests: RequestGroup = {
+      name: "slow",
+      requests: {
+        ask: {
+          message: "tenuto.ifmgr.InterfaceRequest",
+          reply: "tenuto.ifmgr.InterfaceStatus",
+          handle: async () => {
+            begun = true;
+            await released;
+            return { name: "late" };
+          },
+        },
+      },
+    };
+  }
+  const agent = await busAgent(t, { nats: { url: server.url, drain_timeout: "30s" }, plugins: [SlowPlugin] });
+  await eventually(() => agent.health().state === "ok", { what: "the agent on the bus" });
+  const connection = await bus(t, server.url);
+  const answer = connection.request(`tenuto.${agent.label}.slow.ask`, "{}", { timeout: 30_000 });
+  await eventually(() => begun);
+  const closed = agent.close();
+  release();
+  t.like((await answer).json(), { name: "late" });
+  await closed;
+  await t.throwsAsync(connection.request(`tenuto.${agent.label}.slow.ask`, "{}"), { code: "503" });
 });
 
 test("an agent with too much in work says so at once", async (t) => {

@@ -25,10 +25,14 @@ export function kafkaFailure(error: unknown, { brokers, sasl }: KafkaConfig): st
   const where = `Kafka at ${brokers}`;
   const { name, code } = cause instanceof Error ? { code: undefined, ...cause, name: cause.name } : {};
   const message = errorMessage(cause);
-  if (name === "KafkaJSSASLAuthenticationError") {
+  // kafkajs does not look at the answer to a token, and learns from the next one that it was no good.
+  if (name === "KafkaJSSASLAuthenticationError" || protocolError(error) === "ILLEGAL_SASL_STATE") {
     return `${where} refuses the credentials (${sasl.mechanism}): check kafka.sasl: ${message}`;
   }
   if (protocolError(error).endsWith("AUTHORIZATION_FAILED")) return `${where} does not allow it: ${message}`;
+  if (name === "KafkaJSGroupCoordinatorNotFound") {
+    return `${where} names no coordinator for the agent's consumer groups: there is none now, or they are not for this user`;
+  }
   if (HUNG_UP.has(String(code)) || GONE.has(name ?? "")) {
     return `${where} cannot be reached: nothing listens there, or it hung up (TLS or SASL may be missing)`;
   }

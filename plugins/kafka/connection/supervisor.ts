@@ -95,7 +95,7 @@ export class ConsumerSupervisor {
     const consumer = consumerOf(kafka, reader.group(), config);
     const lost = new AbortController();
     const watch = this.#watch(consumer);
-    const closing = aborted(this.#closing.signal);
+    const closing = aborted(this.#closing.signal, lost.signal);
     const begun = this.#begin(consumer, watch, lost);
     try {
       await Promise.race([begun, closing]);
@@ -203,9 +203,10 @@ function consumerOf(kafka: Kafka, groupId: string, config: KafkaConfig): Consume
   });
 }
 
-function aborted(signal: AbortSignal): Promise<undefined> {
+/** Resolves when `signal` aborts, and listens for that until `enough` does. */
+function aborted(signal: AbortSignal, enough: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve(undefined);
-    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true, signal: enough });
   });
 }

@@ -1,6 +1,6 @@
 /** Another program on the bus, as others would write it: kafkajs and the contract's names. */
 import test, { type ExecutionContext } from "ava";
-import { Kafka, type KafkaMessage, logLevel, Partitioners, type Producer } from "kafkajs";
+import kafkajs, { type Admin, Kafka, type KafkaMessage, logLevel, Partitioners, type Producer } from "kafkajs";
 import { type Broker, hasSharedKafka, type KafkaOptions, sharedKafka, startKafka } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
 import { kafkaProgram } from "#test/support/programs.js";
@@ -55,7 +55,7 @@ export class KafkaBus {
   /** Tries again while the broker is away, so that a message may come twice. */
   async send(topic: string, messages: readonly Message[]): Promise<void> {
     const record = { topic, messages: messages.map((message) => ({ ...message })) };
-    await eventually(async () => (await this.#producer.send(record)).length > 0, { timeout: 30_000 });
+    await eventually(async () => (await this.#producer.send(record)).length > 0, { timeout: 60_000 });
   }
 
   /** Sends a transaction as JSON. */
@@ -87,18 +87,39 @@ export class KafkaBus {
     const view = await this.view(topic);
     const message = await eventually(() => view.messages.findLast(({ key }) => key?.toString() === id), {
       what: `the result of ${id} on ${topic}`,
-      timeout: 20_000,
+      timeout: 60_000,
     });
     return { message, result: json(message) as ResultView };
   }
 
   async createTopic(topic: string, configuration: Readonly<Record<string, string>> = {}): Promise<void> {
+    const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }));
+    await this.#administer(async (admin) => {
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
+      await eventually(() => admin.fetchTopicMetadata({ topics: [topic] }));
+    });
+  }
+
+  /** What becomes of a topic's old messages: `compact` or `delete`. */
+  async policyOf(topic: string): Promise<string | undefined> {
+    const configNames = ["cleanup.policy"];
+    const { resources } = await this.#administer((admin) =>
+      admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }],
+      }),
+    );
+    return resources[0]?.configEntries[0]?.configValue;
+  }
+
+  async #administer<T>(use: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.kafka.admin();
     await admin.connect();
-    const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }));
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
-    await eventually(() => admin.fetchTopicMetadata({ topics: [topic] }));
-    await admin.disconnect();
+    try {
+      return await use(admin);
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   async #read(topic: string): Promise<TopicView> {
