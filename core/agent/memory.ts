@@ -17,6 +17,8 @@ export interface Process {
   /** Part of the time since the last call that the event loop was busy. */
   busy(): number;
   collect(): void;
+  /** Gives back what was kept for the garbage outside the heap. */
+  giveBack(): void;
 }
 
 /**
@@ -26,20 +28,36 @@ export interface Process {
  */
 export class MemoryKeeper {
   private before: number;
+  private hasCollected = false;
 
   constructor(private readonly process: Process) {
     this.before = process.used();
   }
 
   look(): void {
+    // Not at once: what garbage held outside the heap is freed by other threads after the collection.
+    if (this.hasCollected) this.process.giveBack();
+    this.hasCollected = false;
     const used = this.process.used();
     const isResting = this.process.busy() < AT_REST;
     // V8 has collected by itself.
     if (used < this.before) this.before = used;
     if (!isResting || used - this.before < Math.max(MUCH, this.before * PART)) return;
     this.process.collect();
+    this.hasCollected = true;
     this.before = this.process.used();
   }
+}
+
+const listeners = new Set<() => void>();
+
+/**
+ * Called after garbage was collected from a process at rest: the moment to give back what is kept outside the heap. Returns the
+ * function that ends it.
+ */
+export function whenCollected(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 /** Keeps the memory of this process small. Returns the function that ends it. */
@@ -69,6 +87,9 @@ function thisProcess(): Process {
       setFlagsFromString("--compact-on-every-full-gc");
       collect();
       setFlagsFromString("--no-compact-on-every-full-gc");
+    },
+    giveBack() {
+      for (const listener of listeners) listener();
     },
   };
 }

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { whenCollected } from "#core/agent/memory.js";
 import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { inject, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
 import { NetlinkRoom } from "./room.js";
+import { giveMemoryBack } from "./sys/libc.js";
 import { Netlink } from "./types.js";
 
 const KiB = 1024;
@@ -42,6 +44,7 @@ export type NetlinkConfig = z.infer<typeof netlinkConfig>;
 })
 export class NetlinkPlugin implements Plugin {
   readonly room: NetlinkRoom;
+  #undo: (() => void) | undefined;
 
   constructor(
     @inject(PluginConfig) config: NetlinkConfig,
@@ -67,10 +70,12 @@ export class NetlinkPlugin implements Plugin {
 
   async init(): Promise<void> {
     await this.room.start();
+    this.#undo = whenCollected(giveMemoryBack);
     this.health.ok();
   }
 
   async close(): Promise<void> {
+    this.#undo?.();
     await this.room.close();
   }
 }

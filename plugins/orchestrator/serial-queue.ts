@@ -1,11 +1,12 @@
 /** Runs work one piece after the other, in the order it came. */
 export class SerialQueue {
-  private last: Promise<unknown> = Promise.resolve();
+  private last: Promise<void> = Promise.resolve();
 
   /** Settles as `work` does. */
   run<T>(work: () => Promise<T>): Promise<T> {
     const result = this.last.then(work);
-    this.last = result.catch(() => undefined);
+    // Not the result itself: it may be as large as a hundred thousand values.
+    this.last = result.then(nothing, nothing);
     return result;
   }
 
@@ -13,4 +14,8 @@ export class SerialQueue {
   async idle(): Promise<void> {
     await this.last;
   }
+}
+
+function nothing(): void {
+  return;
 }

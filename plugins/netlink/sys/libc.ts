@@ -50,6 +50,19 @@ export function lastErrno(): number {
   return koffi.errno();
 }
 
+/**
+ * Gives free memory of the C library back to the kernel (malloc_trim(3)): it keeps holes between blocks in use, some 100 MiB after
+ * large messages and their fsync. Does nothing where the library has no such call (musl).
+ */
+export const giveMemoryBack: () => void = (() => {
+  try {
+    const trim = bind<(padding: number) => number>("int malloc_trim(ulong)");
+    return () => void trim(0);
+  } catch {
+    return () => undefined;
+  }
+})();
+
 /** The address of a buffer's memory, for structures that hold pointers. The caller keeps the buffer reachable. */
 export function addressOf(buffer: ArrayBuffer): bigint {
   return koffi.address(buffer);
