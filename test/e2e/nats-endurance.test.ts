@@ -145,6 +145,23 @@ test.serial(
   },
 );
 
+test.serial("an agent that is killed undoes what was not confirmed, and keeps what was", async (t) => {
+  t.timeout(patience);
+  const confirmable = (id: string, name: string): Promise<Result> =>
+    client.commit({ id, confirm_timeout: "1h", changes: change(name, 1_400) });
+  const [kept, lost] = [randomUUID(), randomUUID()];
+  t.is((await confirmable(kept, "kept")).outcome, "UNCONFIRMED");
+  t.is((await client.confirm(kept)).outcome, "APPLIED");
+  t.is((await confirmable(lost, "lost")).outcome, "UNCONFIRMED");
+  t.deepEqual([await mtuOf("kept"), await mtuOf("lost")], [1_400, 1_400]);
+  await agent.kill9();
+  await agent.restart();
+  t.is((await confirmable(lost, "lost")).outcome, "REVERTED", "the same id gets the stored answer");
+  await eventually(async () => (await mtuOf("lost")) === undefined, { what: "what was not confirmed to go" });
+  t.is(await mtuOf("kept"), 1_400);
+  t.deepEqual(await client.get(`${INTERFACE}lost`), []);
+});
+
 test.serial("a transaction in many parts is one", async (t) => {
   t.timeout(patience);
   await routesInParts(t, many.routes, commit);
