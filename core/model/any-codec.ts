@@ -56,7 +56,11 @@ export class AnyCodec implements AnyReader, AnyPacker {
     if (key !== undefined) return input;
     const { typeUrl, fields } = splitType(input);
     if (typeUrl === undefined) {
-      throw new FieldError("MISSING_FIELD", "is missing, and says which message this is", "@type");
+      throw new FieldError(
+        "MISSING_FIELD",
+        "is missing, and so is a key beside it: one of them must say which message this is",
+        "@type",
+      );
     }
     const message = this.#message(messageOfTypeUrl(typeUrl));
     return { "@type": typeUrl, ...this.#deeper(() => canonicalMessage(message, fields, this)) };

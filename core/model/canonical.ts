@@ -31,7 +31,7 @@ export function canonicalMessage(message: MessageTable, input: unknown, any: Any
       const given = input[name];
       if (given === null || given === undefined) continue;
       if (name !== field.name && input[field.name] != null) {
-        throw new FieldError("DUPLICATE_FIELD", `is the same field as ${field.name}, which is given too`);
+        throw new FieldError("DUPLICATE_FIELD", `is given twice: ${name} is the same field as ${field.name}`);
       }
       const value = canonicalField(field, given, any, input);
       if (value === undefined) continue;

@@ -11,7 +11,12 @@ const badInterfaces: readonly (readonly [value: object, code: string, field: str
   [{ IpAddresses: [] }, "UNKNOWN_FIELD", "IpAddresses", /did you mean ip_addresses\?$/],
   [{ veth: { peer: "b" } }, "UNKNOWN_FIELD", "veth.peer", /it has peer_if_name, rx_checksum_offloading, tx_/],
   [{ veth: { peerName: "b" } }, "UNKNOWN_FIELD", "veth.peerName", /^no such field in VethLink/],
-  [{ host_if_name: "a", hostIfName: "b" }, "DUPLICATE_FIELD", "host_if_name", /same field as host_if_name/],
+  [
+    { host_if_name: "a", hostIfName: "b" },
+    "DUPLICATE_FIELD",
+    "host_if_name",
+    /hostIfName is the same field as host_if_name/,
+  ],
   [{ mtu: "big" }, "WRONG_TYPE", "mtu", /^expected a whole number, got "big"$/],
   [{ mtu: 1500.5 }, "WRONG_TYPE", "mtu", /^expected a whole number, got 1500.5$/],
   [{ mtu: -1 }, "OUT_OF_RANGE", "mtu", /^expected 0 to 4294967295, got -1$/],
