@@ -45,6 +45,14 @@ const routes = {
     value: { outgoing_interface: "left", dst_network: "10.51.0.0/16" },
     seen: { dst: "10.51.0.0/16", scope: "link" },
   },
+  "to the link, with the gateway of nobody": {
+    value: { outgoing_interface: "left", dst_network: "10.54.0.0/16", gw_addr: "0.0.0.0" },
+    seen: { dst: "10.54.0.0/16", gateway: undefined, scope: "link" },
+  },
+  "IPv6 to the link, with the gateway of nobody": {
+    value: { outgoing_interface: "left", dst_network: "fd00:54::/32", gw_addr: "::" },
+    seen: { dst: "fd00:54::/32", gateway: undefined },
+  },
   "the default route": {
     value: { outgoing_interface: "left", dst_network: "0.0.0.0/0", gw_addr: "10.21.0.254", metric: 50 },
     seen: { dst: "default", gateway: "10.21.0.254", metric: 50 },
@@ -120,6 +128,14 @@ test.serial("a gateway may be in a route to the link", async (t) => {
   await agent.commit([routeKey("192.0.2.0/24", "left"), undefined]);
   t.like(agent.status(routeKey("10.60.0.0/16", "left")), { state: "PENDING" });
   t.deepEqual(await ours(), []);
+});
+
+test.serial("a scope says nothing about an IPv6 route: without a gateway it leads to the link", async (t) => {
+  const route = { outgoing_interface: "left", dst_network: "fd00:55::/64" };
+  await agent.commit(wantInterface(left), wantInterface(right), wantRoute({ ...route, scope: "GLOBAL" }));
+  t.like(agent.status(routeKey("fd00:55::/64", "left")).derived, [{ state: "CONFIGURED" }]);
+  t.deepEqual(operations(await agent.commit(wantRoute({ ...route, scope: "SITE" }))), []);
+  t.deepEqual(operations(await agent.commit(wantRoute(route))), []);
 });
 
 const interruptions = {

@@ -52,11 +52,14 @@ export interface PlainRoute {
   readonly namespace: string;
 }
 
-/** True for a route without a gateway: its destination is on the link, so that gateways may be in it. */
+/**
+ * True for a route without a gateway: its destination is on the link, so that gateways may be in it. Of IPv4 routes the scope says
+ * so, if it is given; IPv6 has none.
+ */
 export function isOnLink(route: Route): boolean {
   if (leadsNowhere(route)) return false;
-  const { scope } = route;
-  if (scope !== undefined && scope !== "UNDEFINED") return scope === "LINK";
+  const { scope, dst_network: destination = "" } = route;
+  if (scope !== undefined && scope !== "UNDEFINED" && !destination.includes(":")) return scope === "LINK";
   return hopsOf(route).every(({ gateway }) => gateway === "");
 }
 
@@ -99,7 +102,13 @@ export function hopsOf(route: Route): readonly PlainHop[] {
 
 function plainHop(hop: Pick<Route, "outgoing_interface" | "gw_addr" | "on_link">, weight: number): PlainHop {
   const { outgoing_interface: name = "", gw_addr: gateway = "", on_link: onLink = false } = hop;
-  return { interface: name, gateway: canonicalAddress(gateway) ?? gateway, weight, onLink };
+  return { interface: name, gateway: gatewayOf(gateway), weight, onLink };
+}
+
+/** Canonical. The address of nobody (`0.0.0.0`, `::`) is how Ligato writes that there is no gateway. */
+function gatewayOf(text: string): string {
+  const address = canonicalAddress(text) ?? text;
+  return address === "0.0.0.0" || address === "::" ? "" : address;
 }
 
 function byPlace(a: PlainHop, b: PlainHop): number {
