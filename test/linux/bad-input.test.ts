@@ -171,3 +171,24 @@ for (const [
     },
   );
 }
+
+test.serial("a logical name may be as long as fits into the mark of its link, and no longer", async (t) => {
+  const named = (name: string) => wantInterface({ name, type: "BRIDGE", host_if_name: "long", bridge: {} });
+  const says = /at most (\d+) bytes/;
+  const tooLong = agent.status((await agent.commit(named("n".repeat(300)))).values[0]?.key ?? "");
+  const most = Number(says.exec(tooLong.details.join(" "))?.[1]);
+  const record = await agent.commit(named("n".repeat(most)));
+  t.is(record.error, "", JSON.stringify(states(record)));
+  await agrees(t, agent);
+  t.is((await agent.commit(named("n".repeat(most + 1)))).values[0]?.state, "INVALID");
+});
+
+test.serial("an IPv6 address on a link that is left with too small an MTU says so", async (t) => {
+  const value = { name: "small", type: "BRIDGE", bridge: {} } as const;
+  await agent.commit(wantInterface({ ...value, mtu: 1000 }));
+  const withAddress = { ...value, ip_addresses: ["fd00:1000::1/64"] };
+  await agent.commit(wantInterface(withAddress));
+  const { derived } = agent.status(interfaceKey("small"));
+  t.regex(derived.map(({ error }) => error).join(), /small has an MTU of 1000, and IPv6 needs at least 1280/);
+  t.is((await agent.commit(wantInterface({ ...withAddress, mtu: 1280 }))).error, "");
+});

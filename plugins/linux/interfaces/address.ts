@@ -1,10 +1,11 @@
-import { SouthboundError } from "#core/errors.js";
+import { errorMessage, SouthboundError } from "#core/errors.js";
 import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/types.js";
+import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalNetwork, type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";
 import { interfacePlaceKey } from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
-import { addressesOf, addressRequest, type InterfaceAddress } from "./own-addresses.js";
+import { addressesOf, addressRequest, type InterfaceAddress, IPV6_MIN_MTU } from "./own-addresses.js";
 
 /** Addresses, derived from their interface, and marked as ours by IFA_PROTO. Every change is a re-creation. */
 export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined> {
@@ -35,7 +36,11 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     if (metadata === undefined || handle === undefined) {
       throw new SouthboundError("ENODEV", `interface ${name} is not there to take ${address}`, { key });
     }
-    await handle.addrReplace(addressRequest(metadata.index, address));
+    try {
+      await handle.addrReplace(addressRequest(metadata.index, address));
+    } catch (error) {
+      throw address.includes(":") ? await withoutIpv6(error, handle, metadata.index) : error;
+    }
   }
 
   async delete(_key: string, { interface: name, address }: InterfaceAddress): Promise<void> {
@@ -54,6 +59,15 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     const swept = wanted === undefined ? [] : addressesOf(wanted).filter((other) => isSweptWith(address, other));
     await Promise.all(swept.map((other) => handle.addrReplace(addressRequest(metadata.index, other))));
   }
+}
+
+/** The kernel says no more than EINVAL of an IPv6 address on a link that has no IPv6. */
+async function withoutIpv6(error: unknown, handle: NamespaceHandle, index: number): Promise<unknown> {
+  if (!isCode(error, "EINVAL")) return error;
+  const link = await handle.linkByIndex(index);
+  if (link?.mtu === undefined || link.mtu >= IPV6_MIN_MTU) return error;
+  const message = `${link.name} has an MTU of ${link.mtu}, and IPv6 needs at least ${IPV6_MIN_MTU}: set mtu`;
+  return new SouthboundError("EINVAL", `${message}: ${errorMessage(error)}`, { field: "mtu", cause: error });
 }
 
 /**

@@ -8,8 +8,8 @@ import type { Link } from "#plugins/netlink/index.js";
  * and leaves it when it gets its alias: a link that a resync finds in that group is one that a crash of ours left half-made.
  */
 
-/** IFALIASZ of linux/if.h, without the terminating zero. */
-const MAX_ALIAS_BYTES = 255;
+/** IFALIASZ of linux/if.h without its zero and without ours: the kernel counts a text's zero as a part of it (ifla_policy). */
+const MAX_ALIAS_BYTES = 254;
 
 export class Marker {
   /** The group of the links that this agent is making. Far from the small numbers that people give to groups. */

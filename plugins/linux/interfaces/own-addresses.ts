@@ -5,6 +5,9 @@ import { TENUTO_PROTOCOL } from "../protocol.js";
 /** IFA_F_NODAD of linux/if_addr.h: use the address at once, without asking the link whether somebody else has it. */
 const NO_DUPLICATE_DETECTION = 0x02;
 
+/** IPV6_MIN_MTU of linux/ipv6.h: below it the kernel takes IPv6 off a link. */
+export const IPV6_MIN_MTU = 1280;
+
 /** An address of an interface, derived from the interface's value. */
 export interface InterfaceAddress {
   /** Logical name. */

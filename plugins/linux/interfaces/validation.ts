@@ -5,6 +5,7 @@ import { checkOther } from "./checks.js";
 import { validateHostName } from "./host-name.js";
 import type { LinkField, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
+import { IPV6_MIN_MTU } from "./own-addresses.js";
 import { linkTypeOf, supportedTypes } from "./types/index.js";
 
 const LINK_FIELDS: readonly LinkField[] = [
@@ -23,8 +24,6 @@ const LINK_FIELDS: readonly LinkField[] = [
   "wireguard",
 ];
 
-/** IPV6_MIN_MTU of linux/ipv6.h: below it the kernel takes IPv6 off a link. */
-const IPV6_MIN_MTU = 1280;
 const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
 
 /** Every wrong field of an interface. */
