@@ -13,7 +13,7 @@ const MODULES = "veth bridge dummy 8021q vrf bonding ipvlan macvlan geneve ip_gr
 export const shareOf = (types: readonly string[]): number => Math.ceil(types.length * 0.6);
 
 /** A machine shares the processors with all other tests: generous, since only a failure waits that long. */
-const TIME_LIMIT = 600_000;
+const TIME_LIMIT = 1_800_000;
 
 /**
  * Runs test files of test/linux in a machine of user-mode Linux, with `TENUTO_TEST_TYPES` set to the titles of the interface types
