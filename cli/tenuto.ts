@@ -1,4 +1,8 @@
 #!/usr/bin/env node
-import { main } from "./main.js";
+import { keepCompiledCode } from "./compile-cache.js";
+import { preload } from "./preload.js";
 
+keepCompiledCode();
+preload("./main.js");
+const { main } = await import("./main.js");
 await main(process.argv.slice(2));

@@ -134,7 +134,8 @@ function startAgent(socket) {
   const child = spawn(program, parameters, {
     cwd: projectRoot,
     detached: true,
-    env: withoutSettings(process.env),
+    // And nothing is left behind: no compiled code either.
+    env: { ...withoutSettings(process.env), NODE_DISABLE_COMPILE_CACHE: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const lines = [];

@@ -26,10 +26,13 @@ export async function tenuto(parameters: readonly string[], options: CommandOpti
 
 /**
  * What this process's environment must not tell a `tenuto` program: the tests' own variables, and settings that a developer
- * has exported.
+ * has exported. And it is to leave no compiled code on the host, which newer versions of Node would.
  */
-export const agentEnvironment: Readonly<Record<string, string | undefined>> = Object.fromEntries(
-  Object.keys(process.env)
-    .filter((name) => name.startsWith("TENUTO_"))
-    .map((name) => [name, undefined]),
-);
+export const agentEnvironment: Readonly<Record<string, string | undefined>> = {
+  ...Object.fromEntries(
+    Object.keys(process.env)
+      .filter((name) => name.startsWith("TENUTO_"))
+      .map((name) => [name, undefined]),
+  ),
+  NODE_DISABLE_COMPILE_CACHE: "1",
+};
