@@ -4,7 +4,7 @@ export default {
   files: ["dist/test/**/*.test.js"],
   nodeArguments: ["--require=./dist/test/support/enter-sandbox.cjs"],
   workerThreads: false,
-  timeout: "2m",
+  timeout: "4m",
   // What takes longest begins first, so that nothing is left to wait for at the end.
   sortTestFiles: (a, b) => length(b) - length(a) || a.localeCompare(b),
 };

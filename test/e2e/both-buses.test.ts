@@ -44,7 +44,7 @@ interface Scene {
 }
 
 async function scene(t: ExecutionContext, configuration: Readonly<Record<string, unknown>>): Promise<Scene> {
-  t.timeout(120_000);
+  t.timeout(240_000);
   const server = await startNats();
   t.teardown(() => server.stop());
   const label = `both-${randomUUID().slice(0, 8)}`;
@@ -162,7 +162,7 @@ withKafka(
           if (left.length > 0) throw new Error(`${left.length} are wrong: ${left.slice(0, 3).join("; ")}`);
           return true;
         },
-        { timeout: 30_000, what },
+        { timeout: 120_000, what },
       );
     };
     await right(() => lastStates(heard), "the last states at the NATS subscriber");
@@ -252,7 +252,7 @@ withKafka(
     // A subscriber that was away too, or comes late, asks.
     const subject = `tenuto.${label}.interfaces.republish`;
     const asked = await eventually(async () =>
-      (await orchestrator.connection.request(subject, "", { timeout: 500 })).json<{ readonly interfaces: number }>(),
+      (await orchestrator.connection.request(subject, "", { timeout: 5_000 })).json<{ readonly interfaces: number }>(),
     );
     t.is(asked.interfaces, 2);
     await eventually(() => ["told", "told-far"].every((name) => last(name) !== undefined));

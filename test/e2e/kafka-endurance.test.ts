@@ -109,7 +109,7 @@ withOwnKafka("an agent that is killed again and again has applied all that it an
 });
 
 withOwnKafka("an agent that hung until its group threw it out joins again and misses nothing", async (t) => {
-  t.timeout(60_000);
+  t.timeout(patience);
   const admin = bus.kafka.admin();
   await admin.connect();
   t.teardown(() => admin.disconnect());
@@ -123,7 +123,7 @@ withOwnKafka("an agent that hung until its group threw it out joins again and mi
   const [first, second] = [randomUUID(), randomUUID()];
   await bus.command(LABEL, { id: first, changes: change("hung", 1_404) });
   process.kill(agent.pid, "SIGCONT");
-  t.is((await answers.to(first, 30_000)).outcome, "APPLIED");
+  t.is((await answers.to(first, patience)).outcome, "APPLIED");
   await healthy(agent);
   t.is((await commit({ id: second, changes: change("hung", 1_405) })).outcome, "APPLIED");
   t.is(await mtuOf("hung"), 1_405);

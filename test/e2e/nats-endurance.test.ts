@@ -35,7 +35,7 @@ test.before(async () => {
   const configuration = { nats: { reconnect_min: "20ms", reconnect_max: "200ms" } };
   const args = ["--nats", server.url];
   agent = await agentProcess({ label: LABEL, flavor: "nats", args, configuration, until: "alive" });
-  client = await connectNats({ servers: server.url, label: LABEL, patience: 60_000 });
+  client = await connectNats({ servers: server.url, label: LABEL, timeout: patience, patience });
 });
 
 test.after.always(async () => {

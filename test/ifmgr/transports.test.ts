@@ -15,6 +15,8 @@ import { agentEnvironment, type CommandResult } from "#test/support/tenuto.js";
 import { existing } from "./support/agent.js";
 
 const LABEL = "seen";
+/** The library waits for an answer for a second only, which a busy machine may need for anything. */
+const PATIENT = { timeout: 60_000 };
 
 let server: Broker;
 let bus: NatsConnection;
@@ -38,7 +40,7 @@ test.after.always(async () => {
 
 async function ask(request: string, argument?: object): Promise<InterfaceList> {
   const payload = argument === undefined ? "" : JSON.stringify(argument);
-  return (await bus.request(`tenuto.${LABEL}.ifmgr.${request}`, payload, { timeout: 10_000 })).json();
+  return (await bus.request(`tenuto.${LABEL}.ifmgr.${request}`, payload, PATIENT)).json();
 }
 
 async function ifmgrctl(parameters: readonly string[], env: Record<string, string> = {}): Promise<CommandResult> {
@@ -67,7 +69,11 @@ test("the requests on NATS, and the notifications that follow", async (t) => {
     },
   });
   t.like((await ask("register", { interface: "nat0" })).interfaces?.[0], { interface: "nat0", state: "UNPLUGGED" });
-  await bus.request(`tenuto.${LABEL}.config.commit`, JSON.stringify({ changes: [existing("nat0", { mtu: 1400 })] }));
+  await bus.request(
+    `tenuto.${LABEL}.config.commit`,
+    JSON.stringify({ changes: [existing("nat0", { mtu: 1400 })] }),
+    PATIENT,
+  );
   await plugIn("nat0");
   await reaches("nat0", "PLUGGED");
   await ask("unplug", { interface: "nat0" });
@@ -88,7 +94,7 @@ test("the requests on NATS, and the notifications that follow", async (t) => {
 
 test("a request that makes no sense is answered with what is wrong with it", async (t) => {
   for (const argument of [{}, { interface: "a/b" }, { interface: "much-too-long-a-name" }]) {
-    const reply = await bus.request(`tenuto.${LABEL}.ifmgr.plug`, JSON.stringify(argument), { timeout: 10_000 });
+    const reply = await bus.request(`tenuto.${LABEL}.ifmgr.plug`, JSON.stringify(argument), PATIENT);
     t.is(reply.headers?.get("Nats-Service-Error-Code"), "400");
     t.like(reply.json(), { error: { code: "BAD_INTERFACE", field: "interface" } });
   }
@@ -161,7 +167,11 @@ test("an event for an interface that is not managed is no failure, so that a ude
 test("ifmgrctl apply hands the latest configuration to every machine, and resets those without any", async (t) => {
   await ask("register", { interface: "app0" });
   await ask("register", { interface: "app1" });
-  await bus.request(`tenuto.${LABEL}.config.commit`, JSON.stringify({ changes: [existing("app0", { mtu: 1400 })] }));
+  await bus.request(
+    `tenuto.${LABEL}.config.commit`,
+    JSON.stringify({ changes: [existing("app0", { mtu: 1400 })] }),
+    PATIENT,
+  );
   const { status, stdout } = await ifmgrctl(["apply", "-o", "json"]);
   t.is(status, 0);
   const listed = JSON.parse(stdout) as readonly {

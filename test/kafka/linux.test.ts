@@ -94,7 +94,7 @@ withKafka("both buses in one agent: configured from each, and each state is told
   await bus.want(label, [first.near.change, first.far.change]);
   await eventually(() => asConfigured(first));
   const request = JSON.stringify({ id: randomUUID(), changes: changesOf(second) });
-  const reply = await connection.request(`tenuto.${label}.config.commit`, request, { timeout: 20_000 });
+  const reply = await connection.request(`tenuto.${label}.config.commit`, request, { timeout: 60_000 });
   t.is(reply.json<{ outcome: string }>().outcome, "APPLIED");
   t.true(await asConfigured(second));
   for (const { name } of [first.near, first.far, second.near, second.far]) {

@@ -123,6 +123,28 @@ withOwnKafka("an agent that died is not waited for until its session ends when i
   await dead.disconnect();
 });
 
+withOwnKafka("topics that somebody deletes are made anew, and read and written again", async (t) => {
+  t.timeout(PATIENCE);
+  const agent = await agentOn(t, server.url);
+  await healthy(agent);
+  const bus = await busOn(t, server.url);
+  const topics = [`tenuto.${agent.label}.config`, `tenuto.${agent.label}.commands`];
+  const apply = async (wanted: string, commanded: string): Promise<void> => {
+    const id = randomUUID();
+    await bus.want(agent.label, [dummy(wanted)]);
+    await bus.command(agent.label, { id, changes: [dummy(commanded)] });
+    t.is((await bus.result(id)).result.outcome, "APPLIED");
+  };
+  await apply("a", "b");
+  await eventually(() => agent.wanted().join() === "a,b");
+  await bus.deleteTopics(topics);
+  for (const topic of topics) await eventually(async () => (await bus.endOf(topic)) === "0");
+  await healthy(agent);
+  t.deepEqual(agent.wanted(), ["a", "b"]);
+  await apply("c", "d");
+  await eventually(() => agent.wanted().join() === "a,b,c,d");
+});
+
 withOwnKafka("a broker that lost its data takes nothing away from the host", async (t) => {
   t.timeout(PATIENCE);
   const first = await broker(t);
@@ -185,7 +207,7 @@ withOwnKafka(
     server.pause();
     await is("kafka degraded,nats ok");
     const request = JSON.stringify({ id: "by-nats", changes: [dummy("a")] });
-    const answer = await connection.request(`tenuto.${agent.label}.config.commit`, request, { timeout: 10_000 });
+    const answer = await connection.request(`tenuto.${agent.label}.config.commit`, request, { timeout: 60_000 });
     t.is(answer.json<{ outcome: string }>().outcome, "APPLIED");
     agent.tell("eth1", "UP");
     await eventually(() => onNats("eth1"));

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import { credsAuthenticator, nkeys } from "nats";
 import { Health } from "#core/health/types.js";
 import { eventually } from "#test/support/eventually.js";
-import { broker, bus, busAgent } from "./support/agent.js";
+import { broker, bus, busAgent, PATIENT } from "./support/agent.js";
 import { decentralised } from "./support/credentials.js";
 
 async function temporaryDirectory(t: ExecutionContext): Promise<string> {
@@ -32,7 +32,7 @@ test("an agent whose broker is not there starts, and joins when it comes", async
   await server.restart();
   await eventually(() => agent.health().state === "ok");
   const connection = await bus(t, server.url);
-  t.deepEqual((await connection.request(`tenuto.${agent.label}.config.get`)).json(), { values: [] });
+  t.deepEqual((await connection.request(`tenuto.${agent.label}.config.get`, "", PATIENT)).json(), { values: [] });
 });
 
 test("a broker that is restarted again and again is joined again and again", async (t) => {
@@ -46,7 +46,7 @@ test("a broker that is restarted again and again is joined again and again", asy
   }
   await eventually(() => agent.health().state === "ok");
   const connection = await bus(t, server.url);
-  t.is((await connection.request(`tenuto.${agent.label}.config.status`)).data.length > 0, true);
+  t.is((await connection.request(`tenuto.${agent.label}.config.status`, "", PATIENT)).data.length > 0, true);
 });
 
 test("a broker that does not answer any more is left", async (t) => {
@@ -118,7 +118,7 @@ test("a credentials file lets the agent in, and is read at every connect", async
   await writeFile(file, credentials);
   await eventually(() => agent.health().state === "ok");
   const connection = await bus(t, server.url, { authenticator: credsAuthenticator(Buffer.from(credentials)) });
-  const answer = await connection.request(`tenuto.${agent.label}.config.get`);
+  const answer = await connection.request(`tenuto.${agent.label}.config.get`, "", PATIENT);
   t.deepEqual(answer.json(), { values: [] });
 });
 

@@ -5,7 +5,7 @@ import { Northbound } from "#core/northbound/index.js";
 import { configBucketKey } from "#proto/nats.js";
 import type { Broker } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
-import { type BusAgent, broker, bus, busAgent, dummy, veth, vethKey } from "./support/agent.js";
+import { type BusAgent, broker, bus, busAgent, dummy, PATIENT, veth, vethKey } from "./support/agent.js";
 
 const BUCKET = "tenuto-config";
 
@@ -167,6 +167,6 @@ test("without JetStream requests are served, and health says what is missing", a
   const reason = await eventually(() => /JetStream is not enabled/.exec(agent.health().reason)?.[0]);
   t.truthy(reason);
   const connection = await bus(t, server.url);
-  const answer = await eventually(() => connection.request(`tenuto.${agent.label}.config.get`));
+  const answer = await eventually(() => connection.request(`tenuto.${agent.label}.config.get`, "", PATIENT));
   t.deepEqual(answer.json(), { values: [] });
 });

@@ -3,7 +3,7 @@ import type { KV, Msg, NatsConnection } from "nats";
 import { EventPublisher } from "#core/northbound/index.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
-import { type BusAgent, broker, bus, busAgent, dummy } from "./support/agent.js";
+import { type BusAgent, broker, bus, busAgent, dummy, PATIENT } from "./support/agent.js";
 
 let server: Broker;
 
@@ -68,7 +68,8 @@ test("transactions and values are told of on their subjects", async (t) => {
   const agent = await joined(t, server.url);
   const connection = await bus(t, server.url);
   const messages = await heard(connection, `tenuto.${agent.label}.event.>`);
-  await connection.request(`tenuto.${agent.label}.config.commit`, JSON.stringify({ id: "x", changes: [dummy("a")] }));
+  const transaction = JSON.stringify({ id: "x", changes: [dummy("a")] });
+  await connection.request(`tenuto.${agent.label}.config.commit`, transaction, PATIENT);
   const last = (kind: string): Msg | undefined => messages.findLast(({ subject }) => subject.endsWith(kind));
   await eventually(() => last(".transaction") !== undefined && last(".value") !== undefined);
   t.is(last(".transaction")?.json<{ id: string }>().id, "x");

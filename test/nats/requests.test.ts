@@ -7,7 +7,7 @@ import { plugin, provide } from "#core/plugin/index.js";
 import type { KeyValueList, StatusList, TransactionResult } from "#proto/index.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
-import { type BusAgent, bus, busAgent, dummy, REFUSED_MTU, veth, vethKey } from "./support/agent.js";
+import { type BusAgent, bus, busAgent, dummy, PATIENT, REFUSED_MTU, veth, vethKey } from "./support/agent.js";
 
 let server: Broker;
 
@@ -33,7 +33,7 @@ async function asked(t: Parameters<typeof busAgent>[0], nats: object = {}): Prom
     connection.request(
       `tenuto.${agent.label}.config.${request}`,
       typeof payload === "string" ? payload : JSON.stringify(payload),
-      { timeout: 10_000 },
+      PATIENT,
     );
   return {
     agent,
@@ -65,7 +65,7 @@ test("a transaction in protobuf is answered in protobuf", async (t) => {
   const transaction = { id: "binary", changes: [{ key, value }] };
   const head = headers();
   head.set("Content-Type", CONTENT_TYPE.protobuf);
-  for (const options of [{ timeout: 10_000, headers: head }, { timeout: 10_000 }]) {
+  for (const options of [{ ...PATIENT, headers: head }, PATIENT]) {
     const payload = registry.encodeMessage("tenuto.v1.Transaction", transaction, "protobuf");
     const answer = await connection.request(`tenuto.${agent.label}.config.commit`, payload, options);
     t.is(answer.headers?.get("Content-Type"), CONTENT_TYPE.protobuf);
@@ -170,7 +170,7 @@ test("the requests are a NATS service, as `nats micro` asks for it: ping, info a
   t.like(pong, { type: "io.nats.micro.v1.ping_response", ...identity });
 
   const about = async (verb: string): Promise<Answer> =>
-    (await connection.request(`$SRV.${verb}.tenuto.${pong.id}`)).json<Answer>();
+    (await connection.request(`$SRV.${verb}.tenuto.${pong.id}`, "", PATIENT)).json<Answer>();
   const info = await about("INFO");
   t.like(info, { type: "io.nats.micro.v1.info_response", ...identity });
   const kinds = ["commit", "confirm", "cancel", "get", "dump", "resync", "status", "history"];
@@ -200,7 +200,7 @@ test("parts of a transaction are answered PART, the last one with the result of 
     head.set("tenuto-part", position);
     const payload = JSON.stringify({ id: "large", atomic: true, changes });
     const answer = await connection.request(`tenuto.${agent.label}.config.commit`, payload, {
-      timeout: 10_000,
+      ...PATIENT,
       headers: head,
     });
     return answer.json<TransactionResult>();
@@ -219,7 +219,7 @@ test("parts that never complete become a dead letter", async (t) => {
   const head = headers();
   head.set("tenuto-part", "1/2");
   const payload = JSON.stringify({ id: "half", changes: [dummy("a")] });
-  await connection.request(`tenuto.${agent.label}.config.commit`, payload, { timeout: 10_000, headers: head });
+  await connection.request(`tenuto.${agent.label}.config.commit`, payload, { ...PATIENT, headers: head });
   for await (const letter of letters) {
     t.like(letter.json(), { key: "half" });
     t.regex(letter.json<{ error: string }>().error, /1 of 2 parts/);
@@ -252,7 +252,7 @@ test("a request that is being worked on when the agent closes is answered", asyn
   const agent = await busAgent(t, { nats: { url: server.url, drain_timeout: "30s" }, plugins: [SlowPlugin] });
   await eventually(() => agent.health().state === "ok", { what: "the agent on the bus" });
   const connection = await bus(t, server.url);
-  const answer = connection.request(`tenuto.${agent.label}.slow.ask`, "{}", { timeout: 30_000 });
+  const answer = connection.request(`tenuto.${agent.label}.slow.ask`, "{}", PATIENT);
   await eventually(() => begun);
   const closed = agent.close();
   release();

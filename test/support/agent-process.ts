@@ -8,7 +8,7 @@ import { eventually } from "./eventually.js";
 import { tenutoProgram } from "./project.js";
 import { agentEnvironment, type CommandOptions, type CommandResult, tenuto } from "./tenuto.js";
 
-const START_MS = 30_000;
+const START_MS = 120_000;
 
 export interface AgentOptions {
   /** Must differ among the agents of a test file. */

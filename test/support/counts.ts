@@ -25,5 +25,5 @@ const LONG: Counts = {
 
 /** The counts, and how long a test of them may take, ms. */
 export function counts(short: Counts): Counts & { readonly patience: number } {
-  return isLong ? { ...LONG, patience: 30 * 60_000 } : { ...short, patience: 2 * 60_000 };
+  return isLong ? { ...LONG, patience: 30 * 60_000 } : { ...short, patience: 4 * 60_000 };
 }

@@ -102,7 +102,7 @@ function startNode(node: Node, all: readonly Node[], options: KafkaOptions): Pro
     },
     start: (directory) => run(directory, "kafka.Kafka", file),
     ready: /Kafka Server started/,
-    startTimeout: 60_000,
+    startTimeout: 180_000,
   });
 }
 

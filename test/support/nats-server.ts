@@ -24,7 +24,7 @@ export async function startNats(options: NatsOptions = {}): Promise<Broker> {
     prepare: (directory) => writeFile(join(directory, file), configuration(port, options)),
     start: (directory) => Child.start([program, "--config", file], { cwd: directory }),
     ready: /Server is ready/,
-    startTimeout: 20_000,
+    startTimeout: 60_000,
   });
 }
 

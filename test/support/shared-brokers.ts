@@ -104,10 +104,14 @@ async function composeUp(kind: Kind, port: number): Promise<() => Promise<unknow
   return async () => compose("down", "--volumes");
 }
 
+/** Once for all who ask, unless it fails: then the next one who asks has another try. */
 function once<T>(start: () => Promise<T>): () => Promise<T> {
   let started: Promise<T> | undefined;
   return () => {
-    started ??= start();
+    started ??= start().catch((error: unknown) => {
+      started = undefined;
+      throw error;
+    });
     return started;
   };
 }

@@ -34,7 +34,7 @@ export interface Change {
   readonly delete?: boolean;
 }
 
-const REQUEST_MS = 20_000;
+const REQUEST_MS = 60_000;
 
 export class Orchestrator {
   private constructor(

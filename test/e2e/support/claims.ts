@@ -13,7 +13,7 @@ export async function healthy(agent: AgentProcess): Promise<void> {
       if (status !== 200 || (body as { health?: string }).health !== "ok") throw new Error(JSON.stringify(body));
       return true;
     },
-    { what: "an agent that complains of nothing", timeout: 60_000 },
+    { what: "an agent that complains of nothing", timeout: 180_000 },
   );
 }
 

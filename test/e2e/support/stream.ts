@@ -124,7 +124,7 @@ export class Stream {
         if (found !== all) throw new Error(`expected\n${all}\nfound\n${found}`);
         return true;
       },
-      { what: "the kernel to be as the last transactions asked for", timeout: 30_000 },
+      { what: "the kernel to be as the last transactions asked for", timeout: 120_000 },
     );
   }
 

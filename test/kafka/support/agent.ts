@@ -148,7 +148,7 @@ export async function healthy(agent: BusAgent): Promise<void> {
       if (state !== "ok") throw new Error(`${state}: ${reason}`);
       return true;
     },
-    { what: "the agent on the bus", timeout: 60_000 },
+    { what: "the agent on the bus", timeout: 180_000 },
   );
 }
 

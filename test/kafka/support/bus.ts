@@ -87,7 +87,7 @@ export class KafkaBus {
     const view = await this.view(topic);
     const message = await eventually(() => view.messages.findLast(({ key }) => key?.toString() === id), {
       what: `the result of ${id} on ${topic}`,
-      timeout: 60_000,
+      timeout: 120_000,
     });
     return { message, result: json(message) as ResultView };
   }
@@ -98,6 +98,16 @@ export class KafkaBus {
       await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
       await eventually(() => admin.fetchTopicMetadata({ topics: [topic] }));
     });
+  }
+
+  async deleteTopics(topics: readonly string[]): Promise<void> {
+    await this.#administer((admin) => admin.deleteTopics({ topics: [...topics] }));
+  }
+
+  /** Offset of the next message in a topic of one partition. */
+  async endOf(topic: string): Promise<string | undefined> {
+    const [partition] = await this.#administer((admin) => admin.fetchTopicOffsets(topic));
+    return partition?.high;
   }
 
   /** What becomes of a topic's old messages: `compact` or `delete`. */

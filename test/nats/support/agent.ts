@@ -73,6 +73,9 @@ export interface BusAgentOptions {
   readonly plugins?: readonly PluginClass[];
 }
 
+/** For a request: the library waits a second only, which a busy machine may need for anything. */
+export const PATIENT = { timeout: 60_000 };
+
 /** Reconnects fast, so that tests of outages are short. */
 const FAST = { reconnect_min: "20ms", reconnect_max: "200ms" };
 
