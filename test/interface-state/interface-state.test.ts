@@ -2,7 +2,7 @@ import test from "ava";
 import { dropInterface, wantInterface } from "#test/linux/support/network.js";
 import { eventually } from "#test/support/eventually.js";
 import { run } from "#test/support/sandbox.js";
-import { ipBatch, Watched } from "./support/watched.js";
+import { ipBatch, MIN_INTERVAL_MS, Watched } from "./support/watched.js";
 
 const inside = { namespace: { type: "NSID", reference: "seen" } } as const;
 const near = {
@@ -98,6 +98,7 @@ test.serial("a flapping interface is folded into a few notifications, and the la
   await watched.agent.commit(wantInterface(near), wantInterface(far));
   await eventually(isUp("near"));
   const before = watched.about("near").length;
+  const start = performance.now();
   const flaps = Array.from({ length: 200 }, (_, i) => `link set dev near mtu ${1301 + (i % 40)}`);
   await ipBatch([...flaps, "link set dev near mtu 1350"]);
   await eventually(() => watched.latest("near")?.mtu === 1350);
@@ -105,6 +106,8 @@ test.serial("a flapping interface is folded into a few notifications, and the la
     .about("near")
     .slice(before)
     .filter(({ type }) => type !== "STATISTICS");
-  t.true(told.length < 20, `${told.length} notifications`);
+  // The first at once, the others no faster than min_interval, however long a busy machine took for the changes.
+  const most = 3 + (performance.now() - start) / MIN_INTERVAL_MS;
+  t.true(told.length < most, `${told.length} notifications`);
   t.true(told.reduce((sum, { state }) => sum + (state?.folded_changes ?? 0), 0) > 100);
 });

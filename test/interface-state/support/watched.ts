@@ -4,6 +4,9 @@ import { NetworkAgent, wantInterface } from "#test/linux/support/network.js";
 import { Recorder } from "#test/linux/support/recorder.js";
 import { run } from "#test/support/sandbox.js";
 
+/** Of the agent here: notifications of one interface are at least this far apart. */
+export const MIN_INTERVAL_MS = 100;
+
 /** An agent, and what it publishes about interfaces. */
 export class Watched {
   private constructor(
@@ -20,7 +23,7 @@ export class Watched {
     const recorder = new Recorder();
     const sections = {
       "linux-drift": { policy: "report" },
-      "interface-state": { statistics_interval: "0s", min_interval: "100ms", ...configuration },
+      "interface-state": { statistics_interval: "0s", min_interval: `${MIN_INTERVAL_MS}ms`, ...configuration },
       ...others,
     };
     return new Watched(await NetworkAgent.start("state", sections, [...plugins, recorder.plugin]), recorder);
