@@ -64,7 +64,7 @@ export class Committer {
    */
   async commit({ id, source, from, description, changes, options = {} }: Commit): Promise<Committed> {
     const undo = this.desired.apply(source, changes);
-    const divided = await this.gates.divide(changes.keys());
+    const divided = await this.gates.divide(source, changes);
     const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
     const record = this.gates.complete(applied, divided, changes.keys());
     const invalid = new Set(invalidIn(record).map(({ key }) => key));
@@ -74,10 +74,12 @@ export class Committer {
       this.desired.apply(source, undo);
       return { record, applied: new Map(), undo: new Map() };
     }
-    this.desired.apply(
-      source,
-      without(undo, (key) => !invalid.has(key)),
-    );
+    if (invalid.size > 0) {
+      this.desired.apply(
+        source,
+        without(undo, (key) => !invalid.has(key)),
+      );
+    }
     this.gates.changed(changes.keys());
     if (invalid.size === 0) return { record, applied: changes, undo };
     const isInvalid = (key: string): boolean => invalid.has(key);

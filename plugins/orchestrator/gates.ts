@@ -28,13 +28,15 @@ export class Gates {
     this.gates = gates;
   }
 
-  /** Which of the keys are committed now. What is held is checked all the same: the scheduler gets the values it refuses. */
-  async divide(keys: Iterable<string>): Promise<Divided> {
+  /**
+   * Which of a source's changes, which count as desired already, are committed now. What is held is checked all the same: the
+   * scheduler gets the values it refuses.
+   */
+  async divide(source: string, changes: Changes): Promise<Divided> {
+    const keys = changes.keys();
+    // Nobody else has a say.
+    if (this.gates.length === 0 && !this.desired.isRivalled(source)) return { now: changes, held: NOTHING_HELD };
     const now = new Map<string, object | undefined>();
-    if (this.gates.length === 0) {
-      for (const key of keys) now.set(key, this.desired.value(key));
-      return { now, held: NOTHING_HELD };
-    }
     const held = new Map<string, HeldValue>();
     for (const key of keys) {
       const hold = this.hold(key);
@@ -64,6 +66,7 @@ export class Gates {
 
   /** A commit counts. */
   changed(keys: Iterable<string>): void {
+    if (this.gates.length === 0) return;
     const list = [...keys];
     for (const gate of this.gates) gate.changed(list);
     this.announce(list);
