@@ -2,7 +2,8 @@ import type { EventEnvelope } from "./events.js";
 
 /**
  * Events that wait for the bus, in order, in bounded memory. When it is full, interface states that a later one of the same
- * interface supersedes go first, then the oldest events of other kinds; the last state of an interface always stays.
+ * interface supersedes go first, then the oldest news of values that are as they should be, then the oldest events of other kinds;
+ * the last state of an interface always stays.
  */
 export class EventQueue {
   readonly #bound: number;
@@ -50,14 +51,11 @@ export class EventQueue {
 
   /** Makes room for a quarter of the bound, so that its cost is spread over many events. */
   #makeRoom(): void {
-    const kept = this.#superseded();
-    let surplus = kept.length - Math.floor(this.#bound * 0.75);
-    this.#events = kept.filter(({ event }) => {
-      if (surplus <= 0 || event.kind === "interface") return true;
-      surplus -= 1;
-      this.#dropped += 1;
-      return false;
-    });
+    const most = Math.floor(this.#bound * 0.75);
+    const waiting = this.#superseded();
+    const others = withoutOldest(waiting, waiting.length - most, isGoodNews);
+    this.#events = withoutOldest(others, others.length - most, ({ event }) => event.kind !== "interface");
+    this.#dropped += waiting.length - this.#events.length;
     this.#head = 0;
   }
 
@@ -76,4 +74,24 @@ export class EventQueue {
       })
       .toReversed();
   }
+}
+
+/** Leaves out as many of the oldest events that may go, if there are so many. */
+function withoutOldest(
+  events: EventEnvelope[],
+  count: number,
+  mayGo: (envelope: EventEnvelope) => boolean,
+): EventEnvelope[] {
+  let surplus = count;
+  if (surplus <= 0) return events;
+  return events.filter((envelope) => {
+    if (surplus <= 0 || !mayGo(envelope)) return true;
+    surplus -= 1;
+    return false;
+  });
+}
+
+/** What a transaction of many values has the most of, and says itself. */
+function isGoodNews({ event }: EventEnvelope): boolean {
+  return event.kind === "value" && (event.data.state === "CONFIGURED" || event.data.state === "REMOVED");
 }

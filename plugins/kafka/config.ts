@@ -102,7 +102,11 @@ export const kafkaConfig = z.strictObject({
     .min(1)
     .default(16 * 1024 * 1024)
     .describe("Results that wait to be sent; with more, no command is taken"),
-  max_pending_events: z.int().min(1).default(10_000).describe("Events kept while the bus is away"),
+  max_pending_events: z
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe("Events kept while the bus is away or has others to take first"),
   part_timeout: time.prefault("60s").describe("A transaction in parts is dropped when the next part takes longer"),
 });
 

@@ -78,7 +78,10 @@ export class KafkaStateSink implements StateSink {
     let records: readonly OutgoingRecord[] = [];
     while (!signal.aborted) {
       await this.#deliver(records, signal);
-      if (this.#queue.size === 0 && this.#next === undefined) this.#idle?.();
+      if (this.#queue.size === 0 && this.#next === undefined) {
+        this.#tellDropped("since they came faster than Kafka takes them");
+        this.#idle?.();
+      }
       await this.#wake.wait(signal, () => this.#queue.size > 0 || this.#next !== undefined || this.#returned);
       if (this.#returned) await this.#renew();
       records = this.#take();
@@ -98,15 +101,19 @@ export class KafkaStateSink implements StateSink {
   }
 
   async #renew(): Promise<void> {
-    const { publisher, producer, log } = this.#context;
+    const { publisher, producer } = this.#context;
     this.#returned = false;
     // Also looks at the topics again: a broker that lost its data has none.
     await producer.reset();
     this.#queue.renewInterfaces(publisher.currentInterfaces());
+    this.#tellDropped("while Kafka was away");
+  }
+
+  #tellDropped(when: string): void {
     const dropped = this.#queue.dropped - this.#droppedBefore;
     this.#droppedBefore = this.#queue.dropped;
-    if (dropped > 0)
-      log.warn({ dropped }, "events were dropped while Kafka was away: more than kafka.max_pending_events");
+    if (dropped === 0) return;
+    this.#context.log.warn({ dropped }, `events were dropped ${when}: more than kafka.max_pending_events`);
   }
 
   /** The next records, as many as fit in one message together; what is too large by itself is left out. */

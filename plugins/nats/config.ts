@@ -55,7 +55,11 @@ export const natsConfig = z.strictObject({
     .min(1)
     .default(128 * 1024 * 1024)
     .describe("Their payloads together"),
-  max_pending_events: z.int().min(1).default(10_000).describe("Events kept while the bus is away"),
+  max_pending_events: z
+    .int()
+    .min(1)
+    .default(10_000)
+    .describe("Events kept while the bus is away or has others to take first"),
   part_timeout: time.prefault("60s").describe("A transaction in parts is dropped when the next part takes longer"),
 });
 

@@ -58,10 +58,7 @@ export class NatsStateSink implements StateSink {
   }
 
   #serve(session: Session): void {
-    const dropped = this.#queue.dropped - this.#droppedBefore;
-    this.#droppedBefore = this.#queue.dropped;
-    if (dropped > 0)
-      this.#context.log.warn({ dropped }, "events were dropped while NATS was away: more than nats.max_pending_events");
+    this.#tellDropped("while NATS was away");
     this.#queue.renewInterfaces(this.#context.publisher.currentInterfaces());
     void this.#pump(session);
     void this.#lastStates.serve(session);
@@ -72,7 +69,15 @@ export class NatsStateSink implements StateSink {
     while (!signal.aborted) {
       await this.#wake.wait(signal, () => this.#queue.size > 0);
       if (!signal.aborted && this.#send(session, WINDOW) > 0) await flushed(session);
+      if (this.#queue.size === 0) this.#tellDropped("since they came faster than NATS takes them");
     }
+  }
+
+  #tellDropped(when: string): void {
+    const dropped = this.#queue.dropped - this.#droppedBefore;
+    this.#droppedBefore = this.#queue.dropped;
+    if (dropped === 0) return;
+    this.#context.log.warn({ dropped }, `events were dropped ${when}: more than nats.max_pending_events`);
   }
 
   /** Publishes waiting events up to about `window` bytes; returns how many bytes that were. */

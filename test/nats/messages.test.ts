@@ -85,6 +85,20 @@ test("a full event queue keeps the last state of every interface, stays in order
   t.pass();
 });
 
+test("of many values a full event queue drops the news of those that are well before that of others", (t) => {
+  const queue = new EventQueue(8);
+  const states = ["FAILED", "CONFIGURED", "REMOVED", "PENDING", ...Array<"CONFIGURED">(20).fill("CONFIGURED")] as const;
+  for (const [id, state] of states.entries()) {
+    const data = { key: "k", state, error: "", last_operation: "CREATE", details: [] } as const;
+    queue.push({ ...envelope(id, undefined), event: { kind: "value", key: "k", data } });
+  }
+  const taken: string[] = [];
+  for (let next = queue.take(); next !== undefined; next = queue.take()) taken.push(next.id);
+  t.deepEqual(taken.slice(0, 2), ["0", "3"]);
+  t.is(taken.at(-1), "23");
+  t.is(taken.length + queue.dropped, states.length);
+});
+
 test("pauses double up to their limit, shortened by up to half, and begin anew after a reset", (t) => {
   const whole = new Backoff(100, 1_000, () => 0);
   t.deepEqual(
