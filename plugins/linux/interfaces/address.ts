@@ -48,9 +48,9 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     const handle = this.interfaces.namespaceOf(name);
     if (metadata === undefined || handle === undefined) return;
     const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(name));
-    // The link is about to go, and the kernel takes its addresses with it. IPv6 routes that are left by then cost it more than
-    // the request does: it walks all of them for every link that goes (net/ipv6/route.c, rt6_disable_ip).
-    if (wanted === undefined && metadata.ours && !address.includes(":")) return;
+    // The link is about to go, and the kernel takes its addresses with it. It walks all IPv6 routes for every link that goes
+    // (net/ipv6/route.c, rt6_disable_ip), but also for every address (rt6_remove_prefsrc).
+    if (wanted === undefined && metadata.ours) return;
     try {
       await handle.addrDel({ linkIndex: metadata.index, address });
     } catch (error) {
