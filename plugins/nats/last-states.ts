@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AgentInfo } from "#core/agent/types.js";
 import type { Logger } from "#core/logging/types.js";
-import { Backoff } from "#core/northbound/backoff.js";
+import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { EventEnvelope, EventPublisher } from "#core/northbound/index.js";
 import { Wake } from "#core/northbound/wake.js";
 import { nameFromStateBucket, stateBucketKey } from "#proto/nats.js";
@@ -20,8 +20,10 @@ interface LastStatesContext {
   readonly log: Logger;
 }
 
-/** Writes to the bucket under way at the same time. */
-const CONCURRENT_WRITES = 64;
+/** The bucket is written to in rounds, at least so many ms apart: those who listen now come first. */
+const ROUND = 10;
+/** States in a round: what many interfaces do at once does not keep the event loop for long. */
+const WRITES_A_ROUND = 32;
 
 /**
  * Keeps the bucket `tenuto-state`: the last state of every interface, for subscribers that start late. Only the newest state
@@ -93,13 +95,18 @@ export class LastStates {
   }
 
   async #write(bucket: Bucket, signal: AbortSignal): Promise<void> {
+    let last = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       await this.#wake.wait(signal, () => this.#unwritten.size > 0);
       // Those who listen now come first: their message leaves at the end of this turn of the event loop.
       await nextTurn();
-      const some = [...this.#unwritten].slice(0, CONCURRENT_WRITES);
+      const rest = last + ROUND - performance.now();
+      if (rest > 0 && this.#idle === undefined) await pause(rest, signal);
+      if (signal.aborted) return;
+      const some = [...this.#unwritten].slice(0, WRITES_A_ROUND);
       await Promise.all(some.map(([name, envelope]) => this.#writeOne(bucket, name, envelope)));
       if (this.#unwritten.size === 0) this.#idle?.();
+      last = performance.now();
     }
   }
 

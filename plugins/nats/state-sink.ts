@@ -19,8 +19,10 @@ interface SinkContext {
   readonly log: Logger;
 }
 
-/** Bytes handed to the connection before the broker has to confirm that it has read them. */
+/** The broker has to confirm that it has read so many bytes, */
 const WINDOW = 256 * 1024;
+/** or, before anything else is sent, what was sent so long ago, ms. Asking about every event would cost more than the event. */
+const UNCONFIRMED = 50;
 
 /**
  * Publishes events on their subjects, and keeps the last state of every interface in the bucket `tenuto-state`. While the
@@ -66,9 +68,18 @@ export class NatsStateSink implements StateSink {
 
   async #pump(session: Session): Promise<void> {
     const { signal } = session;
+    let sent = 0;
+    let since = 0;
     while (!signal.aborted) {
       await this.#wake.wait(signal, () => this.#queue.size > 0);
-      if (!signal.aborted && this.#send(session, WINDOW) > 0) await flushed(session);
+      if (signal.aborted) return;
+      const now = performance.now();
+      if (sent === 0) since = now;
+      sent += this.#send(session, WINDOW - sent);
+      if (sent >= WINDOW || now - since >= UNCONFIRMED) {
+        await flushed(session);
+        sent = 0;
+      }
       if (this.#queue.size === 0) this.#tellDropped("since they came faster than NATS takes them");
     }
   }

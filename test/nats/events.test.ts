@@ -110,7 +110,7 @@ test("what happened while the bus was away is told when it is back, with the las
 
   const after = await lastStates(connection);
   await eventually(async () => (await lastOper(after, agent.label, "gone")) === "DEL");
-  t.is(await lastOper(after, agent.label, "back"), "DOWN");
+  await eventually(async () => (await lastOper(after, agent.label, "back")) === "DOWN");
 });
 
 test("an agent that starts removes from the bucket what went while it was not there", async (t) => {
