@@ -35,6 +35,8 @@ export class Session {
   private readonly limits: BatchLimits;
   private events: NetlinkSocket | undefined;
   private groups: ReadonlySet<number> = new Set();
+  /** The kernel has dropped events, and what it kept has not all been read. */
+  private overrun = false;
   private hearsOwnRoutes = true;
 
   constructor(
@@ -123,17 +125,32 @@ export class Session {
     const { datagrams, post } = this.context;
     for (let round = 0; round < receivesPerTurn; round++) {
       const received = datagrams.receive(events.fd, MSG_DONTWAIT);
-      if (received === -EAGAIN) return;
       if (received === -EINTR) continue;
-      if (received < 0) {
-        // ENOBUFS: the kernel dropped events because the buffer was full. Any other error loses events as well.
+      if (received === -ENOBUFS) {
+        this.overrun = true;
+        continue;
+      }
+      if (received < 0 && received !== -EAGAIN) {
+        // Loses events as well.
         post({ kind: "lost", namespace: this.namespace });
-        if (received === -ENOBUFS) continue;
         return;
       }
-      this.postEvents(received);
-      if (received < datagrams.slots) return;
+      if (received > 0) this.postEvents(received);
+      if (received < datagrams.slots) {
+        this.tellOfOverrun();
+        return;
+      }
     }
+  }
+
+  /**
+   * Tells of events that the kernel dropped, once nothing is left in the buffer: until then it drops every other event too, and says so no
+   * more (NETLINK_S_CONGESTED, cleared by netlink_rcv_wake), so that a dump made before could miss them.
+   */
+  private tellOfOverrun(): void {
+    if (!this.overrun) return;
+    this.overrun = false;
+    this.context.post({ kind: "lost", namespace: this.namespace });
   }
 
   private postEvents(received: number): void {
