@@ -105,7 +105,7 @@ test("over NATS, every command does what it does over the local socket", async (
       const result = await there("apply -f - -o json", pair("cn"));
       return result.status === 0 && result;
     },
-    { timeout: 30_000, what: "the agent to answer over NATS" },
+    { what: "the agent to answer over NATS" },
   );
   t.is((JSON.parse(applied.stdout) as TransactionResult).outcome, "APPLIED");
   t.regex((await there(`status ${PREFIX}cna`)).stdout, /cna +CONFIGURED/);
@@ -140,7 +140,7 @@ test("an agent ends well on SIGINT, and says when it was ready", async (t) => {
     "http.tcp.enabled=false",
   ]);
   t.teardown(() => child.stop());
-  await eventually(() => child.log.includes('"started"'), { what: "the agent to be ready", timeout: 30_000 });
+  await eventually(() => child.log.includes('"started"'), { what: "the agent to be ready" });
   process.kill(child.pid, "SIGINT");
   t.deepEqual(await child.exited, { code: 0, signal: null });
 });

@@ -230,7 +230,7 @@ test("watch prints a line per event, beginning with the interfaces as they are",
   agent.tell("eth7", "DOWN");
   const child = await Child.start([...tenutoProgram, "watch"], { env: { TENUTO_SOCKET: agent.socket } });
   t.teardown(() => child.stop());
-  await eventually(() => child.stdout.includes("oper DOWN"), { what: "the state at the start", timeout: 30_000 });
+  await eventually(() => child.stdout.includes("oper DOWN"), { what: "the state at the start" });
   agent.tell("eth7", "UP");
   agent.tell("eth7", "DELETED");
   await eventually(() => child.stdout.includes("DELETED"), { what: "the last event" });
@@ -257,7 +257,7 @@ test("watch of values and transactions ends after --count, as lines, JSON lines 
       await agent.send("POST", "/v1/transactions", { changes: [interfaceChange(`eth${count}`)] });
       return children.every(({ running }) => !running);
     },
-    { timeout: 30_000, what: "every watcher to have seen an event" },
+    { what: "every watcher to have seen an event" },
   );
   const [lines, json, yaml] = children.map(({ stdout }) => stdout);
   t.regex(lines ?? "", /^\S+Z {2}#\d+ {2}APPLIED {2}1 operations {2}\S+\s*\n$/);

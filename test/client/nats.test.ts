@@ -22,7 +22,7 @@ test.before(async () => {
 test.after.always(() => server.stop());
 
 async function client(t: ExecutionContext, label: string, options: Partial<ConnectOptions> = {}): Promise<NatsClient> {
-  const connected = await connectNats({ servers: server.url, label, timeout: 20_000, ...options });
+  const connected = await connectNats({ servers: server.url, label, timeout: 60_000, ...options });
   t.teardown(() => connected.close());
   return connected;
 }
@@ -110,7 +110,7 @@ test("an agent that is not there is told soon, or waited for", async (t) => {
   const nobody = await client(t, "nobody");
   t.is((await t.throwsAsync<AgentClientError>(nobody.get())).code, "NO_AGENT");
 
-  const patient = await client(t, "late", { patience: 10_000 });
+  const patient = await client(t, "late", { patience: 60_000 });
   const answer = patient.get();
   await busAgent(t, { label: "late", nats: { url: server.url } });
   t.deepEqual(await answer, []);

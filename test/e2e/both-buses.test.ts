@@ -252,7 +252,7 @@ withKafka(
     // A subscriber that was away too, or comes late, asks.
     const subject = `tenuto.${label}.interfaces.republish`;
     const asked = await eventually(async () =>
-      (await orchestrator.connection.request(subject, "", { timeout: 5_000 })).json<{ readonly interfaces: number }>(),
+      (await orchestrator.connection.request(subject, "", { timeout: 60_000 })).json<{ readonly interfaces: number }>(),
     );
     t.is(asked.interfaces, 2);
     await eventually(() => ["told", "told-far"].every((name) => last(name) !== undefined));

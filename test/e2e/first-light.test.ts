@@ -178,7 +178,7 @@ async function kernelChanges(name: string, act: () => Promise<void>): Promise<re
     });
     await act();
     await mark("end0");
-    await monitor.logged(/end0/, 30_000);
+    await monitor.logged(/end0/, 120_000);
   } finally {
     await monitor.stop();
   }

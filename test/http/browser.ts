@@ -24,7 +24,7 @@ const OPTIONS = [
 ];
 
 /** How long it may take to end by itself. */
-const STOP_MS = 10_000;
+const STOP_MS = 60_000;
 
 /** How much of what the browser says is kept, in characters. */
 const LOG_LIMIT = 8_000;

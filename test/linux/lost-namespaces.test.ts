@@ -32,7 +32,7 @@ const becomes = (name: string, wanted: string) =>
 /** A process in a network namespace of its own. */
 async function processElsewhere(): Promise<Child> {
   const child = await Child.start(["unshare", "--net", "sh", "-c", "echo ready; exec sleep 1000"]);
-  await child.logged(/ready/, 30_000);
+  await child.logged(/ready/, 120_000);
   return child;
 }
 

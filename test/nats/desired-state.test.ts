@@ -151,7 +151,7 @@ test("a bucket that was lost and made anew does not take the network away", asyn
   t.true(await wants(agent, "a", "b"));
 
   await kv.destroy();
-  await eventually(() => agent.health().state === "degraded", { what: "the loss to be noticed", timeout: 30_000 });
+  await eventually(() => agent.health().state === "degraded", { what: "the loss to be noticed" });
   await healthy(agent);
   t.deepEqual(wanted(agent), ["a", "b"]);
   const anew = await bucket(t, server);

@@ -31,7 +31,7 @@ class ManyPlugin {
 test("answers of other plugins come in several messages, or say that they are too large", async (t) => {
   const server = await broker(t, { configuration: `max_payload: ${MAX_PAYLOAD}` });
   const agent = await busAgent(t, { nats: { url: server.url }, plugins: [ManyPlugin] });
-  const client = await connectNats({ servers: server.url, label: agent.label, patience: 10_000 });
+  const client = await connectNats({ servers: server.url, label: agent.label, patience: 60_000 });
   t.teardown(() => client.close());
   t.deepEqual(await client.request("many", "list"), { interfaces: INTERFACES });
   await t.throwsAsync(client.request("many", "whole"), { code: "TOO_LARGE", message: /larger than a message/ });

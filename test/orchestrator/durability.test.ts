@@ -13,7 +13,7 @@ test("an agent killed in a stream of transactions comes back with all it has ans
   let lastNumber = 0;
   for (const length of [1, 20, 50]) {
     const child = await Child.start([process.execPath, COMMITTER, store, String(next)]);
-    await child.logged(new RegExp(`APPLIED ${next + length}\n`), 30_000);
+    await child.logged(new RegExp(`APPLIED ${next + length}\n`), 120_000);
     await child.kill();
     const answered = Number(/.*APPLIED (\d+)\n/s.exec(child.log)?.[1]);
 

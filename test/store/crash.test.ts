@@ -10,7 +10,7 @@ test("a process killed at any moment loses nothing that was acknowledged, and da
   let next = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const child = await Child.start([process.execPath, WRITER, directory, String(next)]);
-    await child.logged(new RegExp(`acknowledged ${next + 10 + round * 7}\n`), 30_000);
+    await child.logged(new RegExp(`acknowledged ${next + 10 + round * 7}\n`), 120_000);
     await child.kill();
     const acknowledged = Number(/.*acknowledged (\d+)\n/s.exec(child.log)?.[1]);
 

@@ -18,7 +18,7 @@ export interface ChildExit {
 }
 
 /** How long a child may take to end after SIGTERM before it gets SIGKILL. */
-const STOP_MS = 15_000;
+const STOP_MS = 60_000;
 
 /** How much of a child's output is kept, in characters. */
 const LOG_LIMIT = 4 * 1024 * 1024;

@@ -15,7 +15,7 @@ export type EngineKind = "docker" | "podman";
 
 const DAEMONS: Readonly<Record<EngineKind, string>> = { docker: "dockerd", podman: "podman" };
 const IMAGE = "box";
-const START_MS = 30_000;
+const START_MS = 120_000;
 
 /** Why no container engine can be started here, as one line; `undefined` when one can. */
 export function whyNoEngine(kind: EngineKind): string | undefined {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 
 export interface EventuallyOptions {
-  /** How long to wait in all, in milliseconds. Default 30 s: generous, since a test only waits that long when it fails. */
+  /** How long to wait in all, in milliseconds. Default two minutes: generous, since a test only waits that long when it fails. */
   readonly timeout?: number;
   /** What is being waited for, for the error message. */
   readonly what?: string;
@@ -16,7 +16,7 @@ const POLL_MS = 10;
  */
 export async function eventually<T>(
   probe: () => T | Promise<T>,
-  { timeout = 30_000, what = "the condition" }: EventuallyOptions = {},
+  { timeout = 120_000, what = "the condition" }: EventuallyOptions = {},
 ): Promise<Exclude<T, undefined | false>> {
   const deadline = performance.now() + timeout;
   for (;;) {
