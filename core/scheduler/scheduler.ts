@@ -263,7 +263,8 @@ class KVScheduler implements Scheduler {
   }
 
   /** A transaction is done: its retries are put on their way, it is remembered, and whoever watches is told. */
-  private conclude({ record, failed, looked }: FinishedJob, seq: number, policy: RetryPolicy | false): void {
+  private conclude(finished: FinishedJob, seq: number, policy: RetryPolicy | false): void {
+    const { record, failed, looked } = finished;
     if (policy !== false && !this.closed) this.retries.schedule(failed, policy);
     const silent = record.kind === "notification" && record.executed.length === 0;
     if (!silent) this.seq = seq;
@@ -272,14 +273,17 @@ class KVScheduler implements Scheduler {
       this.log.add(record);
       this.tell(this.transactionListeners, record);
     }
-    if (changed.length > 0 && this.statusListeners.size > 0) this.tellStatuses(changed);
+    if (changed.length > 0 && this.statusListeners.size > 0) this.tellStatuses(changed, finished);
   }
 
-  private tellStatuses(changed: readonly Node[]): void {
+  private tellStatuses(changed: readonly Node[], { record, journal }: FinishedJob): void {
     const hasParts = changed.some((node) => node.base !== undefined);
-    const statuses = Array.from(hasParts ? new Set(changed.map(root)) : changed, (node) =>
-      node.forgotten ? removed(node.key) : statusOf(this.graph, node),
-    );
+    let next = 0;
+    const statuses = Array.from(hasParts ? new Set(changed.map(root)) : changed, (node) => {
+      // Mostly those that the record has, in the same order. That of a reverted one says what failed instead.
+      const recorded = journal[next]?.node === node && !record.reverted ? record.values[next++] : undefined;
+      return recorded ?? (node.forgotten ? removed(node.key) : statusOf(this.graph, node));
+    });
     this.tell(this.statusListeners, statuses);
   }
 

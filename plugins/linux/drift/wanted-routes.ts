@@ -31,6 +31,12 @@ export class WantedRoutes {
   #note(key: string, isWanted: boolean): void {
     const network = networkIn(key);
     const known = this.#keys.get(network);
+    // Nearly all networks have one route: no set is made for those.
+    if (known === undefined || known === key) {
+      if (isWanted) this.#keys.set(network, key);
+      else this.#keys.delete(network);
+      return;
+    }
     const keys = new Set(typeof known === "string" ? [known] : known);
     if (isWanted) keys.add(key);
     else keys.delete(key);
