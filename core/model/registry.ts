@@ -234,7 +234,11 @@ class Registry implements ModelRegistry {
 function checkType(message: MessageTable, typeUrl: string): void {
   const name = messageOfTypeUrl(typeUrl);
   if (name !== message.name)
-    throw new FieldError("KEY_MISMATCH", `is a ${name}, and should be a ${message.name}`, "@type");
+    throw new FieldError(
+      "KEY_MISMATCH",
+      `is ${name === "" ? "empty" : `a ${name}`}, and should be a ${message.name}`,
+      "@type",
+    );
 }
 
 /** Says of text such as `hello` that it is not JSON either. */

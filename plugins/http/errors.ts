@@ -38,6 +38,7 @@ const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
 /** The status for whatever a route threw; what is none of our errors is a bug. */
 export function statusOf(error: unknown): number {
   if (error instanceof NotFoundError) return 404;
+  if (error instanceof TenutoError && error.code === "UNKNOWN_TRANSACTION") return 404;
   if (error instanceof RefusedError) return error.status;
   return error instanceof TenutoError ? STATUS_OF_KIND[error.kind] : 500;
 }

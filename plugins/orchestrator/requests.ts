@@ -196,6 +196,10 @@ export class Requests {
   }
 
   private async decidedBefore(id: string, request: "confirm" | "cancel"): Promise<TransactionResult> {
+    if (id === "")
+      throw new InvalidInputError("MISSING_FIELD", `id: is missing, expected that of a transaction to ${request}`, {
+        field: "id",
+      });
     const result = await this.store.result(id);
     if (result === undefined)
       throw new InvalidInputError("UNKNOWN_TRANSACTION", `cannot ${request} ${id}: no such transaction`);

@@ -63,6 +63,15 @@ test("a resync is a transaction like any other", async (t) => {
   }
 });
 
+test("a resync takes its argument from the body too, and knows no other", async (t) => {
+  const { send } = await localAgent(t);
+  const answer = await send("POST", "/v1/resync", { downstream: true });
+  t.regex(answer.json<TransactionResult>().id, /^downstream-resync/);
+  t.like((await send("POST", "/v1/resync", { down: true })).json(), {
+    error: { code: "UNKNOWN_FIELD", field: "down" },
+  });
+});
+
 test("interfaces are those that were told of and not deleted", async (t) => {
   const { ask, tell } = await localAgent(t);
   tell("eth7", "DOWN");

@@ -100,6 +100,15 @@ test("an unconfirmed transaction is kept by confirm and reverted by cancel", asy
   }
 });
 
+test("a transaction that nobody knows cannot be confirmed or cancelled: 404", async (t) => {
+  const { ask } = await localAgent(t);
+  for (const action of ["confirm", "cancel"]) {
+    const answer = await ask("POST", `/v1/transactions/unheard-of/${action}`);
+    t.is(answer.status, 404);
+    t.like(answer.json(), { error: { code: "UNKNOWN_TRANSACTION" } });
+  }
+});
+
 test("the history lists transactions, and gives one by its sequence number", async (t) => {
   const { ask, send } = await localAgent(t);
   const { seq } = (

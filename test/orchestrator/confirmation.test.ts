@@ -54,6 +54,8 @@ test("what was never sent can neither be confirmed nor cancelled", async (t) => 
   for (const decide of ["confirm", "cancel"] as const) {
     const error = await t.throwsAsync(northbound[decide]("nothing"), { instanceOf: InvalidInputError });
     t.like(error, { code: "UNKNOWN_TRANSACTION" });
+    const unnamed = await t.throwsAsync(northbound[decide](""), { instanceOf: InvalidInputError });
+    t.like(unnamed, { code: "MISSING_FIELD", field: "id" });
   }
 });
 

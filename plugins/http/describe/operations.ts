@@ -52,7 +52,10 @@ export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
     {
       route: "POST /v1/resync",
       summary: "Compare with what is wanted, and repair",
-      query: { downstream: "`true`: read what is there, and do not ask the sources again." },
+      query: {
+        downstream:
+          "`true`: read what is there, and do not ask the sources again. A body may say the same, as over a bus.",
+      },
       answer: RESULT,
     },
   ],

@@ -1,7 +1,8 @@
 import type { StatusFilter } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
+import { contentType, parseIfJson } from "../body.js";
 import type { EventKind } from "../event-streams.js";
-import { Reply } from "../exchange.js";
+import { Reply, type Request } from "../exchange.js";
 import { argument, flagArgument, oneOf } from "../query.js";
 import type { RouteTable } from "../route-table.js";
 
@@ -28,11 +29,18 @@ export function stateRoutes(routes: RouteTable, api: Api): void {
 
   routes.get("/v1/interfaces", () => api.publisher.currentInterfaces().map(({ event }) => event.data));
 
-  routes.post("/v1/resync", ({ query }) =>
-    api.northbound().resync({ downstream: flagArgument(argument(query, "downstream"), "downstream") }),
-  );
+  routes.post("/v1/resync", (asked) => {
+    const downstream = flagArgument(argument(asked.query, "downstream"), "downstream");
+    return api.northbound().resync({ downstream, ...resyncRequest(api, asked) });
+  });
 
   eventRoute(routes, api);
+}
+
+/** The body, as over NATS; none is a request without argument. */
+function resyncRequest({ models }: Api, asked: Request): { readonly downstream?: boolean } {
+  if (asked.body.length === 0) return {};
+  return models.decodeMessage("tenuto.v1.ResyncRequest", parseIfJson(asked.body, contentType(asked)));
 }
 
 function info({ info: agent, health }: Api): object {
