@@ -3,7 +3,7 @@ import test from "ava";
 import { Child } from "#test/support/child.js";
 
 const PROGRAM = fileURLToPath(new URL("support/runnable.js", import.meta.url));
-const WAIT_MS = 20_000;
+const WAIT_MS = 60_000;
 
 function run(name: string): Promise<Child> {
   return Child.start([process.execPath, PROGRAM, name]);
