@@ -84,7 +84,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   async create(key: string, value: Interface): Promise<InterfaceMetadata> {
     return this.#naming(key, async () => {
       const type = typeOf(value);
-      const lease = await this.#namespaces.acquire(value.namespace, key);
+      const lease = await this.#namespaces.acquire(value.namespace, key, { make: type.foreign !== true });
       try {
         const context = this.#context(lease.handle);
         const link = await type.create(value, context);

@@ -100,6 +100,8 @@ export interface LinkType {
   readonly field?: LinkField;
   /** IFLA_INFO_KIND of its links. A type without any is configured, but neither made nor removed. */
   readonly kinds?: readonly string[];
+  /** True when others make its links, and the namespaces that they are in. */
+  readonly foreign?: boolean;
   /** True when the kernel can move its links to another namespace, and they are then as if they had been made there. */
   readonly movable?: boolean;
   readonly membership?: Membership;

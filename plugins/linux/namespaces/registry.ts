@@ -32,9 +32,13 @@ export class NamespaceRegistry implements Namespaces {
     return this.#watch.dependencies(namespace);
   }
 
-  async acquire(namespace: NetNamespace | undefined, key: string): Promise<NamespaceLease> {
+  async acquire(
+    namespace: NetNamespace | undefined,
+    key: string,
+    { make = true }: { readonly make?: boolean } = {},
+  ): Promise<NamespaceLease> {
     try {
-      const lease = await this.#lease(namespace, true);
+      const lease = await this.#lease(namespace, make);
       return namespace === undefined ? lease : this.#watched(lease, namespace);
     } catch (error) {
       throw refusal(error, namespace, key);

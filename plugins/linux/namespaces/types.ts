@@ -28,10 +28,14 @@ export interface Namespaces {
   /** What a value in that namespace waits for, and is taken away with. */
   dependencies(namespace: NetNamespace | undefined): readonly Dependency[];
   /**
-   * Opens the namespace, and makes it when it is a named one that does not exist. Throws `SouthboundError` that names
-   * `key` and the field `namespace.reference` when it cannot be opened or made.
+   * Opens the namespace, and makes it when it is a named one that does not exist, unless `make` is false. Throws `SouthboundError`
+   * that names `key` and the field `namespace.reference` when it cannot be opened or made.
    */
-  acquire(namespace: NetNamespace | undefined, key: string): Promise<NamespaceLease>;
+  acquire(
+    namespace: NetNamespace | undefined,
+    key: string,
+    options?: { readonly make?: boolean },
+  ): Promise<NamespaceLease>;
   /**
    * Opens the namespace to look into it: it is not made, and not kept in being. Throws `SouthboundError`, `ENOENT` when it is
    * not there. The caller closes the handle.

@@ -19,6 +19,7 @@ import type { LinkContext, LinkType } from "../link-type.js";
  */
 export const existing: LinkType = {
   type: "EXISTING",
+  foreign: true,
   dependencies: (value, isWatched) => foreignLink(value, hostNameOf(value, existing), isWatched),
   create: (value, context) => findForeignLink(value, hostNameOf(value, existing), context),
   recreates: (oldValue, newValue) => hostNameOf(oldValue, existing) !== hostNameOf(newValue, existing),

@@ -9,6 +9,7 @@ const VPP_NAME = "tap.vpp_tap_if_name";
 /** The Linux side of a TAP that VPP makes. It is waited for and configured, never made or removed. */
 export const tapToVpp: LinkType = {
   type: "TAP_TO_VPP",
+  foreign: true,
   field: "tap",
   defaultHostName: (value) => vppName(value),
 
