@@ -56,7 +56,7 @@ export function declareMicroserviceTests(kind: EngineKind): void {
   async function reaches(container: string): Promise<true> {
     const shown = await engine.docker("exec", container, "busybox", "ip", "addr", "show", "eth0");
     if (!shown.includes("inet 10.71.0.2/24")) throw new Error(`not in ${container} yet: ${shown}`);
-    await engine.docker("exec", container, "busybox", "ping", "-c1", "-W2", "10.71.0.1");
+    await engine.docker("exec", container, "busybox", "ping", "-c1", "-W5", "10.71.0.1");
     return true;
   }
 
@@ -153,7 +153,7 @@ export function declareMicroserviceTests(kind: EngineKind): void {
     await engine.leave();
     await eventually(isMissed);
     t.is(state("inside"), "CONFIGURED");
-    await run(["ping", "-c1", "-W2", "10.71.0.2"]);
+    await run(["ping", "-c1", "-W5", "10.71.0.2"]);
 
     process.kill(Number(pid), "SIGKILL");
     await becomes("inside", "PENDING");
