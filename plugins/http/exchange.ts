@@ -1,12 +1,12 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 
-/** The names in a path of the route table: `id` of `/v1/transactions/:id`, `*` of `/v1/config/*`. */
+/** The names in a path of the route table: `id` of `/v1/transactions/:id`, `key` of `/v1/config/*key`. */
 export type ParameterOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Name | ParameterOf<`/${Rest}`>
   : Path extends `${string}:${infer Name}`
     ? Name
-    : Path extends `${string}/*`
-      ? "*"
+    : Path extends `${string}*${infer Name}`
+      ? Name
       : never;
 
 /** A request that has been read whole. */

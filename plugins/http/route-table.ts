@@ -1,3 +1,4 @@
+import { type MatchFunction, match } from "path-to-regexp";
 import { BugError } from "#core/errors.js";
 import type { Handler, ParameterOf } from "./exchange.js";
 
@@ -6,7 +7,7 @@ type Method = "GET" | "POST" | "PUT" | "DELETE";
 interface Route {
   readonly method: Method;
   readonly path: string;
-  readonly segments: readonly string[];
+  readonly match: MatchFunction<Partial<Record<string, string | string[]>>>;
   readonly handle: Handler<string>;
 }
 
@@ -15,10 +16,7 @@ export interface FoundRoute {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/**
- * What there is to ask for. A segment of a path that begins with a colon stands for any text but nothing; a last segment `*` for
- * any number of segments. The first route that fits is taken.
- */
+/** What there is to ask for, by patterns of path-to-regexp, to the letter. The first route that fits is taken. */
 export class RouteTable {
   readonly #routes: Route[] = [];
 
@@ -46,11 +44,9 @@ export class RouteTable {
   /** The route for a path without its query. HEAD is GET. Throws `URIError` for a path that cannot be decoded. */
   find(method: string, path: string): FoundRoute | undefined {
     const wanted = method === "HEAD" ? "GET" : method;
-    const asked = segmentsOf(path).map(decodeURIComponent);
     for (const route of this.#routes) {
-      if (route.method !== wanted) continue;
-      const params = matched(route.segments, asked);
-      if (params !== undefined) return { handle: route.handle, params };
+      const found = route.method === wanted && route.match(path);
+      if (found) return { handle: route.handle, params: Object.fromEntries(Object.entries(found.params).map(asText)) };
     }
     return undefined;
   }
@@ -59,27 +55,11 @@ export class RouteTable {
     if (this.#routes.some((route) => route.method === method && route.path === path)) {
       throw new BugError("ROUTE_TWICE", `two plugins have the HTTP route ${method} ${path}`);
     }
-    this.#routes.push({ method, path, segments: segmentsOf(path), handle });
+    this.#routes.push({ method, path, match: match(path, { sensitive: true, trailing: false }), handle });
   }
 }
 
-function segmentsOf(path: string): readonly string[] {
-  return path.split("/").slice(1);
-}
-
-function matched(pattern: readonly string[], asked: readonly string[]): FoundRoute["params"] | undefined {
-  const params: Record<string, string> = {};
-  for (const [index, segment] of pattern.entries()) {
-    const text = asked[index];
-    if (text === undefined) return undefined;
-    if (segment === "*") return { ...params, "*": asked.slice(index).join("/") };
-    if (!segment.startsWith(":")) {
-      if (segment !== text) return undefined;
-    } else if (text === "") {
-      return undefined;
-    } else {
-      params[segment.slice(1)] = text;
-    }
-  }
-  return asked.length === pattern.length ? params : undefined;
+/** A `*name` stands for several segments. */
+function asText([name, value = ""]: readonly [string, string | string[] | undefined]): readonly [string, string] {
+  return [name, typeof value === "string" ? value : value.join("/")];
 }

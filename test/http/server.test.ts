@@ -32,9 +32,9 @@ function tableWith(path: string, handle: Handler<string>): RouteTable {
 const PATHS = [
   { path: "/a/:one/b", asked: "/a/x%2Fy%20z/b", params: { one: "x/y z" } },
   { path: "/a/:one/:two", asked: "/a/x/b", params: { one: "x", two: "b" } },
-  { path: "/a/*", asked: "/a/b/c%3Fd", params: { "*": "b/c?d" } },
-  { path: "/a/*", asked: "/a/", params: { "*": "" } },
-  { path: "/a/*", asked: "/a", params: undefined },
+  { path: "/a/*rest", asked: "/a/b/c%3Fd", params: { rest: "b/c?d" } },
+  { path: "/a/*rest", asked: "/a/", params: undefined },
+  { path: "/a/*rest", asked: "/a", params: undefined },
   { path: "/a/:one", asked: "/a/", params: undefined },
   { path: "/a/:one", asked: "/a/x/", params: undefined },
   { path: "/a", asked: "/A", params: undefined },

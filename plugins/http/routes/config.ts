@@ -9,18 +9,18 @@ import type { RouteTable } from "../route-table.js";
 export function configRoutes(routes: RouteTable, api: Api): void {
   routes.get("/v1/config", ({ query }) => api.northbound().get(argument(query, "prefix")));
 
-  routes.get("/v1/config/*", (request) => {
-    const { key, value } = desired(api, request.params["*"]);
+  routes.get("/v1/config/*key", (request) => {
+    const { key, value } = desired(api, request.params.key);
     return replyWith(request, value, () => api.models.encode(key, value, "protobuf"));
   });
 
-  routes.put("/v1/config/*", async (request) => {
+  routes.put("/v1/config/*key", async (request) => {
     const value = parseIfJson(request.body, contentType(request));
-    return replyWithResult(api, request, await commitOne(api, { key: request.params["*"], value }));
+    return replyWithResult(api, request, await commitOne(api, { key: request.params.key, value }));
   });
 
-  routes.delete("/v1/config/*", async (request) =>
-    replyWithResult(api, request, await commitOne(api, { key: request.params["*"], delete: true })),
+  routes.delete("/v1/config/*key", async (request) =>
+    replyWithResult(api, request, await commitOne(api, { key: request.params.key, delete: true })),
   );
 }
 
