@@ -64,6 +64,15 @@ export function invalidInput(subject: string, thrown: unknown, key?: string): un
 /** A value as error messages show it, cut when it is long. */
 export function shown(value: unknown): string {
   if (value instanceof Uint8Array) return `${value.length} bytes`;
-  const text = JSON.stringify(value) ?? String(value);
+  const text = asText(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+function asText(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // It is nested so deeply that writing it takes more stack than reading it did.
+    return Array.isArray(value) ? "[[…]]" : "{…}";
+  }
 }

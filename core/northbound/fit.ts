@@ -26,9 +26,29 @@ const SAMPLE = 200;
 /** A result that seems so many times too long is not encoded as a whole to find out. */
 const SURELY_TOO_LONG = 2;
 
+/** Characters of a text, and texts of a list, that are left of what is too long. A text may take six bytes for a character. */
+const TEXT = 1_000;
+const TEXTS = 20;
+
+/** The beginning of a text; of a message with so little room that a few such texts fill it even less. */
+function brief(text: string, limit: number): string {
+  const most = Math.min(TEXT, Math.floor(limit / 32));
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
+function briefStatus(status: ValueStatus, limit: number): ValueStatus {
+  const details = status.details.slice(0, TEXTS).map((detail) => brief(detail, limit / TEXTS));
+  return { ...status, error: brief(status.error, limit), details };
+}
+
+function briefOperation(operation: OperationResult, limit: number): OperationResult {
+  return { ...operation, error: brief(operation.error, limit) };
+}
+
 /**
  * The result as one message of at most `limit` bytes. When it is larger: failed and pending values first, as many as fit,
- * then the operations, with `truncated: true`. The cost follows the limit, not the size of the result.
+ * then the operations, with `truncated: true` and no more than the beginning of long texts. The cost follows the limit, not the
+ * size of the result.
  */
 export function fitResult(
   result: TransactionResult,
@@ -46,8 +66,11 @@ export function fitResult(
   const first = (count: number): Uint8Array =>
     encode({
       ...result,
-      values: values.slice(0, count),
-      operations: operations.slice(0, Math.max(0, count - values.length)),
+      error: brief(result.error, limit),
+      values: values.slice(0, count).map((status) => briefStatus(status, limit)),
+      operations: operations
+        .slice(0, Math.max(0, count - values.length))
+        .map((operation) => briefOperation(operation, limit)),
       truncated: true,
     });
   // Encoding is what costs: begin near the answer, and be content with one that leaves a few percent of room.
@@ -71,14 +94,20 @@ export function fitResult(
   return best ?? first(0);
 }
 
-/** What an event says, in JSON of at most `limit` bytes as far as it can be cut: a result as its answer is, a dead letter's payload. */
+/**
+ * What an event says, in JSON of at most `limit` bytes as far as it can be cut: a result as its answer is, the reasons of a value, a
+ * dead letter's payload.
+ */
 export function fitEvent(event: AgentEvent, limit: number): Uint8Array {
   if (event.kind === "transaction") return fitResult(event.data, limit, jsonBytes);
   const whole = jsonBytes(event.data);
-  if (whole.length <= limit || event.kind !== "deadletter") return whole;
-  const { payload } = event.data;
+  if (whole.length <= limit) return whole;
+  if (event.kind === "value") return jsonBytes(briefStatus(event.data, limit));
+  if (event.kind !== "deadletter") return whole;
+  const { payload, error } = event.data;
   // One character may take six bytes of JSON.
-  return jsonBytes({ ...event.data, payload: payload.slice(0, Math.floor(limit / 12)), truncated: true });
+  const beginning = payload.slice(0, Math.floor(limit / 12));
+  return jsonBytes({ ...event.data, error: brief(error, limit), payload: beginning, truncated: true });
 }
 
 function jsonBytes(value: object): Uint8Array {

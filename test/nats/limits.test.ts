@@ -3,6 +3,7 @@ import test from "ava";
 import { connectNats } from "#client/index.js";
 import { EventPublisher, RequestGroup } from "#core/northbound/index.js";
 import { plugin, provide } from "#core/plugin/index.js";
+import { interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { broker, bus, busAgent, dummy } from "./support/agent.js";
 
@@ -56,4 +57,16 @@ test("events are cut to what a message may have, and say so", async (t) => {
   const letter = { key: "k", origin: "here", error: "no", payload: "\u0001".repeat(MAX_PAYLOAD) };
   agent.agent.get(EventPublisher).publish({ kind: "deadletter", origin: "here", data: letter });
   t.like(await eventually(() => events.get("here")), { key: "k", error: "no", truncated: true });
+});
+
+test("a reason that is too long for a message is cut, and the answer comes all the same", async (t) => {
+  const server = await broker(t, { configuration: `max_payload: ${MAX_PAYLOAD}` });
+  const agent = await busAgent(t, { nats: { url: server.url } });
+  const client = await connectNats({ servers: server.url, label: agent.label, patience: 60_000 });
+  t.teardown(() => client.close());
+  const { key, value } = { key: interfaceKey("eth7"), value: { name: "eth7", ["x".repeat(MAX_PAYLOAD / 2)]: true } };
+  const { outcome, truncated, error, values } = await client.commit({ id: "wordy", changes: [{ key, value }] });
+  t.like({ outcome, truncated }, { outcome: "REJECTED", truncated: true });
+  t.regex(error, /^config\/linux\/interfaces\/v2\/interface\/eth7: x+…$/);
+  t.like(values[0], { key, state: "INVALID" });
 });
