@@ -1,8 +1,9 @@
 import type { RetrievedValue } from "#core/scheduler/types.js";
 import type { Address, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalInterfaceAddress, type Interface, interfaceKey, type NetNamespace } from "#proto/index.js";
-import { type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
+import { type Namespaces, namespaceText } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
+import { type Contents, groupBy, readNamespaces } from "./contents.js";
 import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
@@ -37,7 +38,7 @@ export async function retrieveInterfaces(request: RetrieveRequest): Promise<read
   const references = [...expected, ...request.known].map(({ namespace }) => namespace);
   const surveyed = await request.namespaces.survey(references, { named: request.only === undefined });
   try {
-    const contents = await Promise.all(surveyed.map((each) => readNamespace(each)));
+    const contents = await readNamespaces(surveyed, request);
     const survey = new Survey(contents, request);
     const found = await survey.interfaces();
     await keepLeases(found, request);
@@ -47,34 +48,11 @@ export async function retrieveInterfaces(request: RetrieveRequest): Promise<read
   }
 }
 
-interface Contents {
-  /** Every way in which somebody refers to the namespace. */
-  readonly references: readonly (NetNamespace | undefined)[];
-  readonly handle: NamespaceHandle;
-  readonly links: readonly Link[];
-  readonly addresses: ReadonlyMap<number, readonly Address[]>;
-}
-
-async function readNamespace({ references, lease: { handle } }: SurveyedNamespace): Promise<Contents> {
-  const [links, addresses] = await Promise.all([handle.linkList(), handle.addrList()]);
-  return { references, handle, links, addresses: groupBy(addresses, ({ linkIndex }) => linkIndex) };
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => number): ReadonlyMap<number, readonly T[]> {
-  const groups = new Map<number, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
-/** The reference that the wanted value uses, when it means this namespace. */
+/** As the wanted value has it, when that means this namespace: there are several ways to write it. */
 function referenceFor(contents: Contents, expected: Interface | undefined): NetNamespace | undefined {
   const wanted = namespaceText(expected?.namespace);
-  const same = contents.references.find((reference) => namespaceText(reference) === wanted);
-  return same ?? contents.references[0];
+  const isMeant = contents.references.some((reference) => namespaceText(reference) === wanted);
+  return isMeant ? expected?.namespace : contents.references[0];
 }
 
 /** A link together with the value it stands for. */
