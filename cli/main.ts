@@ -3,12 +3,12 @@ import { CommanderError } from "commander";
 import { AgentClientError } from "#client/client.js";
 import { TenutoError } from "#core/errors.js";
 import { CommandError, ExitStatus } from "./exit.js";
-import { note } from "./output.js";
+import { leaveErrorsToWriters, note } from "./output.js";
 import { buildProgram } from "./program.js";
 
 /** Runs one command line and sets the exit status of the process. Never throws. */
 export async function main(words: readonly string[]): Promise<void> {
-  process.stdout.on("error", endOnBrokenPipe);
+  leaveErrorsToWriters();
   try {
     const program = await buildProgram(words);
     await program.parseAsync(words, { from: "user" });
@@ -29,10 +29,4 @@ function report(cause: unknown): ExitStatus {
   // Ours. The whole of it, so that it can be reported.
   else note(inspect(cause));
   return ExitStatus.failed;
-}
-
-/** `tenuto history | head` is not a failure: who reads has read enough. */
-function endOnBrokenPipe(cause: NodeJS.ErrnoException): void {
-  if (cause.code === "EPIPE") process.exit(ExitStatus.done);
-  throw cause;
 }

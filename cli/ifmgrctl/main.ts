@@ -3,7 +3,7 @@ import { Command, CommanderError } from "commander";
 import { AgentClientError } from "#client/client.js";
 import { type ConnectionOptions, withClient, withConnection } from "../connection.js";
 import { CommandError, ExitStatus } from "../exit.js";
-import { type OutputFormat, outputOption } from "../output.js";
+import { leaveErrorsToWriters, type OutputFormat, outputOption } from "../output.js";
 import { carryOut, orderOf } from "./actions.js";
 import { MORE, USAGE } from "./usage.js";
 
@@ -13,6 +13,7 @@ interface Options extends ConnectionOptions {
 
 /** Runs one command line of ifmgrctl and sets the exit status of the process. Never throws. */
 export async function main(words: readonly string[]): Promise<void> {
+  leaveErrorsToWriters();
   try {
     await ifmgrctl().parseAsync(words, { from: "user" });
   } catch (cause) {

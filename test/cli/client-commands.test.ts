@@ -275,3 +275,23 @@ test("output that nobody reads to its end is no failure", async (t) => {
   t.is(child.stdout, "KEY                                           STATE       DETAILS\nstatus 0\n");
   t.is(child.stderr, "");
 });
+
+test("who stops reading what was done still learns how it went", async (t) => {
+  const { agent, file } = await terminal(t);
+  const changes = Array.from({ length: 2000 }, (_, number) => interfaceChange(`eth${number}`));
+  const path = await file("partly.json", JSON.stringify([...changes, interfaceChange("bad", { mtu: REFUSED_MTU })]));
+  const command = `${tenutoProgram.join(" ")} apply -f ${path} -o json | head -n 1; echo "status \${PIPESTATUS[0]}"`;
+  const child = await Child.start(["bash", "-c", command], { env: { TENUTO_SOCKET: agent.socket } });
+  await child.exited;
+  t.is(child.stdout, "{\nstatus 3\n");
+  t.regex(child.stderr, /^tenuto: partial: .*bad: /);
+});
+
+test("a full disk below the output is told in a line", async (t) => {
+  const { agent } = await terminal(t);
+  const command = `${tenutoProgram.join(" ")} flavors > /dev/full; echo "status $?"`;
+  const child = await Child.start(["bash", "-c", command], { env: { TENUTO_SOCKET: agent.socket } });
+  await child.exited;
+  t.is(child.stdout, "status 1\n");
+  t.regex(child.stderr, /^tenuto: cannot write to standard output: .*ENOSPC[^\n]*\n$/);
+});
