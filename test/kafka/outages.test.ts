@@ -6,6 +6,7 @@ import { NatsPlugin } from "#plugins/nats/index.js";
 import { type Broker, startKafka, startNats } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
 import { kafkaProgram } from "#test/support/programs.js";
+import { run } from "#test/support/sandbox.js";
 import { type BusAgent, busAgent, dummy, healthy, keyOf } from "./support/agent.js";
 import { broker, header, json, KafkaBus, withOwnKafka } from "./support/bus.js";
 
@@ -31,6 +32,12 @@ async function busOn(t: ExecutionContext, brokers: string): Promise<KafkaBus> {
   const bus = await KafkaBus.connect(brokers);
   t.teardown(() => bus.close());
   return bus;
+}
+
+/** Connections of this process to a broker. */
+async function connectionsTo({ url }: Broker): Promise<number> {
+  const list = await run(["ss", "-Htn", "state", "established", "dport", "=", `:${url.split(":").at(-1)}`]);
+  return list.split("\n").filter((line) => line !== "").length;
 }
 
 withOwnKafka("an agent whose broker is not there starts, says so, and joins when it comes", async (t) => {
@@ -92,20 +99,19 @@ withOwnKafka("a broker that does not answer any more is noticed, and joined when
   server.resume();
   await healthy(agent);
   server.pause();
+  agent.tell("eth0", "UP");
   await agent.close();
   server.resume();
+  await eventually(async () => (await connectionsTo(server)) === 0, { what: "the agent's connections to end" });
   t.pass("closing does not wait for a broker that hangs");
 });
 
-withOwnKafka("an agent that died is not waited for until its session ends when its successor is there", async (t) => {
-  t.timeout(PATIENCE);
-  const label = `t-${randomUUID().slice(0, 8)}`;
-  const bus = await busOn(t, server.url);
+/** An agent that has its command topic, with a command in it, and says nothing any more until it is released. */
+async function hungAgent(bus: KafkaBus, label: string, rebalanceTimeout: number): Promise<() => Promise<void>> {
   const topic = `tenuto.${label}.commands`;
   await bus.createTopic(topic);
   await bus.command(label, { id: `${label}-first`, changes: [dummy("a")] });
-  // It has the topic and says nothing any more.
-  const dead = bus.kafka.consumer({ groupId: topic, sessionTimeout: 5 * 60_000, rebalanceTimeout: 1_000 });
+  const dead = bus.kafka.consumer({ groupId: topic, sessionTimeout: 5 * 60_000, rebalanceTimeout });
   await dead.connect();
   await dead.subscribe({ topic, fromBeginning: true });
   let release = (): void => undefined;
@@ -117,10 +123,40 @@ withOwnKafka("an agent that died is not waited for until its session ends when i
     };
     void dead.run({ autoCommit: false, eachBatch });
   });
+  return async () => {
+    release();
+    await dead.disconnect();
+  };
+}
+
+withOwnKafka("an agent that died is not waited for until its session ends when its successor is there", async (t) => {
+  t.timeout(PATIENCE);
+  const label = `t-${randomUUID().slice(0, 8)}`;
+  const bus = await busOn(t, server.url);
+  const end = await hungAgent(bus, label, 1_000);
   await busAgent(t, { label, kafka: { brokers: server.url, ...QUICK } });
   t.is((await bus.result(`${label}-first`)).result.outcome, "APPLIED");
-  release();
-  await dead.disconnect();
+  await end();
+});
+
+withOwnKafka("an agent that closes while it is on its way into its group leaves nothing behind", async (t) => {
+  t.timeout(PATIENCE);
+  const label = `t-${randomUUID().slice(0, 8)}`;
+  const bus = await busOn(t, server.url);
+  const end = await hungAgent(bus, label, 3_000);
+  const before = await connectionsTo(server);
+  const agent = await busAgent(t, { label, kafka: { brokers: server.url, ...QUICK } });
+  const group = `tenuto.${label}.commands`;
+  await eventually(async () => (await bus.group(group)).state === "PreparingRebalance");
+  await agent.close();
+  await eventually(async () => (await connectionsTo(server)) <= before, { what: "the agent's connections to end" });
+  await end();
+  await eventually(async () => {
+    const { state, members } = await bus.group(group);
+    if (members.length > 0) throw new Error(`${state}, ${members.length} members`);
+    return true;
+  });
+  t.deepEqual(agent.operations, []);
 });
 
 withOwnKafka("topics that somebody deletes are made anew, and read and written again", async (t) => {

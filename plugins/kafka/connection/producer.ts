@@ -28,6 +28,12 @@ export const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "REC
 /** Acknowledged by every replica in sync. */
 const ALL = -1;
 
+interface OpenProducer {
+  readonly producer: Producer;
+  /** What is being sent. */
+  readonly sending: Set<Promise<unknown>>;
+}
+
 /**
  * Sends to the topics that all agents share, which it creates where they are missing. After any failure it begins anew with
  * a new kafkajs producer: one that has once met a topic that is gone fails for all others, too.
@@ -35,7 +41,7 @@ const ALL = -1;
 export class BusProducer {
   readonly #context: BusContext;
   readonly #shared: readonly TopicSpec[];
-  #producer: Promise<Producer> | undefined;
+  #producer: Promise<OpenProducer> | undefined;
   #working = false;
 
   constructor(context: BusContext, shared: readonly TopicSpec[]) {
@@ -50,11 +56,19 @@ export class BusProducer {
 
   /** Forgets the connection, so that the next send looks at the topics again. */
   async reset(): Promise<void> {
-    const producer = this.#producer;
+    const opening = this.#producer;
     this.#producer = undefined;
-    if (producer === undefined) return;
+    const open = await opening?.catch(() => undefined);
+    if (open === undefined) return;
+    const { producer, sending } = open;
+    await this.#disconnect(producer);
+    // What was under way connects anew to be sent all the same, and nobody else would close that connection.
+    if (sending.size > 0) void Promise.allSettled(sending).then(() => this.#disconnect(producer));
+  }
+
+  async #disconnect(producer: Producer): Promise<void> {
     try {
-      await (await producer).disconnect();
+      await producer.disconnect();
     } catch (error) {
       this.#context.log.debug({ err: error }, "a producer ended badly");
     }
@@ -98,8 +112,12 @@ export class BusProducer {
 
   async #send(records: readonly OutgoingRecord[]): Promise<void> {
     try {
-      const producer = await this.#connected();
-      if (records.length > 0) await producer.sendBatch({ acks: ALL, topicMessages: byTopic(records) });
+      const { producer, sending } = await this.#connected();
+      if (records.length > 0) {
+        const sent = producer.sendBatch({ acks: ALL, topicMessages: byTopic(records) });
+        sending.add(sent);
+        await sent.finally(() => sending.delete(sent));
+      }
       this.#working = true;
     } catch (error) {
       this.#working = false;
@@ -108,7 +126,7 @@ export class BusProducer {
     }
   }
 
-  #connected(): Promise<Producer> {
+  #connected(): Promise<OpenProducer> {
     if (this.#producer !== undefined) return this.#producer;
     const opening = this.#open();
     this.#producer = opening;
@@ -118,7 +136,7 @@ export class BusProducer {
     return opening;
   }
 
-  async #open(): Promise<Producer> {
+  async #open(): Promise<OpenProducer> {
     const { client, topics } = this.#context;
     const kafka = await client.open();
     await client.withAdmin(kafka, (admin) => topics.ensure(admin, this.#shared));
@@ -129,7 +147,7 @@ export class BusProducer {
       retry: { retries: 1 },
     });
     await producer.connect();
-    return producer;
+    return { producer, sending: new Set() };
   }
 }
 

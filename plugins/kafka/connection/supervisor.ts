@@ -106,13 +106,8 @@ export class ConsumerSupervisor {
       throw error;
     } finally {
       watch.close();
-      await this.#leave(consumer);
+      await this.#leave(consumer, begun);
       lost.abort();
-      // One that was still on its way into its group gets there after all.
-      void begun.then(
-        () => this.#leave(consumer),
-        () => undefined,
-      );
     }
   }
 
@@ -145,6 +140,7 @@ export class ConsumerSupervisor {
   }
 
   async #take(payload: EachBatchPayload, lost: AbortController): Promise<void> {
+    if (lost.signal.aborted) return;
     const { batch } = payload;
     const { topic, partition } = batch;
     const ended = new AbortController();
@@ -177,14 +173,18 @@ export class ConsumerSupervisor {
     if (failure !== undefined) throw failure;
   }
 
-  /** A broker that hangs must not keep us. Harmless when done before. */
-  async #leave(consumer: Consumer): Promise<void> {
+  /**
+   * A broker that hangs must not keep us. A consumer that is still on its way into its group leaves when it is there: kafkajs
+   * would go on in spite of being told to stop, and connect anew.
+   */
+  async #leave(consumer: Consumer, begun: Promise<void>): Promise<void> {
     const { config, log } = this.#context;
     const enough = new AbortController();
-    await Promise.race([
-      consumer.disconnect().catch((error: unknown) => log.debug({ err: error }, "a consumer ended badly")),
-      pause(config.drain_timeout, enough.signal),
-    ]);
+    const left = begun
+      .catch(() => undefined)
+      .then(() => consumer.disconnect())
+      .catch((error: unknown) => log.debug({ err: error }, "a consumer ended badly"));
+    await Promise.race([left, pause(config.drain_timeout, enough.signal)]);
     enough.abort();
   }
 }

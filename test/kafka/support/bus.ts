@@ -1,6 +1,14 @@
 /** Another program on the bus, as others would write it: kafkajs and the contract's names. */
 import test, { type ExecutionContext } from "ava";
-import kafkajs, { type Admin, Kafka, type KafkaMessage, logLevel, Partitioners, type Producer } from "kafkajs";
+import kafkajs, {
+  type Admin,
+  type GroupDescription,
+  Kafka,
+  type KafkaMessage,
+  logLevel,
+  Partitioners,
+  type Producer,
+} from "kafkajs";
 import { type Broker, hasSharedKafka, type KafkaOptions, sharedKafka, startKafka } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
 import { kafkaProgram } from "#test/support/programs.js";
@@ -110,6 +118,14 @@ export class KafkaBus {
     return partition?.high;
   }
 
+  /** A consumer group as its coordinator sees it. */
+  async group(id: string): Promise<GroupDescription> {
+    const { groups } = await this.#administer((admin) => admin.describeGroups([id]));
+    const [group] = groups;
+    if (group === undefined) throw new Error(`there is no group ${id}`);
+    return group;
+  }
+
   /** What becomes of a topic's old messages: `compact` or `delete`. */
   async policyOf(topic: string): Promise<string | undefined> {
     const configNames = ["cleanup.policy"];
@@ -140,7 +156,8 @@ export class KafkaBus {
     });
     const messages: Received[] = [];
     await consumer.connect();
-    await consumer.subscribe({ topic, fromBeginning: true });
+    // The topic may be about to be created.
+    await eventually(() => consumer.subscribe({ topic, fromBeginning: true }).then(() => true), { timeout: 60_000 });
     await consumer.run({
       autoCommit: false,
       eachMessage: async ({ message }) => void messages.push(message),
