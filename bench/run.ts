@@ -43,15 +43,17 @@ async function main(): Promise<number> {
 
 /** Each in a process and in namespaces of its own. One that fails does not keep the others from running. */
 async function runAll(chosen: readonly Benchmark[], options: Options): Promise<number> {
+  const start = performance.now();
   const rows: Row[] = [];
   const failed: string[] = [];
   const passedOn = ["--share", options.share, ...(options.profile ? ["--profile"] : [])];
   if (options.repeats !== undefined) passedOn.push("--repeats", options.repeats);
   for (const { name, method } of chosen) {
     console.error(`${name}: ${method}`);
+    const began = performance.now();
     try {
       const row = JSON.parse(await inOwnSandbox([name, ...passedOn])) as Row;
-      console.error(summary(row));
+      console.error(`${summary(row)}\n  took ${minutesSince(began)}`);
       rows.push(row);
       if (options.document) updateDocument("docs/performance.md", machine(), [row]);
     } catch (error) {
@@ -59,10 +61,16 @@ async function runAll(chosen: readonly Benchmark[], options: Options): Promise<n
       failed.push(name);
     }
   }
+  console.error(`all of it took ${minutesSince(start)}`);
   const json = JSON.stringify({ machine: machine(), share: Number(options.share), benchmarks: rows }, undefined, 2);
   if (options.json === undefined) console.log(json);
   else writeFileSync(options.json, `${json}\n`);
   return failed.length === 0 ? 0 : 1;
+}
+
+function minutesSince(began: number): string {
+  const seconds = Math.round((performance.now() - began) / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
 async function runOne(benchmark: Benchmark, options: Options): Promise<Row> {
