@@ -18,7 +18,8 @@ export function getCommand(): Command {
     ],
     run: async (client, { output }, key) => {
       const values = await client.get(key);
-      const exact = values.find((value) => value.key === key);
+      // The agent's own label may stand before a key.
+      const exact = values.find((value) => value.key === key || key?.endsWith(`/${value.key}`));
       if (exact !== undefined) return print(output, exact.value, () => serialise("yaml", exact.value));
       if (key !== undefined && values.length === 0) throw new CommandError(`nothing is configured under ${key}`);
       return print(output, values, () => valueTable(values));

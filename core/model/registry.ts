@@ -85,6 +85,12 @@ class Registry implements ModelRegistry {
     return this.#locate(key).key;
   }
 
+  normalisePrefix(prefix: string): string {
+    const own = this.#withoutLabel(prefix);
+    const place = this.#place(own);
+    return place?.older === undefined ? own : place.spec.prefix + own.slice(place.prefix.length);
+  }
+
   decode(key: string, value: object | Uint8Array, contentType?: string): DecodedValue {
     const location = this.#locate(key);
     try {

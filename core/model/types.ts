@@ -44,6 +44,8 @@ export interface ModelRegistry {
    * Throws `UNKNOWN_KEY` when no model has it, `FOREIGN_LABEL` when it is another agent's.
    */
   normaliseKey(key: string): string;
+  /** The same of the beginning of keys, which need not be that of a known model. Throws `FOREIGN_LABEL`. */
+  normalisePrefix(prefix: string): string;
   /**
    * Decodes one value of a key. `value` is parsed JSON, or bytes that are told apart by `contentType` or by looking.
    */

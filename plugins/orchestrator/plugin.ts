@@ -139,11 +139,11 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   }
 
   get(prefix?: string): readonly KeyValue[] {
-    return this.desired.merged(prefix);
+    return this.desired.merged(this.own(prefix));
   }
 
-  dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]> {
-    return this.views.dump(view, prefix);
+  async dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]> {
+    return await this.views.dump(view, this.own(prefix));
   }
 
   async resync({ downstream }: { readonly downstream: boolean }): Promise<TransactionResult> {
@@ -155,7 +155,12 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   }
 
   status(filter: StatusFilter = {}): readonly ValueStatus[] {
-    return this.views.status(filter);
+    const prefix = this.own(filter.prefix);
+    return this.views.status(prefix === undefined ? filter : { ...filter, prefix });
+  }
+
+  private own(prefix: string | undefined): string | undefined {
+    return prefix === undefined ? undefined : this.registry.normalisePrefix(prefix);
   }
 
   history(seq?: number): readonly HistoryEntry[] {

@@ -265,6 +265,16 @@ test("watch of values and transactions ends after --count, as lines, JSON lines 
   t.is(parseAllDocuments(yaml ?? "").length, 1);
 });
 
+test("a key may be asked for as other agents' orchestrators write it, with the agent's label before it", async (t) => {
+  const { run, json } = await terminal(t);
+  await run("apply -f -", JSON.stringify([interfaceChange("eth7")]));
+  const key = `/vnf-agent/t1/${KEY}eth7`;
+  t.like(await json(`get ${key}`), { name: "eth7" });
+  t.like(await json(`status ${key}`), [{ key: `${KEY}eth7` }]);
+  t.like(await json(`dump ${key}`), [{ key: `${KEY}eth7` }]);
+  t.regex((await run(`get /vnf-agent/another/${KEY}eth7`)).stderr, /is for the agent another/);
+});
+
 test("output that nobody reads to its end is no failure", async (t) => {
   const { agent, run } = await terminal(t);
   const many = Array.from({ length: 2000 }, (_, number) => interfaceChange(`eth${number}`));

@@ -189,3 +189,18 @@ test("a message that does not exist is a bug of whoever asks for it", (t) => {
   const error = t.throws(() => registry.decodeMessage("acme.No", {}), { instanceOf: TenutoError });
   t.is(error.kind, "bug");
 });
+
+test("the beginning of keys may have any form that a whole key may have", (t) => {
+  const own = "config/linux/interfaces/v2/interface/";
+  for (const [written, prefix] of [
+    [`/vnf-agent/t1/${own}eth`, `${own}eth`],
+    ["/vnf-agent/t1/linux/config/v1/interface/eth", `${own}eth`],
+    [`/${own}`, own],
+    ["linux/interface/state", "linux/interface/state"],
+    ["/vnf-agent/t1/", ""],
+    ["", ""],
+  ] as const) {
+    t.is(registry.normalisePrefix(written), prefix, written);
+  }
+  t.is(refusal(() => registry.normalisePrefix("/vnf-agent/t2/")).code, "FOREIGN_LABEL");
+});
