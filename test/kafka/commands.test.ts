@@ -10,10 +10,11 @@ const kafka = anyKafka();
 
 async function joined(
   t: ExecutionContext,
-  more: { readonly label?: string; readonly kafka?: object; readonly store?: string } = {},
+  more: { readonly label?: string; readonly kafka?: object; readonly configuration?: object } = {},
 ): Promise<{ readonly agent: BusAgent; readonly bus: KafkaBus }> {
   const agent = await busAgent(t, {
     ...(more.label === undefined ? {} : { label: more.label }),
+    ...(more.configuration === undefined ? {} : { configuration: more.configuration }),
     kafka: { brokers: await kafka.brokers(), ...more.kafka },
   });
   await healthy(agent);
@@ -215,7 +216,10 @@ withKafka("parts that never complete are told of, and are not read again by the 
 });
 
 withKafka("a command under way when the agent closes is answered, and not begun again by the next one", async (t) => {
-  const { agent, bus } = await joined(t, { kafka: { drain_timeout: "60s" } });
+  const { agent, bus } = await joined(t, {
+    kafka: { drain_timeout: "60s" },
+    configuration: { agent: { close_timeout: "90s" } },
+  });
   const release = agent.hold();
   const [held, waiting] = [newId(), newId()];
   await bus.command(agent.label, { id: held, changes: [dummy("a")] });

@@ -49,7 +49,9 @@ export class KafkaBus {
     this.#producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   }
 
+  /** Waits for a broker that is about to start: a client of this library that came too early may never find it. */
   static async connect(brokers: string): Promise<KafkaBus> {
+    await eventually(() => answers(brokers), { what: `Kafka at ${brokers}`, timeout: 180_000 });
     const bus = new KafkaBus(brokers);
     await bus.#producer.connect();
     return bus;
@@ -164,6 +166,18 @@ export class KafkaBus {
     });
     this.#closing.push(() => consumer.disconnect());
     return { messages };
+  }
+}
+
+async function answers(brokers: string): Promise<boolean> {
+  const retry = { retries: 0 };
+  const admin = new Kafka({ brokers: brokers.split(","), logLevel: logLevel.NOTHING, retry }).admin();
+  try {
+    await admin.connect();
+    await admin.listTopics();
+    return true;
+  } finally {
+    await admin.disconnect();
   }
 }
 
