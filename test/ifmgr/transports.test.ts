@@ -152,9 +152,13 @@ test("tenuto watch ifmgr prints a line per notification", async (t) => {
   await ask("register", { interface: "seen0" });
   // Until somebody has begun to listen.
   await eventually(async () => {
-    for (const action of ["plug", "unplug"]) await ask(action, { interface: "seen0" });
+    await ask("plug", { interface: "seen0" });
+    await reaches("seen0", "PLUGGED");
+    await ask("unplug", { interface: "seen0" });
+    await reaches("seen0", "UNPLUGGED");
     return !watching.running;
   });
+  await watching.exited;
   t.regex(watching.stdout, /^\S+ {2}seen0 {2}INTERFACE_STATE {8}PLUGGED {2}0 running/m);
 });
 
