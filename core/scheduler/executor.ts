@@ -20,8 +20,8 @@ export interface ExecutorOptions {
 }
 
 export interface Caution {
-  /** Skip what has not begun when something has failed. */
-  readonly stopOnFailure: boolean;
+  /** Is the failure of a value a reason to skip what has not begun? */
+  readonly stopsOn?: ((node: Node) => boolean) | undefined;
   /** Something has failed before in this transaction: what could not be removed still needs what it needs. */
   readonly troubled: boolean;
 }
@@ -68,6 +68,7 @@ class Run {
   private running = 0;
   private finished = 0;
   private pumping = false;
+  private stopped = false;
 
   constructor(
     private readonly graph: Graph,
@@ -164,7 +165,7 @@ class Run {
   /** Why an operation whose turn has come is not started: it has lost its ground, or would take away that of others. */
   private obstacleTo(operation: Operation): "skip" | Error | undefined {
     const { kind, node } = operation;
-    if (this.caution.stopOnFailure && this.failed.length > 0) return "skip";
+    if (this.stopped) return "skip";
     if (node.lateAnswer !== "none") return new Unanswered(operation);
     if (kind !== "DELETE") return !this.troubled || this.standsOnFirmGround(operation) ? undefined : "skip";
     const user = this.troubled || this.caution.troubled ? this.stillNeededBy(node) : undefined;
@@ -293,6 +294,7 @@ class Run {
       retrying: false,
     };
     this.failed.push(node);
+    if (this.caution.stopsOn?.(node)) this.stopped = true;
     if (!(error instanceof StillNeeded)) this.uncertain.add(node);
     this.finish(index, operation, "failed");
   }

@@ -22,7 +22,8 @@ const ERRORS_IN_SUMMARY = 10;
 
 /** What went wrong in a transaction, in a line. */
 export function summaryOf(problems: readonly string[], executed: readonly RecordedOperation[]): string {
-  const errors = executed.filter(({ error }) => error !== "").map(({ key, error }) => withKey(key, error));
+  const failures = executed.filter(({ error }) => error !== "");
+  const errors = [...new Set(failures.map(({ key, error }) => withKey(key, error)))];
   const more = errors.length - ERRORS_IN_SUMMARY;
   return [...problems, ...errors.slice(0, ERRORS_IN_SUMMARY), ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }

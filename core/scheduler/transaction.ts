@@ -58,6 +58,12 @@ class Transaction {
   private readonly planned: RecordedOperation[] = [];
   private readonly executed: RecordedOperation[] = [];
   private readonly failed = new Set<Node>();
+  /**
+   * Base values that had failed before, and that nothing was said about now: they are tried again where it fits, and that they fail again
+   * is nothing that the transaction did.
+   */
+  private readonly ailing = new Set<Node>();
+  private readonly ailments = new Set<RecordedOperation>();
   private readonly problems: string[] = [];
   /** Base values that are not as wanted, and are to be left so. */
   private held: ReadonlySet<Node> = new Set();
@@ -93,7 +99,7 @@ class Transaction {
     if (invalid && (this.job.rejectInvalid || this.job.atomic)) return this.refuse();
     for (const { node } of this.journal) if (forgetFailures(node)) this.forgetful = true;
     await this.settle();
-    if (this.job.atomic && this.failed.size > 0) await this.revert();
+    if (this.job.atomic && [...this.failed].some(this.isToBlame)) await this.revert();
     for (const node of this.failed)
       if (node.failure !== undefined) node.failure.retrying = this.context.willRetry(node);
     const values = this.statuses();
@@ -208,11 +214,11 @@ class Transaction {
       const plan = this.plan(seeds, this.id, round === 0 && (this.job.read !== "nothing" || this.forgetful));
       const records = plan.operations.map(expected);
       if (round === 0) for (const record of records) this.planned.push(record);
-      const caution = { stopOnFailure: this.job.atomic, troubled: round > 0 };
+      const caution = { stopsOn: this.job.atomic ? this.isToBlame : undefined, troubled: round > 0 };
       const { failed, skipped } = await this.execute(plan, records, this.id, caution);
       const touchedBefore = this.touched.length;
       await this.readFailed(failed);
-      if (this.job.atomic && failed.length > 0) return;
+      if (this.job.atomic && failed.some(this.isToBlame)) return;
       seeds = [...failed, ...skipped, ...this.touched.slice(touchedBefore)];
     }
   }
@@ -236,6 +242,7 @@ class Transaction {
     for (const node of plan.supported) {
       if (node.putOperation === -1 && node.notedSupports !== undefined) node.supports = node.notedSupports;
     }
+    this.noteAiling(plan);
     for (const node of plan.adopted) adopt(graph, node);
     for (const node of plan.nodes) {
       if (node.failedIn !== id && (isSettled(node) || isWaiting(node))) node.failure = undefined;
@@ -245,15 +252,29 @@ class Transaction {
       const operation = plan.operations[index];
       const outcome = execution.outcomes[index];
       if (outcome === "done") this.executed.push(record);
-      else if (outcome === "failed" && operation !== undefined) this.executed.push(this.failure(operation));
+      else if (outcome === "failed" && operation !== undefined) {
+        const failure = this.failure(operation);
+        this.executed.push(failure);
+        if (!this.isToBlame(operation.node)) this.ailments.add(failure);
+      }
     }
     for (const node of execution.failed) this.failed.add(node);
     return execution;
   }
 
+  /** What had failed of the values that the transaction changes is forgotten by now. */
+  private noteAiling({ operations }: Plan): void {
+    if (this.journal.length === 0) return;
+    for (const { node } of operations) if (node.failure !== undefined) this.ailing.add(root(node));
+  }
+
+  /** Does its failure count as one of the transaction? */
+  private readonly isToBlame = (node: Node): boolean => this.ailing.size === 0 || !this.ailing.has(root(node));
+
   private failure(operation: Operation): RecordedOperation {
     const { node } = operation;
-    const state = this.context.willRetry(node) && !this.job.atomic ? "RETRYING" : "FAILED";
+    const isUndone = this.job.atomic && this.isToBlame(node);
+    const state = this.context.willRetry(node) && !isUndone ? "RETRYING" : "FAILED";
     return { ...describe(node, operation.kind, state, operation.recreate), error: node.failure?.message ?? "" };
   }
 
@@ -267,7 +288,6 @@ class Transaction {
     const revertId = -this.id;
     const plan = this.plan(undone, revertId, this.forgetful);
     const { failed } = await this.execute(plan, plan.operations.map(expected), revertId, {
-      stopOnFailure: false,
       troubled: false,
     });
     await this.readFailed(failed);
@@ -302,6 +322,10 @@ class Transaction {
     for (const node of this.touched) if (node.idle) graph.forget(node);
   }
 
+  private blameworthy(): readonly RecordedOperation[] {
+    return this.ailments.size === 0 ? this.executed : this.executed.filter((each) => !this.ailments.has(each));
+  }
+
   private finish(values: readonly ValueStatusRecord[]): FinishedJob {
     const { kind, description, simulate } = this.job;
     const record: TransactionRecord = {
@@ -314,7 +338,7 @@ class Transaction {
       executed: simulate ? [] : this.executed,
       values,
       reverted: this.reverted,
-      error: summaryOf(this.problems, this.executed),
+      error: summaryOf(this.problems, this.blameworthy()),
     };
     for (const node of this.touched) this.look(node);
     const failed = [...this.failed].filter((node) => node.failure !== undefined);

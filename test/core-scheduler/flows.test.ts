@@ -141,6 +141,35 @@ test("transaction revert: a route that was there half is taken away too", async 
   t.is(network.below.size, 0);
 });
 
+test("a value that had failed before, and is tried again beside an atomic transaction, neither reverts it nor counts against it", async (t) => {
+  const network = new Network();
+  const route = { "route/old": { interface: "my-tap" } };
+  network.breakDown("create route/old", { times: 3 });
+  await network.commit(route);
+  await network.commit({ "interface/my-tap": { type: "tap" } });
+  t.is(network.state("route/old"), "RETRYING");
+
+  // The interface is made anew, which has the route looked at again.
+  const atomic = await network.commit({ "interface/my-tap": { type: "veth" } }, { atomic: true });
+  t.false(atomic.reverted);
+  t.is(atomic.error, "");
+  t.deepEqual(
+    atomic.values.map(({ state }) => state),
+    ["CONFIGURED"],
+  );
+  t.deepEqual(
+    atomic.executed.filter(({ error }) => error !== "").map(({ key, state }) => [key, state]),
+    [["route/old", "RETRYING"]],
+  );
+  t.deepEqual(network.below.get("interface/my-tap"), { type: "veth" });
+
+  const named = await network.commit({ "interface/my-tap": { type: "tap" }, ...route }, { atomic: true });
+  t.true(named.reverted, "one that the transaction names counts");
+  t.is(named.error, "route/old: create route/old broke down");
+  await network.pass(60_000);
+  t.is(network.state("route/old"), "CONFIGURED");
+});
+
 test("unnumbered interface: it borrows an address when there is any, and gives it back before the last one goes", async (t) => {
   const network = new Network();
   const lender = (...addresses: string[]) => ({ type: "loopback", ip_addresses: addresses });
