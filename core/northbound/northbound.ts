@@ -45,6 +45,8 @@ export interface Northbound {
    * order by its bus need not wait for one answer before it asks for the next. Answers may come in another order.
    */
   commit(transaction: Transaction, endpoint: string): Promise<TransactionResult>;
+  /** The answer that a transaction got, or is about to get; `undefined` when there was none of that id. */
+  answered(id: string): Promise<TransactionResult | undefined>;
   /** Keeps an `UNCONFIRMED` transaction. */
   confirm(id: string): Promise<TransactionResult>;
   /** Reverts an `UNCONFIRMED` transaction at once. */

@@ -1,11 +1,12 @@
 import { InvalidInputError } from "../errors.js";
-import type { Change, Transaction } from "./transaction.js";
+import type { Northbound } from "./northbound.js";
+import type { Change, Transaction, TransactionResult } from "./transaction.js";
 
 /** One message of a transaction that travels in parts (contract, "Transactions"). */
 export interface TransactionPart {
   /** Value of the header `tenuto-part`: `<k>/<n>`, counted from 1. */
   readonly position: string;
-  /** The transaction with the changes of this part. Everything but the changes counts from the part that came first. */
+  /** The transaction with the changes of this part. What else it says may stand in any of the parts, or in all of them. */
   readonly transaction: Transaction;
   /** Size of the message, for the bound on memory. */
   readonly bytes: number;
@@ -30,7 +31,8 @@ export interface DroppedTransaction {
 interface Incomplete {
   readonly id: string;
   readonly expected: number;
-  readonly head: Transaction;
+  /** What was said so far, without the changes. */
+  head: Transaction;
   readonly parts: Map<number, { readonly changes: readonly Change[]; readonly bytes: number }>;
   bytes: number;
   timer: NodeJS.Timeout;
@@ -49,6 +51,15 @@ function parsePosition(position: string): { readonly k: number; readonly n: numb
     );
   }
   return parsed;
+}
+
+/** Two parts that say two things, in a sentence. Protobuf does not tell a default from nothing. */
+function contradictionIn(said: Transaction, part: Transaction): string | undefined {
+  for (const field of ["atomic", "dry_run", "confirm_timeout", "mode"] as const) {
+    if (said[field] === undefined || part[field] === undefined || said[field] === part[field]) continue;
+    return `${field}: is ${part[field]}, and ${said[field]} in a part that came before`;
+  }
+  return undefined;
 }
 
 /**
@@ -85,7 +96,13 @@ export class TransactionParts {
         `part ${k}/${n} of a transaction that began with ${incomplete.expected} parts`,
       );
     }
+    const contradiction = contradictionIn(incomplete.head, part.transaction);
+    if (contradiction !== undefined) {
+      this.#forget(incomplete);
+      throw new InvalidInputError("BAD_PART", `part ${k}/${n}: ${contradiction}`);
+    }
     this.#put(incomplete, k, part);
+    incomplete.head = { ...incomplete.head, ...part.transaction, changes: [] };
     if (incomplete.parts.size < n) {
       incomplete.timer.refresh();
       return undefined;
@@ -93,6 +110,22 @@ export class TransactionParts {
     this.#forget(incomplete);
     const inOrder = [...incomplete.parts.entries()].sort(([a], [b]) => a - b);
     return { ...incomplete.head, changes: inOrder.flatMap(([, { changes }]) => changes) };
+  }
+
+  /**
+   * The answer that the transaction of a part got before, when the part is its last and nothing else came of it: its sender
+   * lost the answer, and asks again with the one part that is answered. To be asked after {@link add} wanted more.
+   */
+  async answeredBefore(
+    { position, transaction: { id = "" } }: TransactionPart,
+    northbound: Pick<Northbound, "answered">,
+  ): Promise<TransactionResult | undefined> {
+    const { k, n } = parsePosition(position);
+    if (k !== n || this.#incomplete.get(id)?.parts.size !== 1) return undefined;
+    const answer = await northbound.answered(id);
+    const incomplete = this.#incomplete.get(id);
+    if (answer !== undefined && incomplete !== undefined) this.#forget(incomplete);
+    return answer;
   }
 
   /** Forgets everything that is incomplete. */

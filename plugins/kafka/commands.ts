@@ -57,11 +57,9 @@ export class Commands {
     try {
       const transaction = this.#decode(message);
       id = transaction.id ?? "";
-      const whole = this.#whole(message, transaction);
-      if (whole === undefined) return { kind: "part", id };
-      id = id === "" ? ownId(message, origin) : id;
-      const result = await this.#context.northbound.commit({ ...whole, id }, "kafka");
-      return { kind: "result", id, records: (limit) => [this.#reply(message, result, limit)] };
+      const result = await this.#commit(message, transaction, origin);
+      if (result === undefined) return { kind: "part", id };
+      return { kind: "result", id: result.id, records: (limit) => [this.#reply(message, result, limit)] };
     } catch (error) {
       return this.#dead(message, origin, id, error);
     }
@@ -73,10 +71,21 @@ export class Commands {
     return this.#context.registry.decodeMessage<Transaction>(TRANSACTION, message.value, contentType);
   }
 
-  #whole(message: KafkaMessage, transaction: Transaction): Transaction | undefined {
+  /** The result, or `undefined` when more parts are to come. */
+  async #commit(
+    message: KafkaMessage,
+    transaction: Transaction,
+    origin: Origin,
+  ): Promise<TransactionResult | undefined> {
+    const { northbound, parts } = this.#context;
     const position = headerOf(message, HEADERS.part);
-    if (position === "") return transaction;
-    return this.#context.parts.add({ position, transaction, bytes: message.value?.length ?? 0 });
+    if (position === "") {
+      const { id = "" } = transaction;
+      return await northbound.commit({ ...transaction, id: id === "" ? ownId(message, origin) : id }, "kafka");
+    }
+    const part = { position, transaction, bytes: message.value?.length ?? 0 };
+    const whole = parts.add(part);
+    return whole === undefined ? await parts.answeredBefore(part, northbound) : await northbound.commit(whole, "kafka");
   }
 
   /** Whoever waits for an answer, and can be told apart, gets one as well. */

@@ -86,11 +86,12 @@ export class Answers {
     }
   }
 
-  async #commitPart({ part, data }: Incoming, transaction: Transaction): Promise<TransactionResult> {
-    const whole = part === "" ? transaction : this.#parts.add({ position: part, transaction, bytes: data.length });
-    return whole === undefined
-      ? emptyResult(transaction.id ?? "", "PART")
-      : await this.#northbound.commit(whole, "nats");
+  async #commitPart({ part: position, data }: Incoming, transaction: Transaction): Promise<TransactionResult> {
+    if (position === "") return await this.#northbound.commit(transaction, "nats");
+    const part = { position, transaction, bytes: data.length };
+    const whole = this.#parts.add(part);
+    if (whole !== undefined) return await this.#northbound.commit(whole, "nats");
+    return (await this.#parts.answeredBefore(part, this.#northbound)) ?? emptyResult(transaction.id ?? "", "PART");
   }
 
   #result(result: TransactionResult, encoding: Encoding, limit: number): Outgoing {

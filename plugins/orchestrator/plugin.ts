@@ -130,6 +130,10 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     return this.requests.commit(transaction, endpoint);
   }
 
+  answered(id: string): Promise<TransactionResult | undefined> {
+    return this.requests.answered(id);
+  }
+
   confirm(id: string): Promise<TransactionResult> {
     return this.requests.confirm(id);
   }

@@ -46,6 +46,10 @@ export class Requests {
     return await answer;
   }
 
+  async answered(id: string): Promise<TransactionResult | undefined> {
+    return isUsable(id) ? await (this.running.get(id) ?? this.store.result(id)) : undefined;
+  }
+
   /** Makes a waiting transaction last. Throws `InvalidInputError` when it cannot be confirmed. */
   async confirm(id: string): Promise<TransactionResult> {
     const confirmed = await this.committer.exclusively(async () => {
@@ -67,8 +71,11 @@ export class Requests {
     for (const id of this.store.unconfirmed()) {
       const result = await this.store.result(id);
       if (result === undefined) continue;
+      // What it had done is gone with the agent that did it.
       const reverted = {
         ...result,
+        values: [],
+        operations: [],
         outcome: "REVERTED",
         error: "the agent was restarted before it was confirmed",
       } as const;

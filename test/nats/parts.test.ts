@@ -74,6 +74,27 @@ test("a part that is sent again does not count twice", (t) => {
   t.deepEqual(keysOf(parts.add(part("t", "2/2", "b"))), ["a", "b"]);
 });
 
+test("what a transaction says besides its changes may stand in any of its parts, but not in two ways", (t) => {
+  const parts = new TransactionParts(LIMITS, () => t.fail());
+  const saying = (position: string, said: Partial<Transaction>) => ({
+    position,
+    bytes: 100,
+    transaction: { id: "t", changes: [change(position)], ...said },
+  });
+  parts.add(saying("2/3", {}));
+  parts.add(saying("1/3", { mode: "REPLACE", description: "new" }));
+  const whole = parts.add(saying("3/3", { mode: "REPLACE", atomic: true }));
+  t.like(whole, { id: "t", mode: "REPLACE", atomic: true, description: "new" });
+  t.deepEqual(keysOf(whole), ["1/3", "2/3", "3/3"]);
+
+  parts.add(saying("1/2", { mode: "REPLACE" }));
+  const error = t.throws<InvalidInputError>(() => parts.add(saying("2/2", { mode: "UPDATE" })));
+  t.is(error?.code, "BAD_PART");
+  t.regex(error?.message ?? "", /mode: is UPDATE, and REPLACE in a part/);
+  t.is(parts.add(saying("2/2", {})), undefined, "the whole transaction is gone");
+  parts.close();
+});
+
 test("what never completes is dropped and told of", async (t) => {
   const dropped: DroppedTransaction[] = [];
   const parts = new TransactionParts({ ...LIMITS, timeLimit: 20 }, (one) => dropped.push(one));

@@ -211,6 +211,12 @@ test("parts of a transaction are answered PART, the last one with the result of 
   t.is(result.outcome, "APPLIED");
   t.deepEqual(Object.keys(states(result)), ["a", "b", "c"]);
   t.is((await send("4/3", [dummy("d")])).outcome, "REJECTED");
+
+  // Its sender lost the answer, and sends all of it again, or only what is answered.
+  t.deepEqual(await send("3/3", [dummy("c")]), result);
+  t.is((await send("1/3", [dummy("a")])).outcome, "PART");
+  t.is((await send("2/3", [dummy("b")])).outcome, "PART");
+  t.deepEqual(await send("3/3", [dummy("c")]), result);
 });
 
 test("parts that never complete become a dead letter", async (t) => {

@@ -71,6 +71,7 @@ test("a restart of the agent reverts what was not confirmed, and its answer says
   const answer = await commit({ id: "a", changes: [set("eth2")] });
   t.is(answer.outcome, "REVERTED");
   t.regex(answer.error, /restarted before it was confirmed/);
+  t.deepEqual([answer.values, answer.operations], [[], []]);
 });
 
 test("while it waits nobody else changes its keys by request", async (t) => {
