@@ -1,6 +1,7 @@
-import { chmod, lstat, mkdir, rename, rm } from "node:fs/promises";
+import { chmod, lstat, rename, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
+import { makeDirectories } from "#core/directories.js";
 import { errorMessage, InvalidInputError, TenutoError } from "#core/errors.js";
 
 /** `sun_path` of linux/un.h has 108 bytes, the last one a zero. */
@@ -21,7 +22,7 @@ export async function claimSocketPath(path: string): Promise<void> {
       FIELD,
     );
   }
-  await makeDirectory(dirname(path));
+  makeDirectory(dirname(path));
   const inTheWay = await lstat(path).catch(ignoreMissing);
   if (inTheWay === undefined) return;
   if (!inTheWay.isSocket()) {
@@ -42,9 +43,9 @@ export async function setSocketMode(path: string, mode: number): Promise<void> {
 
 const FIELD = { field: "http.socket" };
 
-async function makeDirectory(directory: string): Promise<void> {
+function makeDirectory(directory: string): void {
   try {
-    await mkdir(directory, { recursive: true, mode: process.getuid?.() === 0 ? 0o755 : 0o700 });
+    makeDirectories(directory, process.getuid?.() === 0 ? 0o755 : 0o700);
   } catch (cause) {
     const advice = "start the agent as root or set http.socket (TENUTO_SOCKET)";
     throw new InvalidInputError(

@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
+import { makeDirectories } from "#core/directories.js";
 import { errorMessage, SouthboundError } from "#core/errors.js";
 import { AcknowledgedWrites } from "./acknowledged.js";
 import { codeOf, locked, newerFormat, reasonOf, unwritable } from "./errors.js";
@@ -57,7 +58,7 @@ export async function openStore(directory: string, voidedByLoss: readonly string
   const paths = pathsIn(directory);
   let kept = false;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     if (existsSync(paths.database)) kept = linkCopy(paths.database, paths.beforeOpen);
   } catch (error) {

@@ -71,6 +71,7 @@ test("a directory that cannot be made is named, with what to set", async (t) => 
     code: "SOCKET_DENIED",
     message: /set http\.socket/,
   });
+  await t.throwsAsync(claimSocketPath("/proc/tenuto/below/agent.sock"), { code: "SOCKET_DENIED" });
 });
 
 test("a path longer than the kernel takes is refused with the limit", async (t) => {
