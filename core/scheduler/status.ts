@@ -1,11 +1,13 @@
 import { type Existence, isPresent, missing } from "./dependencies.js";
 import type { Graph } from "./graph.js";
 import type { Condition, Node } from "./node.js";
-import type { ValueState, ValueStatusRecord } from "./types.js";
+import type { InvalidField, ValueState, ValueStatusRecord } from "./types.js";
 
 const NO_DETAILS: readonly string[] = [];
 const CHANGED_BELOW: readonly string[] = ["changed below by somebody else"];
 const NO_DERIVED: readonly ValueStatusRecord[] = [];
+/** Of an invalid value. */
+const MOST_REFUSALS = 100;
 
 function plain(state: ValueState): Condition {
   return { state, error: "", details: NO_DETAILS };
@@ -48,13 +50,19 @@ function refine(state: ValueState, node: Node, details: readonly string[]): Valu
 /** Why a value is not (only) configured: what it waits for, which fields are wrong, whose derived value it wanted. */
 function detailsOf(graph: Graph, node: Node, state: ValueState): readonly string[] {
   if (state === "PENDING") return missing(graph, node, isPresent);
-  if (state === "INVALID")
-    return (node.rejected?.fields ?? []).map(({ field, problem }) => (field === "" ? problem : `${field}: ${problem}`));
+  if (state === "INVALID") return refusals(node.rejected?.fields ?? []);
   if (state === "CONFIGURED" && node.value !== node.wanted) return CHANGED_BELOW;
   if (!graph.hasContested) return NO_DETAILS;
   return graph
     .contestedBy(node)
     .map((key) => `${key} already belongs to ${graph.get(key)?.base?.key ?? "another value"}`);
+}
+
+function refusals(fields: readonly InvalidField[]): readonly string[] {
+  const told = fields
+    .slice(0, MOST_REFUSALS)
+    .map(({ field, problem }) => (field === "" ? problem : `${field}: ${problem}`));
+  return fields.length > told.length ? [...told, `and ${fields.length - told.length} more`] : told;
 }
 
 /** What is said of a value. One object stands for all values of which there is no more to say than their state. */

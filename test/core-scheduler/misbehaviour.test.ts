@@ -77,6 +77,15 @@ for (const method of ["validate", "dependencies", "derivedValues"] as const) {
   });
 }
 
+test("of a value with very much wrong in it the beginning is told, and how much more there is", async (t) => {
+  const bench = new Bench({
+    validate: () => Array.from({ length: 5_000 }, (_, at) => ({ field: `list[${at}]`, problem: "is wrong" })),
+  });
+  const [status] = (await bench.commit("odd/1")).values;
+  t.is(status?.details.length, 101);
+  t.deepEqual([status?.details[0], status?.details.at(-1)], ["list[0]: is wrong", "and 4900 more"]);
+});
+
 for (const method of ["equivalent", "updateWithRecreate", "claims"] as const) {
   test(`a descriptor whose ${method} throws does not stop the scheduler`, async (t) => {
     const bench = new Bench({
