@@ -30,7 +30,8 @@ export function derivedValues(value: Interface, { isStray = false } = {}): reado
     ...(vrf ? { vrf } : {}),
   };
   const addresses = addressesOf(value);
-  const loan: InterfaceLoan = { interface: name, addresses };
+  // Sorted: the kernel lists addresses in an order of its own, and what is lent does not depend on it.
+  const loan: InterfaceLoan = { interface: name, addresses: [...addresses].sort() };
   return [
     ...(vrf ? [{ key: interfaceVrfKey(name, vrf), value: place }] : []),
     ...(isStray
