@@ -152,6 +152,18 @@ test.serial("an end that gets another peer leaves its pair", async (t) => {
   t.like(await link("near"), { link: "third" });
 });
 
+test.serial("an end that loses its peer to another waits, with several addresses of one network too", async (t) => {
+  const left = { ...far, ip_addresses: ["10.11.0.2/24", "10.11.0.3/24"] };
+  await agent.commit(wantInterface(near), wantInterface(left));
+  const third = { name: "third", type: "VETH", veth: { peer_if_name: "near" } } as const;
+  const record = await agent.commit(wantInterface({ ...near, veth: { peer_if_name: "third" } }), wantInterface(third));
+  t.is(record.error, "");
+  t.is(agent.status(FAR_KEY).state, "PENDING");
+  t.is((await agent.commit(wantInterface(near), dropInterface("third"))).error, "");
+  const there = await link("eth0", FAR_PLACE);
+  t.deepEqual(there && addressesOf(there), left.ip_addresses);
+});
+
 test.serial("two interfaces swap their host names in one transaction", async (t) => {
   await agent.commit(
     wantInterface({ ...near, host_if_name: "one" }),

@@ -51,13 +51,19 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     // The link is about to go, and the kernel takes its addresses with it. It walks all IPv6 routes for every link that goes
     // (net/ipv6/route.c, rt6_disable_ip), but also for every address (rt6_remove_prefsrc).
     if (wanted === undefined && metadata.ours) return;
+    const swept = wanted === undefined ? [] : addressesOf(wanted).filter((other) => isSweptWith(address, other));
     try {
       await handle.addrDel({ linkIndex: metadata.index, address });
     } catch (error) {
-      if (!isCode(error, "EADDRNOTAVAIL", "ENODEV", "ESRCH")) throw error;
+      // The link is gone, and took its addresses with it: a VETH end goes with the other one.
+      if (isCode(error, "ENODEV")) return;
+      if (!isCode(error, "EADDRNOTAVAIL", "ESRCH")) throw error;
     }
-    const swept = wanted === undefined ? [] : addressesOf(wanted).filter((other) => isSweptWith(address, other));
-    await Promise.all(swept.map((other) => handle.addrReplace(addressRequest(metadata.index, other))));
+    try {
+      await Promise.all(swept.map((other) => handle.addrReplace(addressRequest(metadata.index, other))));
+    } catch (error) {
+      if (!isCode(error, "ENODEV")) throw error;
+    }
   }
 }
 
