@@ -1,5 +1,6 @@
 # The agent: `docker build -t tenuto .`. It configures the network namespace that it runs in, so give it the host's:
 #   docker run --network host --cap-add NET_ADMIN --cap-add SYS_ADMIN -v tenuto:/var/lib/tenuto tenuto --nats nats://…
+# Named namespaces of the host and those of its processes and containers need more: docs/operating.md.
 FROM node:22-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./

@@ -113,9 +113,14 @@ export class NamespaceRegistry implements Namespaces {
   }
 }
 
+const HINTS: Readonly<Record<string, string>> = {
+  EPERM: " (opening and making network namespaces needs CAP_SYS_ADMIN)",
+  EACCES: " (that of a process that may do more than the agent needs CAP_SYS_PTRACE)",
+};
+
 function refusal(error: unknown, namespace: NetNamespace | undefined, key: string): unknown {
   if (!(error instanceof TenutoError) || error.kind !== "southbound") return error;
-  const hint = error.code === "EPERM" ? " (opening and making network namespaces needs CAP_SYS_ADMIN)" : "";
+  const hint = HINTS[error.code] ?? "";
   const field = "namespace.reference";
   const message = `${key}: ${field}: cannot use ${namespaceText(namespace)}: ${errorMessage(error)}${hint}`;
   return new SouthboundError(error.code, message, { key, field, cause: error });

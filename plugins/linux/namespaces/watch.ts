@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Dependency, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
 import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
@@ -160,9 +160,9 @@ export class NamespaceWatch {
       case undefined:
         return false;
       case "pid":
-        return existsSync(`/proc/${ref.pid}/ns/net`);
+        return isThere(`/proc/${ref.pid}/ns/net`);
       case "path":
-        return existsSync(ref.path);
+        return isThere(ref.path);
       default:
         return true;
     }
@@ -202,6 +202,16 @@ export class NamespaceWatch {
     if (watched === undefined || watched.wantedBy.size > 0 || watched.leases.size > 0) return;
     this.#watched.delete(text);
     if (watched.announced) this.#notify(watched.namespace, undefined);
+  }
+}
+
+/** Also when it may not be looked at: whoever enters it is told why. */
+function isThere(path: string): boolean {
+  try {
+    statSync(path);
+    return true;
+  } catch (error) {
+    return !isCode(error, ...GONE, "ENOTDIR");
   }
 }
 
