@@ -149,3 +149,51 @@ test("where a group cannot be deleted, the links of the turn are deleted one by 
   t.is(await namespace.linkByName("eth"), undefined);
   t.like(await linkNamed(namespace, "lo"), { group: 0 });
 });
+
+test("many links deleted together take their routes with them, and no other", async (t) => {
+  const room = await openRoom(t);
+  const namespace = await openNamespace(t, room, "routed");
+  const staying = await addPair(namespace, "stays");
+  await Promise.all(Array.from({ length: 40 }, (_, i) => addPair(namespace, `eth${i}`)));
+  const pairs = (await namespace.linkList()).filter(({ kind }) => kind === "veth");
+  const doomed = pairs.filter(({ name }) => name.startsWith("eth"));
+  await Promise.all(pairs.map(({ index }) => namespace.linkSet({ index, up: true })));
+  await Promise.all(
+    doomed.flatMap(({ index }, i) => [
+      namespace.addrAdd({ linkIndex: index, address: `10.1.${i}.1/24` }),
+      namespace.addrAdd({ linkIndex: index, address: `fd00:${i}::1/64` }),
+    ]),
+  );
+  const [via] = doomed.map(({ index }) => index);
+  await Promise.all([
+    namespace.routeAdd({ destination: "10.2.0.0/16", linkIndex: staying.index }),
+    namespace.routeAdd({ destination: "fd01::/64", linkIndex: staying.index }),
+    namespace.routeAdd({ destination: "fd02::/64", linkIndex: via ?? 0 }),
+  ]);
+  await Promise.all(doomed.filter((_, i) => i % 2 === 0).map(({ index }) => namespace.linkDel(index)));
+  t.deepEqual((await links({ namespace: "routed" })).map(({ ifname }) => ifname).sort(), ["lo", "stays", "stays-peer"]);
+  const left = await namespace.routeList();
+  t.deepEqual(
+    left.filter(({ linkIndex }) => doomed.some(({ index }) => index === linkIndex)),
+    [],
+  );
+  // The kernel gives the pair that stays more of them when it likes.
+  const destinations = left.map(({ destination }) => destination);
+  for (const destination of ["10.2.0.0/16", "fd01::/64"]) t.true(destinations.includes(destination), destination);
+});
+
+test("of many links that cannot be deleted together none loses anything before it goes", async (t) => {
+  const room = await openRoom(t);
+  const namespace = await openNamespace(t, room, "undeletable-many");
+  const { index: loopback } = await linkNamed(namespace, "lo");
+  await namespace.linkSet({ index: loopback, up: true });
+  await Promise.all(Array.from({ length: 32 }, (_, i) => namespace.linkAdd({ name: `br${i}`, kind: "bridge" })));
+  const before = await namespace.routeList();
+  const doomed = await namespace.linkList();
+  const results = await Promise.allSettled(doomed.map(({ index }) => namespace.linkDel(index)));
+  t.deepEqual(
+    results.flatMap(({ status }, i) => (status === "rejected" ? [doomed[i]?.name] : [])),
+    ["lo"],
+  );
+  t.deepEqual(await namespace.routeList(), before);
+});

@@ -9,7 +9,7 @@ import { present } from "./present.js";
 import { ip, u32 } from "./scalars.js";
 
 /** struct rtmsg: u8 family, dst_len, src_len, tos, table, protocol, scope, type; u32 flags. */
-const headerBytes = 12;
+export const routeHeaderBytes = 12;
 /** struct rtnexthop: u16 length, u8 flags, u8 hops (weight - 1), s32 link index. */
 const nextHopBytes = 8;
 
@@ -92,7 +92,7 @@ export const routeTable = new AttributeTable(
 );
 
 export function writeRouteHeader(writer: Writer, family: number, table = 0, protocol = 0): void {
-  const at = writer.reserve(headerBytes);
+  const at = writer.reserve(routeHeaderBytes);
   writer.bytes[at] = family;
   writer.bytes[at + 4] = table;
   writer.bytes[at + 5] = protocol;
@@ -113,7 +113,7 @@ function encode(writer: Writer, route: Route, removing: boolean): void {
   const prefix = parsePrefix(route.destination, "destination");
   const { family } = prefix;
   const table = route.table ?? k.RT_TABLE_MAIN;
-  const at = writer.reserve(headerBytes);
+  const at = writer.reserve(routeHeaderBytes);
   const { bytes } = writer;
   const type = route.type ?? (removing ? 0 : k.RTN_UNICAST);
   bytes[at] = family;
@@ -175,7 +175,7 @@ function decodePlain({ view, bytes }: Reader, start: number, end: number): Route
   let linkIndex = 0;
   let gateway: string | undefined;
   if ((flags & k.RTNH_F_ONLINK) !== 0) return undefined;
-  for (let offset = start + headerBytes; offset + 4 <= end; ) {
+  for (let offset = start + routeHeaderBytes; offset + 4 <= end; ) {
     const length = view.getUint16(offset, true);
     const type = view.getUint16(offset + 2, true);
     if (type === RTA_CACHEINFO) {
@@ -207,11 +207,11 @@ function decodePlain({ view, bytes }: Reader, start: number, end: number): Route
 export function decodeRoute(reader: Reader, start: number, end: number): Route | undefined {
   const { view, bytes } = reader;
   const family = view.getUint8(start);
-  if (end - start < headerBytes || addressBytes(family) === 0) return undefined;
+  if (end - start < routeHeaderBytes || addressBytes(family) === 0) return undefined;
   const plain = family === k.AF_INET ? decodePlain(reader, start, end) : undefined;
   if (plain !== undefined) return plain;
   const unknown = new Map<number, Uint8Array>();
-  const values = routeTable.decode(reader, start + headerBytes, end, unknown);
+  const values = routeTable.decode(reader, start + routeHeaderBytes, end, unknown);
   const flags = view.getUint32(start + 8, true);
   const gateway = values.gateway ?? values.via;
   const route: { -readonly [K in keyof Route]: Route[K] } = {

@@ -1,5 +1,4 @@
-import { SystemCallError } from "./errno.js";
-import { check, lastErrno, libc } from "./libc.js";
+import { check, libc } from "./libc.js";
 import { attachFilter, detachFilter, ignoringRoutesOf } from "./socket-filter.js";
 
 const AF_NETLINK = 16;
@@ -8,7 +7,9 @@ const SOCK_CLOEXEC = 0x80000;
 const NETLINK_ROUTE = 0;
 const NETLINK_GENERIC = 16;
 const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
@@ -16,6 +17,10 @@ const NETLINK_DROP_MEMBERSHIP = 2;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
+/** The kernel takes a send in one piece, which it only makes room for then. */
+const wantedSendBytes = 4 * 1024 * 1024;
+/** af_netlink.c, netlink_sendmsg */
+const sendOverhead = 32;
 /** struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups. */
 const addressBytes = 12;
 const portOffset = 4;
@@ -27,13 +32,17 @@ export type Protocol = "route" | "generic";
 export class NetlinkSocket {
   /** What the kernel granted, in its own accounting (twice what was asked for, socket(7)). */
   readonly receiveBufferBytes: number;
+  /** Most bytes of one send. */
+  readonly sendBytes: number;
 
   private constructor(
     readonly fd: number,
     receiveBufferBytes: number,
   ) {
-    setReceiveBuffer(fd, receiveBufferBytes);
+    setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receiveBufferBytes);
     this.receiveBufferBytes = getOption(fd, SOL_SOCKET, SO_RCVBUF);
+    setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, wantedSendBytes);
+    this.sendBytes = getOption(fd, SOL_SOCKET, SO_SNDBUF) - sendOverhead;
     // Errors carry no copy of the request but a text and the place of the attribute; dumps filter in the kernel.
     setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
     setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
@@ -98,9 +107,8 @@ function getOption(fd: number, level: number, name: number): number {
   return value[0] ?? 0;
 }
 
-/** Above net.core.rmem_max where we may (CAP_NET_ADMIN in the initial user namespace), else as much as it allows. */
-function setReceiveBuffer(fd: number, bytes: number): void {
+/** Above net.core.rmem_max and wmem_max where we may (CAP_NET_ADMIN in the initial user namespace), else as much as they allow. */
+function setBuffer(fd: number, force: number, option: number, bytes: number): void {
   const value = Int32Array.of(bytes);
-  if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, value, 4) === 0) return;
-  if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, value, 4) < 0) throw new SystemCallError("SO_RCVBUF", lastErrno());
+  if (libc.setsockopt(fd, SOL_SOCKET, force, value, 4) < 0) setOption(fd, SOL_SOCKET, option, bytes);
 }

@@ -24,6 +24,11 @@ export class Exchange {
     this.reader = new Reader(datagrams.bytes);
   }
 
+  /** Most bytes of one send. */
+  get sendBytes(): number {
+    return this.socket.sendBytes;
+  }
+
   /**
    * Carries out `count` messages, the last of which starts at `last`. Each failure is in the answers, none is thrown.
    */

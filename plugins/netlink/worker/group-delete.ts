@@ -1,20 +1,36 @@
 import { randomInt } from "node:crypto";
-import { AttributeTable } from "../codec/attributes.js";
-import { align, Reader, Writer } from "../codec/buffer.js";
-import { NLM_F_DUMP, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "../codec/constants.js";
+import { AttributeTable, nested } from "../codec/attributes.js";
+import { align, Reader, type Writer } from "../codec/buffer.js";
+import { RTM_DELLINK, RTM_GETLINK, RTM_SETLINK } from "../codec/constants.js";
 import { linkHeaderBytes, linkTable, writeLinkHeader } from "../codec/link.js";
-import { beginMessage, endMessage, headerBytes, messagesOf } from "../codec/message.js";
-import { u32 } from "../codec/scalars.js";
+import { headerBytes, messagesOf } from "../codec/message.js";
+import { s32, string, u32 } from "../codec/scalars.js";
 import { ENODEV } from "../sys/errno.js";
 import { Answers } from "./answers.js";
 import { messageLength, messageSequence } from "./batch.js";
+import { Bundle } from "./bundle.js";
+import { dumpParts } from "./dump-parts.js";
 import type { Exchange } from "./exchange.js";
+import { addRouteRemovals } from "./route-removals.js";
 
-/** RTEXT_FILTER_SKIP_STATS: only index and group matter here. */
+/** RTEXT_FILTER_SKIP_STATS: counters do not matter here. */
 const skipStatistics = 8;
-const groupTable = new AttributeTable("link group", { group: [27, u32] });
-/** Few enough that their answers fit even the smallest receive buffer. */
-const perSend = 64;
+const presentTable = new AttributeTable("link that is there", {
+  link: [5, s32],
+  info: [18, nested(new AttributeTable("link info", { kind: [1, string] }))],
+  group: [27, u32],
+  linkNamespaceId: [37, s32],
+});
+/** From so many links on it pays to read all routes of the namespace. */
+const MANY = 32;
+
+/** A link of the namespace. */
+interface Present {
+  readonly group: number;
+  readonly kind: string | undefined;
+  /** Index of the other end of a pair, if that is in the namespace too. */
+  readonly peer: number | undefined;
+}
 
 interface Deletion {
   readonly sequence: number;
@@ -29,6 +45,10 @@ interface Deletion {
  * once for all links of a group. So: put the links into a group that no link is in, and delete the group. Where that is
  * refused the links go one by one. Either way each deletion has its own answer; a link that was there and went with its
  * veth peer was deleted. Listeners see the change of group before the deletion.
+ *
+ * The kernel walks the whole IPv6 routing table for every link that it puts into a group (net/ipv6/route.c, rt6_sync_up) or
+ * takes down (rt6_disable_ip), and the IPv4 one for every link that goes with routes (fib_flush): of many links it is told to
+ * remove the routes first, which go with their links anyway.
  */
 export class GroupDelete {
   private readonly deletions: readonly Deletion[];
@@ -44,53 +64,60 @@ export class GroupDelete {
   }
 
   run(): void {
-    const groups = this.deletions.length > 1 ? groupsOfLinks(this.exchange) : new Map<number, number>();
-    const together = this.deletions.filter(({ index }) => groups.has(index));
-    if (together.length < 2 || !this.deleteGroup(together, unusedGroup(groups))) {
-      this.deleteOneByOne(this.deletions, groups);
+    const links = this.deletions.length > 1 ? linksOf(this.exchange) : new Map<number, Present>();
+    const together = this.deletions.filter(({ index }) => links.has(index));
+    if (together.length < 2 || !this.deleteGroup(together, links)) {
+      this.deleteOneByOne(this.deletions, links);
       return;
     }
     // What is not there gets its refusal from the kernel.
     this.deleteOneByOne(
-      this.deletions.filter(({ index }) => !groups.has(index)),
-      groups,
+      this.deletions.filter(({ index }) => !links.has(index)),
+      links,
     );
   }
 
-  /** Whether all of them are gone. */
-  private deleteGroup(deletions: readonly Deletion[], group: number): boolean {
-    const entered = this.setGroups(deletions.map(({ index }) => ({ index, group })));
-    return entered && carryOut(this.exchange, [{ type: RTM_DELLINK, index: 0, group }]);
+  /** Whether all of them are gone. In one send if it can be: who is killed in between leaves no link without its routes. */
+  private deleteGroup(deletions: readonly Deletion[], links: ReadonlyMap<number, Present>): boolean {
+    const group = unusedGroup(links);
+    const bundle = new Bundle();
+    const routes = deletions.length < MANY ? 0 : addRouteRemovals(bundle, this.exchange, goingWith(deletions, links));
+    for (const { index } of deletions) bundle.add(RTM_SETLINK, (writer) => writeLink(writer, index, group));
+    bundle.add(RTM_DELLINK, (writer) => writeLink(writer, 0, group));
+    // A route may have gone by itself.
+    return bundle.send(this.exchange).every(({ sequence }) => sequence <= routes);
   }
 
-  private setGroups(changes: readonly { readonly index: number; readonly group: number }[]): boolean {
-    let done = true;
-    for (let from = 0; from < changes.length; from += perSend) {
-      const part = changes.slice(from, from + perSend);
-      done =
-        carryOut(
-          this.exchange,
-          part.map((change) => ({ type: RTM_SETLINK, ...change })),
-        ) && done;
-    }
-    return done;
-  }
-
-  /**
-   * `groups` has the links that were there at first, with the groups to put them back into where the kernel keeps
-   * them.
-   */
-  private deleteOneByOne(deletions: readonly Deletion[], groups: ReadonlyMap<number, number>): void {
+  /** `links` has those that were there at first, with the groups to put them back into where the kernel keeps them. */
+  private deleteOneByOne(deletions: readonly Deletion[], links: ReadonlyMap<number, Present>): void {
     for (const { from, to, index, sequence } of deletions) {
       const own = new Answers();
       this.exchange.send(this.chunk, from, from, to, 1, own);
       const [failure] = own.failures;
-      const group = groups.get(index);
-      if (!failure || (failure.errno === ENODEV && group !== undefined)) continue;
+      const link = links.get(index);
+      if (!failure || (failure.errno === ENODEV && link !== undefined)) continue;
       this.answers.fail(sequence, failure.errno, failure.text, failure.attributeOffset);
-      if (group !== undefined) this.setGroups([{ index, group }]);
+      if (link === undefined) continue;
+      const bundle = new Bundle();
+      bundle.add(RTM_SETLINK, (writer) => writeLink(writer, index, link.group));
+      bundle.send(this.exchange);
     }
   }
+}
+
+/**
+ * Indexes of links that go for certain, with the other ends of pairs. The kernel can refuse to delete what has no kind: then none
+ * of them may lose anything before.
+ */
+function goingWith(deletions: readonly Deletion[], links: ReadonlyMap<number, Present>): ReadonlySet<number> {
+  const going = new Set<number>();
+  for (const { index } of deletions) {
+    const link = links.get(index);
+    if (link?.kind === undefined) return new Set();
+    going.add(index);
+    if (link.peer !== undefined) going.add(link.peer);
+  }
+  return going;
 }
 
 function readDeletions(chunk: Reader, start: number, count: number): readonly Deletion[] {
@@ -105,50 +132,36 @@ function readDeletions(chunk: Reader, start: number, count: number): readonly De
 }
 
 /** A group that no link of the namespace is in. */
-function unusedGroup(groups: ReadonlyMap<number, number>): number {
-  const used = new Set(groups.values());
+function unusedGroup(links: ReadonlyMap<number, Present>): number {
+  const used = new Set(Array.from(links.values(), ({ group }) => group));
   for (;;) {
     const group = randomInt(0x40000000, 0x7fffffff);
     if (!used.has(group)) return group;
   }
 }
 
-/** Group by link index; empty when the kernel does not say. */
-function groupsOfLinks(exchange: Exchange): ReadonlyMap<number, number> {
-  const writer = new Writer();
-  const start = beginMessage(writer, RTM_GETLINK, NLM_F_DUMP, 1);
-  writeLinkHeader(writer, 0);
-  linkTable.encode(writer, { extensionMask: skipStatistics });
-  endMessage(writer, start);
-  const bytes = writer.take();
-  const answers = new Answers();
-  exchange.dump(new Reader(bytes), 0, bytes.length, answers);
-  const groups = new Map<number, number>();
-  for (const part of answers.failures.length > 0 ? [] : answers.replies.flatMap((reply) => reply.parts)) {
+/** By index; empty when the kernel does not say. */
+function linksOf(exchange: Exchange): ReadonlyMap<number, Present> {
+  const links = new Map<number, Present>();
+  const parts = dumpParts(exchange, RTM_GETLINK, (writer) => {
+    writeLinkHeader(writer, 0);
+    linkTable.encode(writer, { extensionMask: skipStatistics });
+  });
+  for (const part of parts) {
     const reader = new Reader(part);
     for (const message of messagesOf(reader, 0, part.length)) {
-      const { group } = groupTable.decode(reader, message.start + linkHeaderBytes, message.end);
-      if (group !== undefined) groups.set(reader.view.getInt32(message.start + 4, true), group);
+      const found = presentTable.decode(reader, message.start + linkHeaderBytes, message.end);
+      const { group, info, link, linkNamespaceId } = found;
+      if (group === undefined) continue;
+      const kind = info?.kind;
+      const peer = kind === "veth" && linkNamespaceId === undefined ? link : undefined;
+      links.set(reader.view.getInt32(message.start + 4, true), { group, kind, peer });
     }
   }
-  return groups;
+  return links;
 }
 
-/** Sends a few messages about links in one send. Whether all of them succeeded. */
-function carryOut(
-  exchange: Exchange,
-  messages: readonly { readonly type: number; readonly index: number; readonly group: number }[],
-): boolean {
-  const writer = new Writer();
-  let last = 0;
-  messages.forEach(({ type, index, group }, i) => {
-    last = beginMessage(writer, type, 0, i + 1);
-    writeLinkHeader(writer, index);
-    linkTable.encode(writer, { group });
-    endMessage(writer, last);
-  });
-  const bytes = writer.take();
-  const answers = new Answers();
-  exchange.send(new Reader(bytes), 0, last, bytes.length, messages.length, answers);
-  return answers.failures.length === 0;
+function writeLink(writer: Writer, index: number, group: number): void {
+  writeLinkHeader(writer, index);
+  linkTable.encode(writer, { group });
 }
