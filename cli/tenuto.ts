@@ -1,8 +1,9 @@
 #!/usr/bin/env node
+import { bundleFor, loadBundle } from "./bundle.js";
 import { keepCompiledCode } from "./compile-cache.js";
-import { preload } from "./preload.js";
 
 keepCompiledCode();
-preload("./main.js");
-const { main } = await import("./main.js");
-await main(process.argv.slice(2));
+const words = process.argv.slice(2);
+const bundle = bundleFor(words, process.env);
+const { main } = bundle === undefined ? await import("./modules.js") : loadBundle(bundle);
+await main(words);

@@ -1,9 +1,10 @@
-// Generates the code of the proto files and compiles everything to dist/.
+// Generates the code of the proto files, compiles everything to dist/, and bundles the program.
 //
 //   npm run build                      build
 //   node scripts/build.mjs --prepare   npm's `prepare` step: build, unless the compiler was left out (npm ci --omit=dev)
 import { chmodSync, existsSync, readdirSync, rmdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { makeBundle, removeBundle } from "./bundle.mjs";
 import { projectRoot, run, stampBuild } from "./steps.mjs";
 
 const COMPILER = "node_modules/typescript/bin/tsc";
@@ -16,9 +17,11 @@ if (process.argv.includes("--prepare") && !existsSync(COMPILER)) {
   process.exit(0);
 }
 
+removeBundle();
 run(process.execPath, "scripts/generate-proto.mjs");
 run(process.execPath, COMPILER, "-p", ".");
 removeOrphans("dist", ".");
+await makeBundle();
 linkPrograms();
 stampBuild(startedAt);
 

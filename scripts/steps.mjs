@@ -9,7 +9,13 @@ export const projectRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Folders with TypeScript sources, and files that the build depends on. */
 const SOURCES = ["core", "plugins", "flavors", "client", "cli", "proto", "test", "bench"];
-const BUILD_FILES = ["tsconfig.json", "package.json", "scripts/build.mjs", "scripts/generate-proto.mjs"];
+const BUILD_FILES = [
+  "tsconfig.json",
+  "package.json",
+  "scripts/build.mjs",
+  "scripts/bundle.mjs",
+  "scripts/generate-proto.mjs",
+];
 /** Its time is that of the last complete build. */
 const STAMP = join(projectRoot, "dist", ".built");
 

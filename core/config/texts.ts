@@ -21,7 +21,7 @@ export interface FieldTexts {
 }
 
 /** Variables that other parts of Tenuto read. */
-const NOT_SECTIONS = new Set(["TENUTO_LABEL", "TENUTO_SOCKET", "TENUTO_CONFIG", "TENUTO_FLAVOR"]);
+const NOT_SECTIONS = new Set(["TENUTO_LABEL", "TENUTO_SOCKET", "TENUTO_CONFIG", "TENUTO_FLAVOR", "TENUTO_BUNDLE"]);
 
 /** `nats.url` is `TENUTO_NATS_URL`, `interface-state.period` is `TENUTO_INTERFACE_STATE_PERIOD`. */
 export function environmentName(path: readonly string[]): string {
