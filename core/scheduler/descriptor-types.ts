@@ -98,7 +98,7 @@ export interface Descriptor<V extends object = object, M = unknown> {
   dependencies?(key: string, value: V): readonly Dependency[];
   /**
    * Names of things that only one value can have at a time (a host name in a namespace). In one transaction the
-   * value that gives up a claim goes before the one that takes it. Pure.
+   * values that give up a claim go before those that take it. Pure.
    */
   claims?(key: string, value: V): readonly string[];
   /** Do both values mean the same below? Default: deep equality. Pure. */

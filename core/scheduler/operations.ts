@@ -217,20 +217,24 @@ class Edges {
     return this.operations[node.putOperation]?.node === node ? node.putOperation : -1;
   }
 
-  private releasedClaims(): Map<string, number> {
-    const releases = new Map<string, number>();
+  private releasedClaims(): Map<string, number[]> {
+    const releases = new Map<string, number[]>();
     for (const [index, { kind, node }] of this.operations.entries()) {
       if (kind === "CREATE" || node.value === undefined) continue;
-      for (const claim of node.descriptor?.claims?.(node.key, node.value) ?? []) releases.set(claim, index);
+      for (const claim of node.descriptor?.claims?.(node.key, node.value) ?? []) {
+        const others = releases.get(claim);
+        if (others === undefined) releases.set(claim, [index]);
+        else others.push(index);
+      }
     }
     return releases;
   }
 
-  private connectClaims(index: number, node: Node, releases: ReadonlyMap<string, number>): void {
+  private connectClaims(index: number, node: Node, releases: ReadonlyMap<string, readonly number[]>): void {
     const wanted = node.wanted;
     if (wanted === undefined) return;
     for (const claim of node.descriptor?.claims?.(node.key, wanted) ?? [])
-      this.connect(releases.get(claim) ?? -1, index);
+      for (const release of releases.get(claim) ?? []) this.connect(release, index);
   }
 }
 
