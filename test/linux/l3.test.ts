@@ -159,6 +159,30 @@ for (const [what, change] of Object.entries(interruptions)) {
   });
 }
 
+const addressChanges = {
+  "another network": ["10.22.0.1/24"],
+  "another host": ["10.21.0.7/24"],
+  "one less of a network": ["10.21.0.2/24"],
+  none: [],
+} as const;
+
+for (const [what, after] of Object.entries(addressChanges)) {
+  test.serial(`what rests on an interface and not on its addresses is there when these change: ${what}`, async (t) => {
+    const before = { ...left, ip_addresses: ["10.21.0.1/24", "10.21.0.2/24"] };
+    const toLink = wantRoute({ outgoing_interface: "left", dst_network: "10.51.0.0/16" });
+    const beyond = wantRoute({ outgoing_interface: "left", dst_network: "10.52.0.0/16", gw_addr: "10.51.0.9" });
+    const neighbour = wantNeighbour({ interface: "left", ip_address: "10.21.0.9", hw_address: "02:00:00:00:21:09" });
+    await agent.commit(wantInterface(before), wantInterface(right), toLink, beyond, neighbour);
+    const record = await agent.commit(wantInterface({ ...left, ip_addresses: after }));
+    t.is(record.error, "");
+    t.deepEqual(
+      (await ours()).map(({ dst }) => dst),
+      ["10.51.0.0/16", "10.52.0.0/16"],
+    );
+    t.is((await ip("neighbour", "show", "nud", "permanent", INSIDE)).length, 1);
+  });
+}
+
 test.serial("routes follow their interface into another namespace", async (t) => {
   await agent.commit(wantInterface(left), wantInterface(right), wantRoute(viaGateway));
   const moved = { ...left, namespace: { type: "NSID", reference: "routed-too" } } as const;

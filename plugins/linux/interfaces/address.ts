@@ -6,6 +6,7 @@ import { isCode } from "../namespaces/index.js";
 import { interfacePlaceKey } from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
 import { addressesOf, addressRequest, type InterfaceAddress, IPV6_MIN_MTU } from "./own-addresses.js";
+import { ipv4Claim } from "./state.js";
 
 /** Addresses, derived from their interface, and marked as ours by IFA_PROTO. Every change is a re-creation. */
 export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined> {
@@ -27,7 +28,7 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
 
   /** With the first IPv4 address of a network its later ones go (see below): one that takes its place comes afterwards. */
   claims(_key: string, { interface: name, address }: InterfaceAddress): readonly string[] {
-    return address.includes(":") ? [] : [`network ${canonicalNetwork(address)} of ${name}`];
+    return address.includes(":") ? [] : [ipv4Claim(name)];
   }
 
   async create(key: string, { interface: name, address }: InterfaceAddress): Promise<undefined> {

@@ -8,28 +8,23 @@ import { addressesOf, type InterfaceAddress } from "./own-addresses.js";
 import type { InterfacePlace } from "./place.js";
 import { portsOf } from "./port.js";
 import { resetsOnRename } from "./settings.js";
+import type { InterfaceAdminState } from "./state.js";
 import { linkTypeOf } from "./types/index.js";
-
-/** That an interface is there and up, or down: what routes through it wait for. */
-export interface InterfaceAdminState {
-  readonly interface: string;
-  /** Where a change of it drops routes. */
-  readonly hostName?: string;
-}
 
 /** A link that is not in the VRF that it belongs to (`isStray`) has no place, and is not up for others. */
 export function derivedValues(value: Interface, { isStray = false } = {}): readonly KeyedValue[] {
   const { name = "", namespace, vrf_master_interface: vrf, enabled = false } = value;
-  const state: InterfaceAdminState = {
-    interface: name,
-    ...(resetsOnRename(enabled) ? { hostName: hostNameOf(value, linkTypeOf(value)) } : {}),
-  };
   const place: InterfacePlace = {
     interface: name,
     ...(namespace === undefined ? {} : { namespace }),
     ...(vrf ? { vrf } : {}),
   };
   const addresses = addressesOf(value);
+  const state: InterfaceAdminState = {
+    interface: name,
+    ...(resetsOnRename(enabled) ? { hostName: hostNameOf(value, linkTypeOf(value)) } : {}),
+    ipv4: addresses.filter((address) => !address.includes(":")),
+  };
   // Sorted: the kernel lists addresses in an order of its own, and what is lent does not depend on it.
   const loan: InterfaceLoan = { interface: name, addresses: [...addresses].sort() };
   return [
