@@ -219,6 +219,23 @@ for (const [what, interference] of Object.entries(interferences)) {
   });
 }
 
+const toLink = wantRoute({ outgoing_interface: "held", dst_network: "10.65.0.0/16" });
+
+/** What the kernel drops without a word. */
+const flushes: Readonly<Record<string, string>> = {
+  "a link is set down and up at once": "ip link set dev held0 down; ip link set dev held0 up",
+  "the last IPv4 address goes": "ip address delete 10.61.0.1/24 dev held0",
+};
+for (const [what, script] of Object.entries(flushes)) {
+  test.serial(`${what}: the routes that the kernel dropped come back`, async (t) => {
+    await agent.commit(...everything, toLink);
+    await eventually(isAsWanted);
+    await run(["sh", "-c", script], INSIDE);
+    await eventually(async () => (await routesOf("10.65.0.0/16")) === 1 && (await routesOf("10.62.0.0/16")) === 1);
+    t.true(await eventually(isAsWanted));
+  });
+}
+
 test.serial("the event has what was and what is", async (t) => {
   await agent.commit(...everything);
   await inside("link", "set", "dev", "held0", "mtu", "1300");

@@ -10,6 +10,7 @@ import {
   type Interface,
   interfaceAddressKey,
   interfaceKey,
+  ROUTE_PREFIX,
   ruleKey,
 } from "#proto/index.js";
 import { type InterfaceIndex, isNamed } from "../interfaces/index.js";
@@ -69,7 +70,17 @@ export class Suspects {
     const wanted: Interface | undefined = this.parts.scheduler.wanted(key);
     if (wanted === undefined) return [];
     const contradicts = link.up !== Boolean(wanted.enabled) || !isNamed(link, metadata.hostName);
-    return deleted || contradicts || !isDeepStrictEqual(before, settings) ? [key] : [];
+    if (!deleted && !contradicts && isDeepStrictEqual(before, settings)) return [];
+    const wentDown = !link.up && (before?.up ?? true);
+    return wentDown && wanted.enabled ? [key, ...this.#droppedWith(metadata.name)] : [key];
+  }
+
+  /**
+   * With a link that goes down, if only for a moment, and with the last IPv4 address of a link the kernel drops its IPv4 routes and tells
+   * nobody (net/ipv4/fib_frontend.c, fib_disable_ip). Everything else that it drops it tells.
+   */
+  #droppedWith(name: string): readonly string[] {
+    return this.parts.routes.through(name).filter((key) => !key.slice(ROUTE_PREFIX.length).includes(":"));
   }
 
   #byLostAddress({ linkIndex, address }: Address): readonly string[] {
@@ -77,7 +88,8 @@ export class Suspects {
     if (name === undefined) return [];
     const canonical = canonicalInterfaceAddress(address) ?? address;
     const isWanted = this.parts.scheduler.wanted(interfaceAddressKey(name, canonical)) !== undefined;
-    return isWanted ? [interfaceKey(name)] : [];
+    if (!isWanted) return [];
+    return canonical.includes(":") ? [interfaceKey(name)] : [interfaceKey(name), ...this.#droppedWith(name)];
   }
 
   /** A route that somebody else sets in place of ours is told without a word about ours. */

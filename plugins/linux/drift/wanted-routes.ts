@@ -11,6 +11,8 @@ const MANY_NEWS = 100_000;
 export class WantedRoutes {
   /** One key, or several for routes by different interfaces. */
   readonly #keys = new Map<string, string | ReadonlySet<string>>();
+  /** Interfaces that one of them leads, or once led, through. */
+  readonly #interfaces = new Set<string>();
   /** Keys to sort in. */
   #news: string[] = [];
 
@@ -29,6 +31,7 @@ export class WantedRoutes {
   }
 
   #note(key: string, isWanted: boolean): void {
+    this.#interfaces.add(interfaceIn(key));
     const network = networkIn(key);
     const known = this.#keys.get(network);
     // Nearly all networks have one route: no set is made for those.
@@ -53,6 +56,13 @@ export class WantedRoutes {
     return (typeof known === "string" ? [known] : [...known]).filter((key) => this.scheduler.wanted(key) !== undefined);
   }
 
+  /** Keys of the routes that are wanted through an interface. For most interfaces there are none, and that is known at once. */
+  through(name: string): readonly string[] {
+    this.#sortIn();
+    if (!this.#interfaces.has(name)) return [];
+    return [...this.all()].filter((key) => interfaceIn(key) === name && this.scheduler.wanted(key) !== undefined);
+  }
+
   *all(): IterableIterator<string> {
     this.#sortIn();
     for (const keys of this.#keys.values()) {
@@ -60,6 +70,11 @@ export class WantedRoutes {
       else yield* keys;
     }
   }
+}
+
+/** The outgoing interface in the key of a route: what follows the network. */
+function interfaceIn(key: string): string {
+  return key.slice(ROUTE_PREFIX.length + networkIn(key).length + 1);
 }
 
 /** The network in the key of a route: address and length are its first two parts. */
