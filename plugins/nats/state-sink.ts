@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AgentInfo } from "#core/agent/types.js";
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
@@ -23,6 +24,8 @@ interface SinkContext {
 const WINDOW = 256 * 1024;
 /** or, before anything else is sent, what was sent so long ago, ms. Asking about every event would cost more than the event. */
 const UNCONFIRMED = 50;
+/** So many bytes leave in a turn of the event loop: requests and answers, which others wait for, do not wait for all the rest. */
+const TURN = 32 * 1024;
 
 /**
  * Publishes events on their subjects, and keeps the last state of every interface in the bucket `tenuto-state`. While the
@@ -75,11 +78,11 @@ export class NatsStateSink implements StateSink {
       if (signal.aborted) return;
       const now = performance.now();
       if (sent === 0) since = now;
-      sent += this.#send(session, WINDOW - sent);
+      sent += this.#send(session, TURN);
       if (sent >= WINDOW || now - since >= UNCONFIRMED) {
         await flushed(session);
         sent = 0;
-      }
+      } else if (this.#queue.size > 0) await nextTurn();
       if (this.#queue.size === 0) this.#tellDropped("since they came faster than NATS takes them");
     }
   }

@@ -82,7 +82,10 @@ test("events that were lost are reported as lost when the rest has been told, an
   const namespace = await openNamespace(t, room, "overflow");
   const { index: linkIndex } = await addPair(namespace, "eth");
   const seen: string[] = [];
-  await namespace.subscribe(["route"], (event) => seen.push(summary(event)));
+  // The kernel adds IPv6 routes of its own when it sees the carrier.
+  await namespace.subscribe(["route"], (event) => {
+    if (event.type !== "route" || event.route.destination.startsWith("10.")) seen.push(summary(event));
+  });
   // One send: the worker cannot read events before all of it is done.
   const routes = Array.from({ length: 500 }, (_, i) => ({
     destination: `10.1.${i >> 2}.${(i & 3) * 64}/26`,

@@ -8,6 +8,7 @@ import type { Failure, FromWorker } from "../worker/protocol.js";
 import { decodeEvent, eventGroupOf, multicastGroups } from "./events.js";
 import { checkCall, requestError } from "./failure.js";
 import { familyGet } from "./generic.js";
+import { InSlices } from "./in-slices.js";
 import type { Operation } from "./operations.js";
 
 type Results = FromWorker & { readonly kind: "results" };
@@ -58,6 +59,11 @@ export class Connection {
   private broken: Error | undefined;
   private readonly subscriptions = new Set<Subscription>();
   private readonly listeners = new Map<EventGroup, readonly Subscription["listener"][]>();
+  /** Bytes of events, or that some were lost. */
+  private readonly heard = new InSlices<Uint8Array | "lost">((events) => {
+    if (events === "lost") for (const { listener } of [...this.subscriptions]) listener({ type: "lost" });
+    else this.deliver(events);
+  });
   private readonly flushNow = () => {
     this.flushing = false;
     this.flush();
@@ -249,7 +255,12 @@ export class Connection {
     this.joinGroups().catch(() => undefined);
   }
 
-  deliver(bytes: Uint8Array): void {
+  /** Tells listeners of events, soon and in order. */
+  hear(events: Uint8Array | "lost"): void {
+    this.heard.add(events);
+  }
+
+  private deliver(bytes: Uint8Array): void {
     const reader = new Reader(bytes);
     for (const message of messagesOf(reader, 0, bytes.length)) {
       const group = eventGroupOf(message.type);
@@ -261,10 +272,6 @@ export class Connection {
     }
   }
 
-  deliverLost(): void {
-    for (const { listener } of [...this.subscriptions]) listener({ type: "lost" });
-  }
-
   /** Rejects what is in flight and everything that comes. */
   fail(error: Error): void {
     this.broken = error;
@@ -272,6 +279,7 @@ export class Connection {
     this.pending = [];
     this.oldest = 0;
     this.written = 0;
+    this.heard.clear();
     for (const each of pending) each.failed(error);
     for (const { listener } of [...this.subscriptions]) listener({ type: "closed" });
     this.subscriptions.clear();

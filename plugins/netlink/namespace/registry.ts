@@ -41,8 +41,8 @@ export class NamespaceRegistry {
     // Closed in the meantime: nobody waits for it.
     if (!connection) return;
     if (message.kind === "results") connection.settle(message);
-    else if (message.kind === "events") connection.deliver(message.bytes);
-    else connection.deliverLost();
+    else if (message.kind === "events") connection.hear(message.bytes);
+    else connection.hear("lost");
   }
 
   /** Sends what every namespace has written so far. */
