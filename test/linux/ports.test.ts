@@ -49,6 +49,15 @@ async function portView(name: string): Promise<Readonly<Record<string, unknown>>
   return view?.linkinfo.info_slave_data ?? {};
 }
 
+for (const mtu of [1400, 1500]) {
+  here(`a bridge keeps an MTU of ${mtu} that it was given, whatever its ports have`, async (t) => {
+    const held = wantInterface({ name: "br", type: "BRIDGE", mtu, bridge: { ports: [{ interface: "a" }] } });
+    t.is((await agent.commit(held, ...pair("a", { mtu: 1450 }))).error, "");
+    t.like(await link("br"), { mtu });
+    t.like(await link("a"), { mtu: 1450, master: "br" });
+  });
+}
+
 here("a port waits for its interface, joins, and leaves with it", async (t) => {
   await agent.commit(bridge([{ interface: "a" }]));
   const br = agent.status(interfaceKey("br"));

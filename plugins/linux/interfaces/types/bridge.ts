@@ -1,7 +1,9 @@
+import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { BridgeLink, BridgeLinkPort } from "#proto/index.js";
 import { checkRange, type Problems } from "../checks.js";
 import type { FoundLink, FoundLinks } from "../link-type.js";
 import { boolean, number, type Option } from "../options.js";
+import { IPV6_MIN_MTU } from "../own-addresses.js";
 import { bridgeMembership, checkPorts, decodePort } from "./bridge-port.js";
 import { KernelLinkType } from "./kernel-link.js";
 
@@ -33,8 +35,18 @@ export const bridge = new KernelLinkType({
     ...checkPorts(part, name),
   ],
 
+  finish: ({ mtu }, link, { handle }) => (mtu === link.mtu ? holdMtu(link, handle) : Promise.resolve()),
   decodeMore: decodePorts,
 });
+
+/**
+ * A bridge takes the smallest MTU of its ports, until its own is changed: only then does the kernel hold it
+ * (BROPT_MTU_SET_BY_USER in net/bridge/br_device.c, br_change_mtu). What it is made with, or has already, is no change.
+ */
+async function holdMtu({ index, mtu }: Link, handle: NamespaceHandle): Promise<void> {
+  const another = mtu > IPV6_MIN_MTU ? mtu - 1 : mtu + 1;
+  await Promise.all([handle.linkSet({ index, mtu: another }), handle.linkSet({ index, mtu })]);
+}
 
 /** BR_KERNEL_STP of net/bridge/br_private.h; 2 is a daemon's, and as good. */
 function stpOption(): Option<boolean> {
