@@ -17,7 +17,7 @@ import { projectRoot } from "./steps.mjs";
 
 const DIST = join(projectRoot, "dist");
 const BUNDLES = join(DIST, "bundle");
-const OUTSIDE = ["koffi", "classic-level", "kafkajs", "dockerode"];
+const OUTSIDE = ["koffi", "classic-level/binding.js", "kafkajs", "dockerode"];
 const THREAD = "netlink.cjs";
 
 /** What a module says in a way that only a file of its own can, and how the bundle says it. */
@@ -94,6 +94,10 @@ function isFile(input) {
 }
 
 function loadModules(build) {
+  // Looks for what is compiled for this machine from its own place.
+  build.onResolve({ filter: /^\.\/binding$/ }, ({ importer }) =>
+    importer.includes("/classic-level/") ? { path: "classic-level/binding.js", external: true } : undefined,
+  );
   // Messages of zod are in English: the other forty languages are a tenth of the bundle.
   build.onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
     contents: 'export { default as en } from "./en.js";',
