@@ -41,10 +41,10 @@ export async function measuredAgent(run: Run, options: MeasuredAgentOptions): Pr
   };
 }
 
-/** Environment under which Node leaves a CPU profile. */
+/** Environment under which Node leaves a CPU profile, of modules rather than of the bundle. */
 function profiling(directory: string): Readonly<Record<string, string>> {
   const module = new URL("./profiled.js", import.meta.url);
-  return { NODE_OPTIONS: `--import ${module.href}`, TENUTO_BENCH_PROFILES: directory };
+  return { NODE_OPTIONS: `--import ${module.href}`, TENUTO_BENCH_PROFILES: directory, TENUTO_BUNDLE: "0" };
 }
 
 function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {
