@@ -20,9 +20,14 @@ const STATUS: Readonly<Record<Outcome, ExitStatus>> = {
  */
 export async function printResult(format: OutputFormat, result: TransactionResult, expected = false): Promise<void> {
   await print(format, result, () => resultText(result));
-  const status = expected ? ExitStatus.done : STATUS[result.outcome];
+  const status = expected ? ExitStatus.done : statusOf(result);
   if (status !== ExitStatus.done) note(reasonOf(result));
   process.exitCode = status;
+}
+
+/** What waits for confirmation may have failed in part, too. */
+function statusOf({ outcome, error }: TransactionResult): ExitStatus {
+  return outcome === "UNCONFIRMED" && error !== "" ? ExitStatus.partly : STATUS[outcome];
 }
 
 function resultText(result: TransactionResult): string {

@@ -61,6 +61,14 @@ const OUTCOMES = [
     says: /partial: .*bad.*EINVAL/,
   },
   {
+    what: "partly applied and unconfirmed",
+    arguments: " --confirm 60s",
+    changes: [good, bad],
+    outcome: "UNCONFIRMED",
+    status: 3,
+    says: /unconfirmed: .*bad.*EINVAL/,
+  },
+  {
     what: "reverted",
     arguments: " --atomic",
     changes: [good, bad],
