@@ -1,7 +1,16 @@
 import test from "ava";
 import { interfaceKey } from "#proto/index.js";
-import { addressesOf, link, run } from "#test/support/sandbox.js";
-import { dropInterface, NetworkAgent, operations, type Wanted, wantInterface } from "./support/network.js";
+import { eventually } from "#test/support/eventually.js";
+import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
+import {
+  dropInterface,
+  NetworkAgent,
+  operations,
+  type Wanted,
+  wantInterface,
+  wantNeighbour,
+  wantRoute,
+} from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
 /** Interfaces that use the addresses of another one. */
@@ -49,6 +58,17 @@ test.serial("a resync leaves it alone, in whatever order the kernel lists the le
   const owner = lender("10.90.0.2/24", "fd00:90::1/64", "10.90.0.1/24", "10.91.0.1/24");
   await agent.commit(borrower(), owner);
   t.deepEqual(operations(await agent.resync(borrower(), owner)), []);
+});
+
+test.serial("routes and neighbours of its own come back when what it borrowed is replaced, or is gone", async (t) => {
+  const route = wantRoute({ outgoing_interface: "borrower", dst_network: "10.95.0.0/16" });
+  const neighbour = wantNeighbour({ interface: "borrower", ip_address: "10.95.0.9", hw_address: "02:00:00:00:95:09" });
+  await agent.commit(borrower(), lender("10.90.0.1/24"), route, neighbour);
+  for (const change of [lender("10.90.0.2/24"), lender("10.90.0.2/24", "10.91.0.1/24"), dropInterface("lender")]) {
+    t.is((await agent.commit(change)).error, "");
+    await eventually(async () => (await ip("route", "show", "10.95.0.0/16")).length === 1);
+    await eventually(async () => (await ip("neighbour", "show", "nud", "permanent")).length === 1);
+  }
 });
 
 test.serial("it keeps them when it is set down and up", async (t) => {

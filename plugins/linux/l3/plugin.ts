@@ -6,7 +6,7 @@ import { Scheduler } from "#core/scheduler/token.js";
 import { arpModel, routeModel, ruleModel } from "#proto/index.js";
 import { InterfaceIndex } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
-import { flushedNeighbours } from "./flushed-neighbours.js";
+import { flushed } from "./flushed.js";
 import { ValueLeases } from "./leases.js";
 import { NeighbourDescriptor } from "./neighbour.js";
 import { LinkLocalRouteDescriptor, RouteDescriptor } from "./route.js";
@@ -36,10 +36,12 @@ export class L3Plugin implements Plugin {
     scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
     scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases }));
     this.#unwatch = scheduler.watchTransactions((record) => {
-      const flushed = flushedNeighbours(record, scheduler);
-      if (flushed.length === 0) return;
-      const read = scheduler.refresh(flushed, "neighbours of links that changed", "repair");
-      read.catch((error: unknown) => this.log.debug({ error: errorMessage(error) }, "neighbours were not read again"));
+      const keys = flushed(record, scheduler);
+      if (keys.length === 0) return;
+      const read = scheduler.refresh(keys, "what links lost that changed", "repair");
+      read.catch((error: unknown) =>
+        this.log.debug({ error: errorMessage(error) }, "what links lost was not read again"),
+      );
     });
   }
 
