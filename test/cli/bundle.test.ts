@@ -1,7 +1,10 @@
 /** The agent out of the bundle is the agent of the modules, and plugins from outside are not given another copy of it. */
+import { once } from "node:events";
 import { cp, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { createServer, get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import ava, { type ExecutionContext } from "ava";
 import { bundleFor } from "#cli/bundle.js";
 import { agentProcess } from "#test/support/agent-process.js";
@@ -67,28 +70,47 @@ for (const parameters of [
   });
 }
 
-test("what the agent loads late and what lies beside its modules is there: YAML, the page, descriptions, buses, the netlink thread", async (t) => {
+/** A Unix socket where somebody may ask; the answer is no. Resolves when somebody has. */
+async function asked(t: ExecutionContext, socket: string): Promise<{ readonly path: Promise<string | undefined> }> {
+  const server = createServer((_request, response) => response.writeHead(500).end());
+  t.teardown(() => server.close());
+  const path = once(server, "request").then(([request]) => (request as IncomingMessage).url);
+  await once(server.listen(socket), "listening");
+  return { path };
+}
+
+async function page(socketPath: string): Promise<string> {
+  const [response] = (await once(get({ socketPath, path: "/" }), "response")) as [IncomingMessage];
+  return await text(response);
+}
+
+test("what the agent loads late and what lies beside its modules is there: YAML, the page, descriptions, Kafka, Docker, the netlink thread", async (t) => {
   const directory = await temporaryFolder(t);
+  const network = join(directory, "network");
+  await mkdir(network);
   await writeFile(
-    join(directory, "network.yaml"),
+    join(network, "network.yaml"),
     `linuxConfig:
   interfaces:
     - { name: fromfile, type: VETH, enabled: true, veth: { peer_if_name: peer } }
     - { name: peer, type: VETH, enabled: true, veth: { peer_if_name: fromfile } }
 `,
   );
+  const engine = join(directory, "engine.sock");
+  const engineAsked = await asked(t, engine);
   const agent = await agentProcess({
     label: "bundled",
     flavor: "full",
-    args: ["--set", `file.path=${directory}`, "--nats", "nats://127.0.0.1:9", "--kafka", "127.0.0.1:9"],
+    configuration: { file: { path: network }, "linux-namespaces": { container_sockets: [engine] } },
+    args: ["--nats", "nats://127.0.0.1:9", "--kafka", "127.0.0.1:9"],
     env: BUNDLE,
     until: "alive",
   });
   t.teardown(() => agent.stop());
   t.truthy(await eventually(() => link("fromfile")));
-  const { body } = await agent.request("GET", "/openapi.json");
-  t.is((body as { openapi?: string }).openapi?.slice(0, 2), "3.");
-  t.is((await agent.request("GET", "/asyncapi.json")).status, 200);
+  t.regex((await engineAsked.path) ?? "", /\/containers\/json/);
+  t.regex(await page(agent.socket), /^<!doctype html>/);
+  for (const path of ["/openapi.json", "/asyncapi.json"]) t.is((await agent.request("GET", path)).status, 200);
   // It takes KafkaJS to find that out.
   await eventually(async () => {
     const { body } = await agent.request("GET", "/readiness");
