@@ -212,10 +212,8 @@ class Transaction {
     if (this.held.size > 0) seeds = seeds.filter((node) => !this.held.has(root(node)));
     for (let round = 0; seeds.length > 0; round++) {
       const plan = this.plan(seeds, this.id, round === 0 && (this.job.read !== "nothing" || this.forgetful));
-      const records = plan.operations.map(expected);
-      if (round === 0) for (const record of records) this.planned.push(record);
       const caution = { stopsOn: this.job.atomic ? this.isToBlame : undefined, troubled: round > 0 };
-      const { failed, skipped } = await this.execute(plan, records, this.id, caution);
+      const { failed, skipped } = await this.execute(plan, this.id, caution, round === 0 ? this.planned : []);
       const touchedBefore = this.touched.length;
       await this.readFailed(failed);
       if (this.job.atomic && failed.some(this.isToBlame)) return;
@@ -231,13 +229,8 @@ class Transaction {
     this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
   }
 
-  /** Executes a plan; `records` say what each operation was expected to do. */
-  private async execute(
-    plan: Plan,
-    records: readonly RecordedOperation[],
-    id: number,
-    caution: Caution,
-  ): Promise<Execution> {
+  /** Executes a plan; `planned` gets what each operation is expected to do. */
+  private async execute(plan: Plan, id: number, caution: Caution, planned: RecordedOperation[]): Promise<Execution> {
     const { graph, executor } = this.context;
     for (const node of plan.supported) {
       if (node.putOperation === -1 && node.notedSupports !== undefined) node.supports = node.notedSupports;
@@ -247,7 +240,17 @@ class Transaction {
     for (const node of plan.nodes) {
       if (node.failedIn !== id && (isSettled(node) || isWaiting(node))) node.failure = undefined;
     }
-    const execution = await execute(graph, plan.operations, id, caution, executor);
+    const running = execute(graph, plan.operations, id, caution, executor);
+    // Only now: the southbound is at work.
+    const records = plan.operations.map(expected);
+    for (const record of records) planned.push(record);
+    const execution = await running;
+    this.recordOutcomes(plan, records, execution);
+    for (const node of execution.failed) this.failed.add(node);
+    return execution;
+  }
+
+  private recordOutcomes(plan: Plan, records: readonly RecordedOperation[], execution: Execution): void {
     for (const [index, record] of records.entries()) {
       const operation = plan.operations[index];
       const outcome = execution.outcomes[index];
@@ -258,8 +261,6 @@ class Transaction {
         if (!this.isToBlame(operation.node)) this.ailments.add(failure);
       }
     }
-    for (const node of execution.failed) this.failed.add(node);
-    return execution;
   }
 
   /** What had failed of the values that the transaction changes is forgotten by now. */
@@ -287,9 +288,7 @@ class Transaction {
     for (const node of this.failed) node.failure = undefined;
     const revertId = -this.id;
     const plan = this.plan(undone, revertId, this.forgetful);
-    const { failed } = await this.execute(plan, plan.operations.map(expected), revertId, {
-      troubled: false,
-    });
+    const { failed } = await this.execute(plan, revertId, { troubled: false }, []);
     await this.readFailed(failed);
     this.failuresOfReverted = failures;
   }
