@@ -18,7 +18,10 @@ function urgency(item: ValueStatus | OperationResult): number {
 }
 
 function byUrgency<T extends ValueStatus | OperationResult>(items: readonly T[]): readonly T[] {
-  return items.toSorted((a, b) => urgency(a) - urgency(b));
+  // Mostly nothing is urgent.
+  return items.every((item) => urgency(item) === NOT_URGENT)
+    ? items
+    : items.toSorted((a, b) => urgency(a) - urgency(b));
 }
 
 /** So many entries tell about how long one is. */
