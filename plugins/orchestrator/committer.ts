@@ -1,9 +1,10 @@
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
-import type { EventPublisher, TransactionResult } from "#core/northbound/index.js";
+import type { TransactionResult } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
+import type { Announcements } from "./announcements.js";
 import type { Changes, DesiredState } from "./desired-state.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
@@ -21,6 +22,8 @@ export interface Commit {
   readonly description: string;
   readonly changes: Changes;
   readonly options?: Pick<TransactionSpec, "atomic" | "rejectInvalid" | "simulate">;
+  /** What is applied will not be written down at once. Default: it will. */
+  readonly unconfirmed?: boolean;
 }
 
 export interface Committed {
@@ -45,7 +48,7 @@ export class Committer {
     private readonly store: Store,
     private readonly journal: Journal,
     private readonly numbering: Numbering,
-    private readonly events: EventPublisher,
+    private readonly announcements: Announcements,
     private readonly log: Logger,
   ) {}
 
@@ -62,7 +65,40 @@ export class Committer {
    * Applies a change of one source, to be called {@link exclusively}. Nothing of it counts when the transaction was
    * reverted, refused (`rejectInvalid`) or simulated. An invalid value never does: what was wanted before stays wanted.
    */
-  async commit({ id, source, from, description, changes, options = {} }: Commit): Promise<Committed> {
+  async commit(commit: Commit): Promise<Committed> {
+    const { source, changes } = commit;
+    const forget = isToBeStored(commit) ? this.store.prepare({ source, changes }) : nothing;
+    try {
+      const committed = await this.apply(commit);
+      if (committed.applied !== changes) forget();
+      return committed;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  /** Hands everything that is wanted to the scheduler, to be compared with what is below. Call it {@link exclusively}. */
+  async resync(description: string, keepDiscovered: boolean): Promise<TransactionRecord> {
+    const changes = this.gates.effective();
+    return await this.scheduler.commit({ kind: "full-resync", description, changes, keepDiscovered });
+  }
+
+  /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
+  async conclude(result: TransactionResult, update: StoreUpdate): Promise<TransactionResult> {
+    const concluded = await this.store.write({ ...update, notes: this.numbering.notes() }).then(
+      () => result,
+      (error: unknown) => {
+        this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
+        return notStored(result, errorMessage(error));
+      },
+    );
+    // The answer leaves first.
+    this.announcements.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
+    return concluded;
+  }
+
+  private async apply({ id, source, from, description, changes, options = {} }: Commit): Promise<Committed> {
     const undo = this.desired.apply(source, changes);
     const divided = await this.gates.divide(source, changes);
     const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
@@ -85,25 +121,17 @@ export class Committer {
     const isInvalid = (key: string): boolean => invalid.has(key);
     return { record, applied: without(changes, isInvalid), undo: without(undo, isInvalid) };
   }
+}
 
-  /** Hands everything that is wanted to the scheduler, to be compared with what is below. Call it {@link exclusively}. */
-  async resync(description: string, keepDiscovered: boolean): Promise<TransactionRecord> {
-    const changes = this.gates.effective();
-    return await this.scheduler.commit({ kind: "full-resync", description, changes, keepDiscovered });
-  }
+/** Fewer changes than this are encoded in no time. */
+const MANY = 1_000;
 
-  /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
-  async conclude(result: TransactionResult, update: StoreUpdate): Promise<TransactionResult> {
-    const concluded = await this.store.write({ ...update, notes: this.numbering.notes() }).then(
-      () => result,
-      (error: unknown) => {
-        this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
-        return notStored(result, errorMessage(error));
-      },
-    );
-    this.events.publish({ kind: "transaction", id: concluded.id, data: concluded });
-    return concluded;
-  }
+function isToBeStored({ changes, options, unconfirmed = false }: Commit): boolean {
+  return changes.size >= MANY && options?.simulate !== true && !unconfirmed;
+}
+
+function nothing(): void {
+  return;
 }
 
 /** Whoever sent it must not believe that it would survive a restart. */

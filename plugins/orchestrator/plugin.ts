@@ -21,6 +21,7 @@ import {
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
 import { Store } from "#plugins/store/index.js";
+import { Announcements } from "./announcements.js";
 import { Committer } from "./committer.js";
 import { DesiredState } from "./desired-state.js";
 import { Gates } from "./gates.js";
@@ -64,6 +65,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private readonly numbering: Numbering;
   private readonly gates: Gates;
   private readonly views: Views;
+  private readonly announcements: Announcements;
   private readonly committer: Committer;
   private readonly requests: Requests;
   private leftovers: Leftovers | undefined;
@@ -85,7 +87,8 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.views = new Views(scheduler, this.journal, this.gates);
     this.numbering = new Numbering(scheduler, store);
     const { desired, gates, journal, numbering } = this;
-    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, events, log);
+    this.announcements = new Announcements(events);
+    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, this.announcements, log);
     this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.leftovers?.settle());
   }
 
@@ -104,7 +107,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
       this.log,
       sources.map(({ name }) => name),
     );
-    this.unwatch = [this.numbering.begin(), new StatusEvents(this.events).watch(this.scheduler)];
+    this.unwatch = [this.numbering.begin(), new StatusEvents(this.announcements).watch(this.scheduler)];
   }
 
   async afterInit(): Promise<void> {
@@ -121,6 +124,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.requests.close();
     await this.committer.idle();
     for (const end of this.unwatch) end();
+    this.announcements.flush();
     await this.store.write({ notes: this.numbering.notes() }).catch((error: unknown) => {
       this.log.warn({ err: error }, "the number of the last transaction could not be stored");
     });

@@ -106,6 +106,7 @@ export class Requests {
         description: valid.description === "" ? `${endpoint} ${id}` : valid.description,
         changes,
         options: { atomic: valid.atomic, simulate: valid.dryRun, rejectInvalid: true },
+        unconfirmed: valid.confirmTimeout !== undefined,
       });
       // Not awaited in here: the next transaction can begin while this one is being written to disk.
       return { conclusion: this.conclude(id, valid, committed) };

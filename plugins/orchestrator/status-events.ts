@@ -1,11 +1,15 @@
-import type { EventPublisher } from "#core/northbound/index.js";
+import type { AgentEvent } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
+import type { Announcements } from "./announcements.js";
 import { ownCause } from "./journal.js";
 import { flatten, outcomeOf, resultOf, statusOf } from "./results.js";
 
 /** States of a derived value that its base speaks for. */
 const QUIET: ReadonlySet<ValueState> = new Set(["CONFIGURED", "REMOVED", "NONEXISTENT", "OBTAINED", "DISCOVERED"]);
+
+/** More than these wait until the transaction is on its way to the disk. */
+const FEW = 500;
 
 /**
  * Publishes what happens to values, and the transactions that the scheduler makes by itself. Derived values are announced
@@ -14,12 +18,13 @@ const QUIET: ReadonlySet<ValueState> = new Set(["CONFIGURED", "REMOVED", "NONEXI
 export class StatusEvents {
   private readonly announced = new Set<string>();
 
-  constructor(private readonly events: EventPublisher) {}
+  constructor(private readonly announcements: Announcements) {}
 
   /** Returns the function that ends it. */
   watch(scheduler: Scheduler): () => void {
     const unwatchStatus = scheduler.watchStatus((statuses) => {
-      for (const status of statuses) this.valueChanged(status);
+      if (statuses.length > FEW) this.announcements.publishSoon(this.changes(statuses));
+      else for (const event of this.changes(statuses)) this.announcements.publish(event);
     });
     const unwatchTransactions = scheduler.watchTransactions((record) => this.transactionFinished(record));
     return () => {
@@ -28,25 +33,27 @@ export class StatusEvents {
     };
   }
 
-  private valueChanged(base: ValueStatusRecord): void {
-    this.publish(base);
-    if (base.derived.length === 0) return;
-    for (const derived of flatten(base).slice(1)) {
-      const quiet = QUIET.has(derived.state);
-      if (quiet && !this.announced.delete(derived.key)) continue;
-      if (!quiet) this.announced.add(derived.key);
-      this.publish(derived);
+  private *changes(statuses: readonly ValueStatusRecord[]): Generator<AgentEvent> {
+    for (const base of statuses) {
+      yield valueEvent(base);
+      if (base.derived.length === 0) continue;
+      for (const derived of flatten(base).slice(1)) {
+        const quiet = QUIET.has(derived.state);
+        if (quiet && !this.announced.delete(derived.key)) continue;
+        if (!quiet) this.announced.add(derived.key);
+        yield valueEvent(derived);
+      }
     }
-  }
-
-  private publish(status: ValueStatusRecord): void {
-    this.events.publish({ kind: "value", key: status.key, data: statusOf(status) });
   }
 
   /** Those that were committed are announced with their answer, once it is stored. */
   private transactionFinished(record: TransactionRecord): void {
     if (record.kind === "update" || record.kind === "upstream-resync") return;
     const { id } = ownCause(record);
-    this.events.publish({ kind: "transaction", id, data: resultOf(id, outcomeOf(record), record) });
+    this.announcements.publish({ kind: "transaction", id, data: resultOf(id, outcomeOf(record), record) });
   }
+}
+
+function valueEvent(status: ValueStatusRecord): AgentEvent {
+  return { kind: "value", key: status.key, data: statusOf(status) };
 }

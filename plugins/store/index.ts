@@ -1,2 +1,2 @@
 export { type StoreConfig, StorePlugin, storeConfig } from "./plugin.js";
-export { Store, type StoreUpdate } from "./types.js";
+export { type SourceChanges, Store, type StoreUpdate } from "./types.js";

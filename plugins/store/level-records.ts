@@ -1,8 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { ClassicLevel } from "classic-level";
 import type { AcknowledgedWrites } from "./acknowledged.js";
-import { decodeRecord, encodeRecord, type SetDigest } from "./record.js";
-import type { Records } from "./records.js";
+import { Draft, DraftedRecords } from "./draft.js";
+import { decodeRecord, type SetDigest } from "./record.js";
+import type { PreparedRecords, RecordEntry, Records } from "./records.js";
 
 /** The record that describes all others. */
 export interface Head {
@@ -25,6 +26,8 @@ const ENCODED_AT_ONCE = 1000;
  */
 export class LevelRecords implements Records {
   private broken = false;
+  /** Not written yet. */
+  private readonly prepared = new Set<DraftedRecords>();
 
   constructor(
     private readonly database: ClassicLevel,
@@ -35,30 +38,24 @@ export class LevelRecords implements Records {
 
   async write(changes: ReadonlyMap<string, unknown>): Promise<void> {
     if (this.broken) await this.reopen();
-    const batch = this.database.batch();
-    const checksums: (number | undefined)[] = [];
+    const draft = this.draftOf(changes);
+    let place = 0;
     for (const [key, value] of changes) {
+      if (place++ < draft.size) continue;
       // Others want to run while a hundred thousand values are encoded.
-      if (checksums.length % ENCODED_AT_ONCE === ENCODED_AT_ONCE - 1) await setImmediate();
-      if (value === undefined) {
-        batch.del(key);
-        checksums.push(undefined);
-      } else {
-        const record = encodeRecord(key, value);
-        batch.put(key, record.text);
-        checksums.push(record.checksum);
-      }
+      if (place % ENCODED_AT_ONCE === 0) await setImmediate();
+      draft.put(key, value);
     }
-    const before = this.exchange(changes.keys(), checksums);
+    const before = this.exchange(changes.keys(), draft.checksums);
     const head: Head = {
       format: FORMAT,
       commit: this.commit + 1,
       records: this.digest.size,
       digest: this.digest.value,
     };
-    batch.put(HEAD, encodeRecord(HEAD, head).text);
+    draft.put(HEAD, head);
     try {
-      await batch.write({ sync: true });
+      await draft.batch.write({ sync: true });
     } catch (error) {
       this.exchange(changes.keys(), before);
       this.broken = true;
@@ -68,20 +65,51 @@ export class LevelRecords implements Records {
     this.acknowledged.set(head.commit);
   }
 
+  prepare(entries: Iterable<RecordEntry>): PreparedRecords {
+    // Then they are encoded when it is open again.
+    if (this.database.status !== "open") return { complete: () => new Map(entries), discard: () => undefined };
+    const prepared = new DraftedRecords(new Draft(this.database.batch()), entries, (discarded) => this.drop(discarded));
+    this.prepared.add(prepared);
+    return prepared;
+  }
+
   async read(key: string): Promise<unknown> {
     const text = await this.database.get(key);
     return text === undefined ? undefined : decodeRecord(key, text)?.value;
   }
 
   async close(): Promise<void> {
+    this.giveUpPrepared();
     await this.database.close();
     this.acknowledged.close();
   }
 
   private async reopen(): Promise<void> {
+    this.giveUpPrepared();
     await this.database.close();
     await this.database.open();
     this.broken = false;
+  }
+
+  /** What was prepared for these very records, or nothing yet. */
+  private draftOf(records: ReadonlyMap<string, unknown>): Draft {
+    for (const prepared of this.prepared) {
+      if (!prepared.isOf(records)) continue;
+      this.prepared.delete(prepared);
+      if (prepared.draft.isBeginningOf(records)) return prepared.draft;
+      void prepared.draft.batch.close();
+    }
+    return new Draft(this.database.batch());
+  }
+
+  private drop(prepared: DraftedRecords): void {
+    if (this.prepared.delete(prepared)) void prepared.draft.batch.close();
+  }
+
+  /** Its batches go with the database; what they were for is encoded anew when it is written. */
+  private giveUpPrepared(): void {
+    for (const prepared of this.prepared) prepared.stop();
+    this.prepared.clear();
   }
 
   /** Puts the checksums of these records into the digest and returns those they replaced. */

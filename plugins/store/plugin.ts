@@ -18,9 +18,9 @@ import {
   valueRecord,
 } from "./layout.js";
 import { type Damage, openStore } from "./open.js";
-import { type Records, VolatileRecords } from "./records.js";
+import { type PreparedRecords, type RecordEntry, type Records, VolatileRecords } from "./records.js";
 import { ResultIndex } from "./results.js";
-import { Store, type StoreUpdate } from "./types.js";
+import { type SourceChanges, Store, type StoreUpdate } from "./types.js";
 import { GroupWriter } from "./writer.js";
 
 const DEFAULT_PARENT = "/var/lib/tenuto";
@@ -48,6 +48,7 @@ export class StorePlugin implements Plugin, Store {
   private results: ResultIndex;
   private damage: Damage | undefined;
   private covers = false;
+  private readonly prepared = new WeakMap<SourceChanges["changes"], PreparedRecords>();
 
   constructor(
     @inject(PluginConfig) private readonly config: StoreConfig,
@@ -103,10 +104,18 @@ export class StorePlugin implements Plugin, Store {
     return this.results.withOutcome("UNCONFIRMED");
   }
 
+  prepare(values: SourceChanges): () => void {
+    const { changes } = values;
+    const prepared = this.records.prepare(valueRecords(values));
+    this.prepared.set(changes, prepared);
+    return () => {
+      if (this.prepared.delete(changes)) prepared.discard();
+    };
+  }
+
   async write(update: StoreUpdate): Promise<void> {
     const { values, result, notes, complete } = update;
-    const records = new Map<string, unknown>();
-    for (const [key, value] of values?.changes ?? []) records.set(valueRecord(values?.source ?? "", key), value);
+    const records = values === undefined ? new Map<string, unknown>() : this.recordsOf(values);
     if (result !== undefined)
       for (const [name, stored] of this.results.add(result, Date.now())) records.set(name, stored);
     for (const [name, note] of notes ?? []) records.set(noteRecord(name), note);
@@ -130,6 +139,12 @@ export class StorePlugin implements Plugin, Store {
     await this.writer?.close();
     await this.records.close();
     this.writer = undefined;
+  }
+
+  private recordsOf(values: SourceChanges): Map<string, unknown> {
+    const prepared = this.prepared.get(values.changes);
+    this.prepared.delete(values.changes);
+    return prepared?.complete() ?? new Map(valueRecords(values));
   }
 
   private get directory(): string {
@@ -156,4 +171,8 @@ export class StorePlugin implements Plugin, Store {
     if (this.damage === undefined) this.health.ok();
     else this.health.degraded(`the store was damaged (${this.damage.reason}); it is kept in ${this.damage.setAside}`);
   }
+}
+
+function* valueRecords({ source, changes }: SourceChanges): Generator<RecordEntry> {
+  for (const [key, value] of changes) yield [valueRecord(source, key), value];
 }

@@ -1,13 +1,15 @@
 import type { TransactionResult } from "#core/northbound/index.js";
 import { token } from "#core/plugin/index.js";
 
+/** What changed in a source's values; `undefined` removes the value. */
+export interface SourceChanges {
+  readonly source: string;
+  readonly changes: ReadonlyMap<string, object | undefined>;
+}
+
 /** One step of the store's life. All of it becomes durable, or none. */
 export interface StoreUpdate {
-  /** What changed in a source's values; `undefined` removes the value. */
-  readonly values?: {
-    readonly source: string;
-    readonly changes: ReadonlyMap<string, object | undefined>;
-  };
+  readonly values?: SourceChanges;
   /** The answer to a transaction; replaces an earlier one with the same id. */
   readonly result?: TransactionResult;
   /** What a plugin remembers for itself, by `<plugin>/<name>`; `undefined` forgets it. JSON values. */
@@ -44,6 +46,11 @@ export interface Store {
    * and written once the disk can be written again.
    */
   write(update: StoreUpdate): Promise<void>;
+  /**
+   * Says that these changes, the very map and as it is now, will probably be written soon. They are encoded while there is
+   * nothing else to do, so that `write` is done sooner; nothing is written before. Returns the function that says that they will not.
+   */
+  prepare(values: SourceChanges): () => void;
 }
 
 export const Store = token<Store>("Store");

@@ -2,6 +2,7 @@ import test from "ava";
 import { BusError } from "#core/errors.js";
 import { EventPublisher } from "#core/northbound/index.js";
 import { MemoryBus } from "#plugins/memory/index.js";
+import { eventually } from "#test/support/eventually.js";
 import { set, startAgent } from "./support/agents.js";
 
 function state(name: string, deleted = false) {
@@ -21,6 +22,7 @@ test("a program that embeds the agent commits, asks and listens on the memory bu
       .map(({ state: of }) => of),
     ["CONFIGURED"],
   );
+  await eventually(() => kinds.length > 0, { what: "the transaction's event" });
   unsubscribe();
   await bus.commit({ changes: [set("eth2")] });
   t.deepEqual(kinds, ["transaction"]);

@@ -200,6 +200,7 @@ test("the views: what is wanted, what is there, what is believed to be there", a
 test("values and transactions are announced", async (t) => {
   const { commit, events } = await startAgent(t);
   const result = await commit({ id: "a", changes: [set("eth1")] });
+  await eventually(() => events.some(({ event }) => event.kind === "transaction"), { what: "the transaction's event" });
   const announced = events.map(({ event }) => event);
   t.deepEqual(
     announced.filter(({ kind }) => kind === "value").map(({ data }) => data),
@@ -209,4 +210,14 @@ test("values and transactions are announced", async (t) => {
     announced.filter(({ kind }) => kind === "transaction").map(({ data }) => data),
     [result],
   );
+});
+
+test("of a transaction with many values every value is announced, and then the transaction", async (t) => {
+  const { commit, events } = await startAgent(t);
+  const changes = Array.from({ length: 1_200 }, (_, i) => set(`eth${i}`));
+  const { values } = await commit({ id: "many", changes });
+  await eventually(() => events.some(({ event }) => event.kind === "transaction"), { what: "the transaction's event" });
+  const announced = events.map(({ event }) => event).filter(({ kind }) => kind === "value" || kind === "transaction");
+  t.is(announced.length, values.length + 1);
+  t.is(announced.at(-1)?.kind, "transaction");
 });

@@ -1,5 +1,6 @@
 import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import test from "ava";
 import { SouthboundError } from "#core/errors.js";
 import { answer, contentOf, openStore, temporaryDirectory, values } from "./support.js";
@@ -141,4 +142,55 @@ test("the directory is for its owner alone", async (t) => {
   const directory = join(parent, "var", "t1");
   await openStore(t, { directory });
   t.is(statSync(directory).mode & 0o777, 0o700);
+});
+
+/** More than are encoded in one turn of the event loop. */
+const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`key${i}`, { number: i }]));
+
+/** Lets the store go on with what it prepares. */
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await setImmediate();
+}
+
+for (const prepared of [0, 1, 2, 10]) {
+  test(`values that were prepared are written as any others, ${prepared} turns of the event loop later`, async (t) => {
+    const directory = temporaryDirectory(t);
+    const opened = await openStore(t, { directory });
+    await opened.store.write(values({ key5: { number: "before" }, gone: {} }));
+    const update = values({ ...many, gone: undefined });
+    opened.store.prepare(update.values);
+    await turns(prepared);
+    await opened.store.write({ ...update, result: answer("many") });
+    await opened.agent.close();
+    const again = await openStore(t, { directory });
+    t.false(again.store.damaged);
+    t.deepEqual(contentOf(again).store, many);
+    t.deepEqual(await again.store.result("many"), answer("many"));
+  });
+}
+
+test("nothing is left of values that were prepared and are not written after all", async (t) => {
+  const directory = temporaryDirectory(t);
+  const opened = await openStore(t, { directory });
+  const forget = opened.store.prepare(values(many).values);
+  opened.store.prepare(values({ neither: {} }).values);
+  await turns(1);
+  forget();
+  await opened.store.write(values({ only: {} }));
+  await opened.agent.close();
+  const again = await openStore(t, { directory });
+  t.deepEqual(contentOf(again).store, { only: {} });
+});
+
+test("a later change of a prepared value that is still waiting for the disk counts", async (t) => {
+  const directory = temporaryDirectory(t);
+  const opened = await openStore(t, { directory });
+  const update = values(many);
+  opened.store.prepare(update.values);
+  await turns(10);
+  const first = opened.store.write(values({ other: {} }));
+  await Promise.all([first, opened.store.write(update), opened.store.write(values({ key7: { number: "later" } }))]);
+  await opened.agent.close();
+  const again = await openStore(t, { directory });
+  t.deepEqual(contentOf(again).store, { ...many, other: {}, key7: { number: "later" } });
 });
