@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { connect, headers, type NatsConnection } from "nats";
 import type { Change, TransactionResult } from "#client/index.js";
-import { transactionMessages } from "#client/parts.js";
+import { PARTS_AT_ONCE, sendMessages, transactionMessages } from "#client/parts.js";
 import { CONTENT_TYPE_HEADER, PART_HEADER, requestSubject } from "#proto/nats.js";
 
 const HEADER_ROOM = 1_024;
@@ -28,16 +28,13 @@ export class BusClient {
 
   /** Sends a prepared transaction. Throws unless it is applied and every value that the answer names is configured or gone. */
   async commit(messages: Prepared): Promise<TransactionResult> {
-    for (const [index, data] of messages.entries()) {
-      const result = await this.#ask(data, messages.length === 1 ? undefined : `${index + 1}/${messages.length}`);
-      if (result.outcome === "PART") continue;
-      const bad = result.values.find(({ state }) => state !== "CONFIGURED" && state !== "REMOVED");
-      if (result.outcome !== "APPLIED" || bad !== undefined) {
-        throw new Error(`${result.outcome}: ${result.error} ${JSON.stringify(bad)}`);
-      }
-      return result;
+    const result = await sendMessages(messages, PARTS_AT_ONCE, (data, part) => this.#ask(data, part));
+    if (result === undefined) throw new Error("the agent did not answer the last part");
+    const bad = result.values.find(({ state }) => state !== "CONFIGURED" && state !== "REMOVED");
+    if (result.outcome !== "APPLIED" || bad !== undefined) {
+      throw new Error(`${result.outcome}: ${result.error} ${JSON.stringify(bad)}`);
     }
-    throw new Error("the agent did not answer the last part");
+    return result;
   }
 
   async resyncDownstream(): Promise<TransactionResult> {

@@ -7,7 +7,7 @@ import { DesiredState } from "./desired-state.js";
 import { answerList, answerObject, answerResult } from "./nats-answers.js";
 import { type NatsOptions, NatsRequests, TryAgain } from "./nats-connection.js";
 import { natsEvents } from "./nats-events.js";
-import { transactionMessages } from "./parts.js";
+import { PARTS_AT_ONCE, sendMessages, transactionMessages } from "./parts.js";
 import type {
   AgentEvent,
   DumpView,
@@ -77,7 +77,13 @@ export class NatsClient implements AgentClient {
       this.#requests.maxPayload - HEADER_ROOM,
     );
     const askAgain = messages.length === 1 ? ASK_AGAIN : ASK_AGAIN_IN_PARTS;
-    return this.#persist((timeout) => this.#commitOnce(messages, Math.min(timeout, askAgain)));
+    let atOnce = PARTS_AT_ONCE;
+    return this.#persist((timeout) => {
+      const attempt = this.#commitOnce(messages, atOnce, Math.min(timeout, askAgain));
+      // It may have been too much for a busy agent.
+      atOnce = 1;
+      return attempt;
+    });
   }
 
   confirm(id: string): Promise<TransactionResult> {
@@ -133,14 +139,13 @@ export class NatsClient implements AgentClient {
     return this.#persist((timeout) => this.#requests.ask({ subject, data, timeout }));
   }
 
-  async #commitOnce(messages: readonly Uint8Array[], timeout: number): Promise<TransactionResult> {
+  async #commitOnce(messages: readonly Uint8Array[], atOnce: number, timeout: number): Promise<TransactionResult> {
     const subject = requestSubject(this.label, "commit");
-    for (const [index, data] of messages.entries()) {
-      const part = messages.length === 1 ? {} : { part: `${index + 1}/${messages.length}` };
-      const result = answerResult(await this.#requests.ask({ subject, data, timeout, ...part }));
-      if (result.outcome !== "PART") return result;
-    }
-    throw new TryAgain("BAD_ANSWER", "the agent has not got all parts of the transaction");
+    const result = await sendMessages(messages, atOnce, async (data, part) =>
+      answerResult(await this.#requests.ask({ subject, data, timeout, ...(part === undefined ? {} : { part }) })),
+    );
+    if (result === undefined) throw new TryAgain("BAD_ANSWER", "the agent has not got all parts of the transaction");
+    return result;
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Transaction } from "./types.js";
+import type { Transaction, TransactionResult } from "./types.js";
 
 const utf8 = new TextEncoder();
 
@@ -29,4 +29,40 @@ export function transactionMessages(transaction: Transaction, limit: number): re
   }
   messages.push(utf8.encode(begin + some.join(",") + end));
   return messages;
+}
+
+/** So many parts of a transaction are on their way at once: the agent need not wait for the next one. */
+export const PARTS_AT_ONCE = 4;
+
+/** Sends one message; `part` is its place among them, `<k>/<n>`, if it is not the only one. */
+export type SendMessage = (data: Uint8Array, part: string | undefined) => Promise<TransactionResult>;
+
+/**
+ * Sends all messages of a transaction, the last one when all others have arrived. Resolves with the answer to the whole;
+ * `undefined` when the agent asks for more. Rejects as `send` does.
+ */
+export async function sendMessages(
+  messages: readonly Uint8Array[],
+  atOnce: number,
+  send: SendMessage,
+): Promise<TransactionResult | undefined> {
+  const last = messages.length - 1;
+  let answer: TransactionResult | undefined;
+  const sendAt = async (index: number): Promise<void> => {
+    const part = messages.length === 1 ? undefined : `${index + 1}/${messages.length}`;
+    const result = await send(messages[index] ?? new Uint8Array(), part);
+    if (result.outcome !== "PART") answer ??= result;
+  };
+  let next = 0;
+  const sendNext = async (): Promise<void> => {
+    while (next < last && answer === undefined) {
+      await sendAt(next++).catch((error: unknown) => {
+        next = last;
+        throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, sendNext));
+  if (answer === undefined) await sendAt(last);
+  return answer;
 }
