@@ -115,6 +115,7 @@ export class DriftPlugin implements Plugin {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#gathering);
+    this.#routes.close();
     for (const undo of this.#undo.splice(0)) undo();
     const followed = [...this.#followed.values()];
     this.#followed.clear();

@@ -1,8 +1,10 @@
 import type { Scheduler } from "#core/scheduler/types.js";
 import { ROUTE_PREFIX } from "#proto/index.js";
 
-/** More keys than this are not put off. */
-const MANY_NEWS = 100_000;
+/** More keys than this are not put off, */
+const MANY_NEWS = 50_000;
+/** but sorted in by and by, so many in one turn of the event loop. */
+const SORTED_AT_ONCE = 1_000;
 
 /**
  * Keys of wanted routes by their destination, since a kernel event about a route does not say which of ours it replaces. Most hosts
@@ -13,21 +15,37 @@ export class WantedRoutes {
   readonly #keys = new Map<string, string | ReadonlySet<string>>();
   /** Interfaces that one of them leads, or once led, through. */
   readonly #interfaces = new Set<string>();
-  /** Keys to sort in. */
+  /** Keys to sort in, in their order; those before `#next` are. */
   #news: string[] = [];
+  #next = 0;
+  #sorting: NodeJS.Immediate | undefined;
 
   constructor(private readonly scheduler: Pick<Scheduler, "wanted">) {}
 
   /** The value under that key may have come to be wanted, or not to be any more. */
   look(key: string): void {
     this.#news.push(key);
-    if (this.#news.length > MANY_NEWS) this.#sortIn();
+    if (this.#news.length > MANY_NEWS) this.#sorting ??= setImmediate(() => this.#sortSome());
   }
 
-  #sortIn(): void {
-    const news = this.#news;
+  close(): void {
+    clearImmediate(this.#sorting);
+  }
+
+  #sortSome(): void {
+    this.#sortIn(SORTED_AT_ONCE);
+    this.#sorting = this.#news.length === 0 ? undefined : setImmediate(() => this.#sortSome());
+  }
+
+  #sortIn(most = Number.POSITIVE_INFINITY): void {
+    const end = Math.min(this.#news.length, this.#next + most);
+    for (; this.#next < end; this.#next++) {
+      const key = this.#news[this.#next] ?? "";
+      this.#note(key, this.scheduler.wanted(key) !== undefined);
+    }
+    if (end < this.#news.length) return;
     this.#news = [];
-    for (const key of news) this.#note(key, this.scheduler.wanted(key) !== undefined);
+    this.#next = 0;
   }
 
   #note(key: string, isWanted: boolean): void {
