@@ -87,7 +87,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.views = new Views(scheduler, this.journal, this.gates);
     this.numbering = new Numbering(scheduler, store);
     const { desired, gates, journal, numbering } = this;
-    this.announcements = new Announcements(events);
+    this.announcements = new Announcements(events, store);
     this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, this.announcements, log);
     this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.leftovers?.settle());
   }

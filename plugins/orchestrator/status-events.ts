@@ -8,7 +8,7 @@ import { flatten, outcomeOf, resultOf, statusOf } from "./results.js";
 /** States of a derived value that its base speaks for. */
 const QUIET: ReadonlySet<ValueState> = new Set(["CONFIGURED", "REMOVED", "NONEXISTENT", "OBTAINED", "DISCOVERED"]);
 
-/** More than these wait until the transaction is on its way to the disk. */
+/** More than these follow the answer to the transaction. */
 const FEW = 500;
 
 /**
@@ -23,7 +23,7 @@ export class StatusEvents {
   /** Returns the function that ends it. */
   watch(scheduler: Scheduler): () => void {
     const unwatchStatus = scheduler.watchStatus((statuses) => {
-      if (statuses.length > FEW) this.announcements.publishSoon(this.changes(statuses));
+      if (statuses.length > FEW) this.announcements.publishBehind(this.changes(statuses));
       else for (const event of this.changes(statuses)) this.announcements.publish(event);
     });
     const unwatchTransactions = scheduler.watchTransactions((record) => this.transactionFinished(record));

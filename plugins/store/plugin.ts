@@ -113,6 +113,10 @@ export class StorePlugin implements Plugin, Store {
     };
   }
 
+  async settled(): Promise<void> {
+    await this.writer?.settled();
+  }
+
   async write(update: StoreUpdate): Promise<void> {
     const { values, result, notes, complete } = update;
     const records = values === undefined ? new Map<string, unknown>() : this.recordsOf(values);

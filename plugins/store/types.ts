@@ -51,6 +51,8 @@ export interface Store {
    * nothing else to do, so that `write` is done sooner; nothing is written before. Returns the function that says that they will not.
    */
   prepare(values: SourceChanges): () => void;
+  /** Resolves when what is on its way to the disk now has arrived there, or could not. */
+  settled(): Promise<void>;
 }
 
 export const Store = token<Store>("Store");

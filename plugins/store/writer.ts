@@ -23,6 +23,7 @@ export class GroupWriter {
   private inFlight: ReadonlyMap<string, unknown> = new Map();
   private waiters: Waiter[] = [];
   private running: Promise<void> | undefined;
+  private attempting: Promise<boolean> | undefined;
   private retry: NodeJS.Timeout | undefined;
 
   constructor(
@@ -47,6 +48,11 @@ export class GroupWriter {
     return await this.records.read(key);
   }
 
+  /** Resolves when the write under way has ended, well or not. */
+  async settled(): Promise<void> {
+    await this.attempting;
+  }
+
   /** Waits for what is on its way and makes a last attempt at what could not be written. Never rejects. */
   async close(): Promise<void> {
     clearTimeout(this.retry);
@@ -68,7 +74,8 @@ export class GroupWriter {
       this.pending = new Map();
       this.inFlight = changes;
       this.waiters = [];
-      if (!(await this.attempt(changes, waiters))) return;
+      this.attempting = this.attempt(changes, waiters);
+      if (!(await this.attempting)) return;
     } while (this.waiters.length > 0);
   }
 

@@ -21,7 +21,7 @@ test("a transaction that is not confirmed in time is reverted", async (t) => {
     return again.outcome === "REVERTED" && again;
   });
   t.regex(answer.error, /not confirmed within 100 ms/);
-  t.true(events.some(({ event }) => event.kind === "transaction" && event.data.outcome === "REVERTED"));
+  await eventually(() => events.some(({ event }) => event.kind === "transaction" && event.data.outcome === "REVERTED"));
 });
 
 test("confirmed in time it stays, also over a restart; confirming again is harmless", async (t) => {
