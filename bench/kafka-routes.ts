@@ -101,12 +101,12 @@ class KafkaCommands {
     const parts = transactionMessages({ id, changes }, messageBytes);
     const result = new Promise<string>((resolve) => this.results.set(id, resolve));
     const elapsed = await time(async () => {
-      for (const [index, part] of parts.entries()) {
+      const sent = parts.map((part, index) => {
         const headers = parts.length === 1 ? {} : { "tenuto-part": `${index + 1}/${parts.length}` };
         const message = { key: label, value: Buffer.from(part), headers };
-        await this.producer.send({ topic: `tenuto.${label}.commands`, messages: [message] });
-      }
-      await result;
+        return this.producer.send({ topic: `tenuto.${label}.commands`, messages: [message] });
+      });
+      await Promise.all([...sent, result]);
     });
     this.results.delete(id);
     const outcome = await result;

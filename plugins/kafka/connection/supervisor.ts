@@ -197,6 +197,8 @@ function consumerOf(kafka: Kafka, groupId: string, config: KafkaConfig): Consume
     heartbeatInterval: config.heartbeat_interval,
     maxWaitTimeInMs: config.fetch_wait,
     maxBytes: MAX_FETCH_BYTES,
+    // All that there is of a large transaction in parts, not one part after the other.
+    maxBytesPerPartition: MAX_FETCH_BYTES,
     allowAutoTopicCreation: false,
     // A failure that kafkajs cannot ride out in a second ends the consumer; a new one begins with fresh credentials.
     retry: { retries: 2, restartOnFailure: async () => false },
