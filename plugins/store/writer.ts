@@ -62,9 +62,7 @@ export class GroupWriter {
   }
 
   private start(): void {
-    this.running ??= this.drain().finally(() => {
-      this.running = undefined;
-    });
+    this.running ??= this.drain();
   }
 
   private async drain(): Promise<void> {
@@ -75,8 +73,10 @@ export class GroupWriter {
       this.inFlight = changes;
       this.waiters = [];
       this.attempting = this.attempt(changes, waiters);
-      if (!(await this.attempting)) return;
+      if (!(await this.attempting)) break;
     } while (this.waiters.length > 0);
+    // In the same breath: whoever comes next has to start again.
+    this.running = undefined;
   }
 
   private async attempt(changes: Map<string, unknown>, waiters: readonly Waiter[]): Promise<boolean> {
