@@ -83,7 +83,16 @@ interface Interference {
   readonly isThere: () => Promise<boolean>;
 }
 
+interface PortView {
+  readonly linkinfo: { readonly info_slave_data?: Readonly<Record<string, unknown>> };
+}
+
 const routesOf = async (destination: string) => (await ip("route", "show", destination, INSIDE)).length;
+
+const portSettings = async (name: string): Promise<Readonly<Record<string, unknown>>> => {
+  const [view] = await ip<PortView>("-details", "link", "show", name, INSIDE);
+  return view?.linkinfo.info_slave_data ?? {};
+};
 
 const interferences: Readonly<Record<string, Interference>> = {
   "an address is removed": {
@@ -142,6 +151,16 @@ const interferences: Readonly<Record<string, Interference>> = {
     commands: [["link", "set", "dev", "port", "nomaster"]],
     key: interfaceKey("switch"),
     isThere: async () => (await link("port", INSIDE))?.master === "switch",
+  },
+  "a port of a bridge gets other settings": {
+    commands: [["link", "set", "dev", "port", "type", "bridge_slave", "hairpin", "on"]],
+    key: interfaceKey("switch"),
+    isThere: async () => (await portSettings("port")).hairpin === false,
+  },
+  "an interface is made a port of a bridge": {
+    commands: [["link", "set", "dev", "port-far", "master", "switch"]],
+    key: interfaceKey("switch"),
+    isThere: async () => (await link("port-far", INSIDE))?.master === undefined,
   },
   "a bridge is deleted": {
     commands: [["link", "delete", "switch"]],

@@ -13,7 +13,7 @@ import {
   ROUTE_PREFIX,
   ruleKey,
 } from "#proto/index.js";
-import { type InterfaceIndex, isNamed } from "../interfaces/index.js";
+import { type InterfaceIndex, interfacePortKey, isNamed } from "../interfaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { WantedRoutes } from "./wanted-routes.js";
 
@@ -72,7 +72,23 @@ export class Suspects {
     const contradicts = link.up !== Boolean(wanted.enabled) || !isNamed(link, metadata.hostName);
     if (!deleted && !contradicts && isDeepStrictEqual(before, settings)) return [];
     const wentDown = !link.up && (before?.up ?? true);
-    return wentDown && wanted.enabled ? [key, ...this.#droppedWith(metadata.name)] : [key];
+    return [
+      key,
+      ...this.#byMembership(before, settings, wanted),
+      ...(wentDown && wanted.enabled ? this.#droppedWith(metadata.name) : []),
+    ];
+  }
+
+  /** Ports are parts of their master: of the one that the link has left, of one that does not want it, or wants it to be otherwise. */
+  #byMembership(before: Settings | undefined, after: Settings, { name = "", vrf_master_interface: vrf }: Interface) {
+    const stays = before !== undefined && before.master === after.master;
+    const joined = after.master === undefined ? undefined : this.#nameOf(after.master);
+    const isWanted = (master: string): boolean =>
+      master === vrf || this.parts.scheduler.wanted(interfacePortKey(master, name)) !== undefined;
+    const left = stays || before?.master === undefined ? undefined : this.#nameOf(before.master);
+    const differs =
+      joined !== undefined && (stays ? !isDeepStrictEqual(before.slaveData, after.slaveData) : !isWanted(joined));
+    return [left, differs ? joined : undefined].flatMap((master) => (master === undefined ? [] : interfaceKey(master)));
   }
 
   /**
@@ -118,7 +134,9 @@ export class Suspects {
   }
 }
 
-function settingsOf({ name, up, mtu, address, master, data, slaveKind, slaveData, alias }: Link): Settings {
+function settingsOf({ name, up, mtu, address, master, data, slaveKind, slaveData: slave, alias }: Link): Settings {
+  // The state of a port follows its carrier and the spanning tree.
+  const { state: _state, ...slaveData } = slave ?? {};
   return {
     name,
     up,
@@ -127,7 +145,7 @@ function settingsOf({ name, up, mtu, address, master, data, slaveKind, slaveData
     ...(master === undefined ? {} : { master }),
     ...(data === undefined ? {} : { data }),
     ...(slaveKind === undefined ? {} : { slaveKind }),
-    ...(slaveData === undefined ? {} : { slaveData }),
+    slaveData,
     ...(alias === undefined ? {} : { alias }),
   };
 }

@@ -1,4 +1,4 @@
-export { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX } from "./derived-keys.js";
+export { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX, interfacePortKey } from "./derived-keys.js";
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
 export { isNamed } from "./host-name.js";
 export { InterfaceIndex, type InterfaceMetadata } from "./interface-index.js";
