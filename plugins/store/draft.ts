@@ -46,6 +46,7 @@ export class DraftedRecords implements PreparedRecords {
   private readonly records = new Map<string, unknown>();
   private readonly rest: Iterator<RecordEntry>;
   private turn: NodeJS.Immediate | undefined;
+  private isComplete = false;
 
   constructor(
     readonly draft: Draft,
@@ -58,6 +59,7 @@ export class DraftedRecords implements PreparedRecords {
 
   complete(): Map<string, unknown> {
     this.stop();
+    this.isComplete = true;
     for (let next = this.rest.next(); !next.done; next = this.rest.next()) this.records.set(...next.value);
     return this.records;
   }
@@ -75,6 +77,11 @@ export class DraftedRecords implements PreparedRecords {
   /** Are these the records that it was made for? */
   isOf(records: ReadonlyMap<string, unknown>): boolean {
     return this.records === records;
+  }
+
+  /** Are these records about to be written, though as part of others? */
+  isWithin(records: ReadonlyMap<string, unknown>): boolean {
+    return this.isComplete && this.records !== records;
   }
 
   private goOnSoon(): void {

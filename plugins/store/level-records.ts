@@ -93,13 +93,16 @@ export class LevelRecords implements Records {
 
   /** What was prepared for these very records, or nothing yet. */
   private draftOf(records: ReadonlyMap<string, unknown>): Draft {
+    let draft: Draft | undefined;
     for (const prepared of this.prepared) {
-      if (!prepared.isOf(records)) continue;
-      this.prepared.delete(prepared);
-      if (prepared.draft.isBeginningOf(records)) return prepared.draft;
-      void prepared.draft.batch.close();
+      if (prepared.isOf(records) && prepared.draft.isBeginningOf(records)) {
+        this.prepared.delete(prepared);
+        draft = prepared.draft;
+      } else if (prepared.isOf(records) || prepared.isWithin(records)) {
+        this.drop(prepared);
+      }
     }
-    return new Draft(this.database.batch());
+    return draft ?? new Draft(this.database.batch());
   }
 
   private drop(prepared: DraftedRecords): void {
