@@ -48,6 +48,8 @@ export function connectOptions(config: NatsConfig, name: string, discovered: rea
     timeout: config.connect_timeout,
     pingInterval: config.ping_interval,
     maxPingOut: 2,
+    // Of every request two stacks would be written down, in case it fails: each costs as much as the request.
+    noAsyncTraces: true,
     ...(tls === undefined ? {} : { tls }),
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { pass: password }),

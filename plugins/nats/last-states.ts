@@ -22,8 +22,8 @@ interface LastStatesContext {
 
 /** The bucket is written to in rounds, at least so many ms apart: those who listen now come first. */
 const ROUND = 10;
-/** States in a round: what many interfaces do at once does not keep the event loop for long. */
-const WRITES_A_ROUND = 32;
+/** States in a round: what many interfaces do at once does not keep the event loop for long, nor the broker. */
+const WRITES_A_ROUND = 8;
 
 /**
  * Keeps the bucket `tenuto-state`: the last state of every interface, for subscribers that start late. Only the newest state

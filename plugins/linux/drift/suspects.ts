@@ -13,7 +13,7 @@ import {
   ROUTE_PREFIX,
   ruleKey,
 } from "#proto/index.js";
-import { type InterfaceIndex, interfacePortKey, isNamed } from "../interfaces/index.js";
+import { type InterfaceIndex, IPV6_MIN_MTU, interfacePortKey, isNamed } from "../interfaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { WantedRoutes } from "./wanted-routes.js";
 
@@ -70,7 +70,8 @@ export class Suspects {
     const wanted: Interface | undefined = this.parts.scheduler.wanted(key);
     if (wanted === undefined) return [];
     const contradicts = link.up !== Boolean(wanted.enabled) || !isNamed(link, metadata.hostName);
-    if (!deleted && !contradicts && isDeepStrictEqual(before, settings)) return [];
+    const isAsBefore = before !== undefined && isDeepStrictEqual(pinned(before, wanted), pinned(settings, wanted));
+    if (!deleted && !contradicts && isAsBefore) return [];
     const wentDown = !link.up && (before?.up ?? true);
     return [
       key,
@@ -132,6 +133,11 @@ export class Suspects {
   #nameOf(linkIndex: number): string | undefined {
     return this.parts.interfaces.byIndex(this.parts.identity, linkIndex)?.name;
   }
+}
+
+/** An MTU that the value leaves to the kernel is not looked at, unless it keeps IPv6 away. */
+function pinned(settings: Settings, { mtu }: Interface): Settings {
+  return mtu ? settings : { ...settings, mtu: Math.min(settings.mtu, IPV6_MIN_MTU) };
 }
 
 function settingsOf({ name, up, mtu, address, master, data, slaveKind, slaveData: slave, alias }: Link): Settings {

@@ -2,4 +2,5 @@ export { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX, interfacePortKey } fr
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
 export { isNamed } from "./host-name.js";
 export { InterfaceIndex, type InterfaceMetadata } from "./interface-index.js";
+export { IPV6_MIN_MTU } from "./own-addresses.js";
 export { InterfacesPlugin } from "./plugin.js";
