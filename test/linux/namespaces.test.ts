@@ -40,6 +40,21 @@ test.serial("it stays while a value that wants to be in it is pending", async (t
   await t.notThrowsAsync(gone("red"));
 });
 
+for (const [namespace, label] of [
+  [{ type: "PID", reference: "4194304" }, "process 4194304"],
+  [{ type: "FD", reference: "/run/no/such/namespace" }, "namespace file /run/no/such/namespace"],
+] as const) {
+  test.serial(`a namespace that is not there is waited for: ${label}`, async (t) => {
+    await agent.commit(wantInterface({ ...a, namespace }), wantInterface(b));
+    t.like(agent.status(interfaceKey("a")), { state: "PENDING", details: [label] });
+    await agent.commit(wantInterface({ ...a, namespace: {} }));
+    t.is(agent.status(interfaceKey("a")).state, "CONFIGURED");
+    const record = await agent.commit(wantInterface({ ...a, namespace }));
+    t.is(record.error, "");
+    t.is(agent.status(interfaceKey("a")).state, "PENDING");
+  });
+}
+
 test.serial("a move from one namespace to another removes the first", async (t) => {
   await agent.commit(wantInterface(a), wantInterface(b));
   const record = await agent.commit(wantInterface({ ...a, ...place("blue") }));

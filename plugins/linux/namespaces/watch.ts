@@ -211,7 +211,7 @@ function isThere(path: string): boolean {
     statSync(path);
     return true;
   } catch (error) {
-    return !isCode(error, ...GONE, "ENOTDIR");
+    return error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EPERM");
   }
 }
 
