@@ -49,3 +49,25 @@ for (const [what, wanted] of Object.entries({
     t.is(recorder.of("drift").length, 1);
   });
 }
+
+test.serial(
+  "an interface that has no neighbours says so, and the kernel gets no entry for another address",
+  async (t) => {
+    const tunnel = {
+      name: "tun",
+      type: "TAP",
+      enabled: true,
+      ip_addresses: ["10.34.0.1/24"],
+      tuntap: { mode: "TUN" },
+    } as const;
+    const beyond = wantNeighbour({ interface: "tun", ip_address: "10.34.0.9", hw_address: "02:00:00:00:34:09" });
+    await agent.commit(wantInterface(tunnel), beyond);
+    t.like(agent.status(arpKey("tun", "10.34.0.9")), {
+      state: "RETRYING",
+      error: "tun is a loopback or leads to one place only, and has no IPv4 neighbours",
+    });
+    t.deepEqual(await ip("neighbour", "show", "dev", "tun", "nud", "permanent"), []);
+    await agent.commit(wantInterface({ ...tunnel, tuntap: { mode: "TAP" } }));
+    t.is(agent.status(arpKey("tun", "10.34.0.9")).state, "CONFIGURED");
+  },
+);

@@ -1,6 +1,15 @@
+import { SouthboundError } from "#core/errors.js";
 import type { Dependency, Descriptor, InvalidField, RetrievedValue } from "#core/scheduler/types.js";
 import type { NamespaceHandle, Neighbour } from "#plugins/netlink/index.js";
-import { ARP_PREFIX, type ARPEntry, arpKey, canonicalAddress, interfaceKey, interfaceStateKey } from "#proto/index.js";
+import {
+  ARP_PREFIX,
+  type ARPEntry,
+  arpKey,
+  canonicalAddress,
+  type InterfaceType,
+  interfaceKey,
+  interfaceStateKey,
+} from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR, type InterfaceIndex } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
@@ -10,6 +19,12 @@ import { placeOf, placesOf } from "./place.js";
 const PERMANENT = 0x80;
 
 const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+
+/** IFF_LOOPBACK and IFF_POINTOPOINT of linux/if.h: whatever is asked for, the kernel enters 0.0.0.0 (arp_constructor in net/ipv4/arp.c). */
+const WITHOUT_NEIGHBOURS = 0x08 | 0x10;
+
+/** Types whose links may be so. */
+const MAYBE_WITHOUT: ReadonlySet<InterfaceType> = new Set(["LOOPBACK", "TAP", "EXISTING", "GRE", "WIREGUARD"]);
 
 /** Static neighbour entries, IPv4 and IPv6, marked as ours by NDA_PROTOCOL. The kernel drops them when the link goes down. */
 export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
@@ -50,7 +65,12 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
   }
 
   async create(key: string, value: ARPEntry): Promise<undefined> {
-    const { handle, index } = placeOf(this.interfaces, value.interface ?? "", key);
+    const { interface: name = "", ip_address: address = "" } = value;
+    const { handle, index } = placeOf(this.interfaces, name, key);
+    if (!address.includes(":") && MAYBE_WITHOUT.has(this.interfaces.get(name)?.type ?? "UNDEFINED")) {
+      const { flags = 0 } = (await handle.linkByIndex(index)) ?? {};
+      if ((flags & WITHOUT_NEIGHBOURS) !== 0) throw withoutNeighbours(name);
+    }
     await handle.neighSet(kernelNeighbour(value, index));
   }
 
@@ -106,4 +126,9 @@ function kernelNeighbour(value: ARPEntry, linkIndex: number): Neighbour {
 
 function isPermanent({ state }: Neighbour): boolean {
   return ((state ?? 0) & PERMANENT) !== 0;
+}
+
+function withoutNeighbours(name: string): SouthboundError {
+  const message = `${name} is a loopback or leads to one place only, and has no IPv4 neighbours`;
+  return new SouthboundError("EOPNOTSUPP", message, { field: "interface" });
 }
