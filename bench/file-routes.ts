@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "#test/support/eventually.js";
-import { BareNetlink } from "./bare-netlink.js";
-import { type Benchmark, median, type Outcome, type Run, sized, time } from "./benchmark.js";
+import { type Benchmark, type Outcome, type Run, sized, time } from "./benchmark.js";
 import { measuredAgent } from "./measured-agent.js";
 import { startRoom } from "./netlink-room.js";
+import { nextToFloor } from "./next-to-floor.js";
 import * as routes from "./routes.js";
 
 /** `file.settle`: how long the files must be quiet before they are read. */
@@ -44,33 +44,25 @@ async function measure(run: Run, directory: string, path: string): Promise<Outco
   const staged = join(directory, "staged");
   const room = await startRoom();
   const link = await eventually(() => room.default.linkByName(routes.uplink.name), patience);
-  const bare = new BareNetlink();
-  const ours: number[] = [];
-  const floor: number[] = [];
   const none = await prefixes();
-  for (let turn = 0; turn <= run.repeats; turn++) {
-    await writeFile(staged, JSON.stringify({ changes: networks.map((network) => routes.routeChange(network)) }));
-    const elapsed = await time(async () => {
-      await rename(staged, join(path, "routes.json"));
-      await eventually(async () => (await prefixes()) >= none + networks.length, patience);
-    });
-    await rm(join(path, "routes.json"));
-    await eventually(async () => (await prefixes()) <= none, patience);
-    const bareTime = await time(async () => bare.addRoutes(networks.map((one) => routes.kernelRoute(one, link.index))));
-    await routes.flushRoutes();
-    if (turn === 0) continue;
-    ours.push(elapsed);
-    floor.push(bareTime);
-  }
-  bare.close();
+  const outcome = await nextToFloor(run, {
+    name: "file source",
+    networks,
+    linkIndex: link.index,
+    async add() {
+      await writeFile(staged, JSON.stringify({ changes: networks.map((network) => routes.routeChange(network)) }));
+      return await time(async () => {
+        await rename(staged, join(path, "routes.json"));
+        await eventually(async () => (await prefixes()) >= none + networks.length, patience);
+      });
+    },
+    async remove() {
+      await rm(join(path, "routes.json"));
+      await eventually(async () => (await prefixes()) <= none, patience);
+    },
+  });
   await room.close();
-  return {
-    measurements: [
-      { name: "file source", unit: "ms", values: ours },
-      { name: "floor", unit: "ms", values: floor },
-    ],
-    comparisons: [{ name: "file source / floor", value: median(ours) / median(floor), target: { atMost: 4 } }],
-  };
+  return outcome;
 }
 
 /** How many IPv4 routes of all tables the kernel has; cheap to ask, even of a hundred thousand. */

@@ -4,10 +4,10 @@ import type { Change } from "#client/index.js";
 import { transactionMessages } from "#client/parts.js";
 import { startKafka } from "#test/support/brokers.js";
 import { kafkaProgram } from "#test/support/programs.js";
-import { BareNetlink } from "./bare-netlink.js";
-import { type Benchmark, median, type Outcome, type Run, sized, time } from "./benchmark.js";
+import { type Benchmark, type Outcome, type Run, sized, time } from "./benchmark.js";
 import { measuredAgent } from "./measured-agent.js";
 import { startRoom } from "./netlink-room.js";
+import { nextToFloor } from "./next-to-floor.js";
 import * as routes from "./routes.js";
 
 const label = "bench";
@@ -42,29 +42,21 @@ async function measure(run: Run, bus: KafkaCommands): Promise<Outcome> {
   await bus.commit(routes.uplinkChanges());
   const room = await startRoom();
   const link = await room.default.linkByName(routes.uplink.name);
-  const kernelRoutes = networks.map((network) => routes.kernelRoute(network, link?.index ?? 0));
-  const bare = new BareNetlink();
-  const ours: number[] = [];
-  const floor: number[] = [];
-  for (let turn = 0; turn <= run.repeats; turn++) {
-    const elapsed = await bus.commit(networks.map((network) => routes.routeChange(network)));
-    await routes.expectRoutes(room.default, networks.length);
-    await bus.commit(networks.map(routes.routeRemoval));
-    const bareTime = await time(async () => bare.addRoutes(kernelRoutes));
-    await routes.flushRoutes();
-    if (turn === 0) continue;
-    ours.push(elapsed);
-    floor.push(bareTime);
-  }
-  bare.close();
+  const outcome = await nextToFloor(run, {
+    name: "over Kafka",
+    networks,
+    linkIndex: link?.index ?? 0,
+    async add() {
+      const elapsed = await bus.commit(networks.map((network) => routes.routeChange(network)));
+      await routes.expectRoutes(room.default, networks.length);
+      return elapsed;
+    },
+    async remove() {
+      await bus.commit(networks.map(routes.routeRemoval));
+    },
+  });
   await room.close();
-  return {
-    measurements: [
-      { name: "over Kafka", unit: "ms", values: ours },
-      { name: "floor", unit: "ms", values: floor },
-    ],
-    comparisons: [{ name: "over Kafka / floor", value: median(ours) / median(floor), target: { atMost: 4 } }],
-  };
+  return outcome;
 }
 
 /** Whoever configures an agent over Kafka. */
