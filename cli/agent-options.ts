@@ -1,7 +1,9 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { AgentOptions } from "#core/agent/index.js";
 import type { ConfigurationFile } from "#core/config/index.js";
+import { TenutoError } from "#core/errors.js";
 import type { Flavor, FlavorSelection } from "#core/flavor/index.js";
+import { UsageError } from "./exit.js";
 import { preload } from "./preload.js";
 
 /** What the command line says about an agent to be. */
@@ -26,10 +28,17 @@ export function withFlavor(command: Command): Command {
 export function withConfiguration(command: Command): Command {
   return withFlavor(command)
     .addOption(new Option("--label <label>", "the agent's name (default: the host name)").env("TENUTO_LABEL"))
-    .addOption(new Option("--set <section.field=value...>", "set one field of the configuration"))
+    .addOption(
+      new Option("--set <section.field=value...>", "set one field of the configuration").argParser(collectAssignments),
+    )
     .addOption(new Option("--nats <url>", "NATS server; chooses flavor nats unless another is named"))
     .addOption(new Option("--kafka <brokers>", "Kafka brokers; chooses flavor kafka unless another is named"))
     .addOption(new Option("--socket <path>", "the local socket to listen on").env("TENUTO_SOCKET"));
+}
+
+function collectAssignments(assignment: string, before: readonly string[] = []): readonly string[] {
+  if (!/^[^.=]+\.[^=]*=/.test(assignment)) throw new InvalidArgumentError("Expected section.field=value.");
+  return [...before, assignment];
 }
 
 /**
@@ -44,7 +53,12 @@ export async function chosenFlavor(choice: AgentChoice, file: ConfigurationFile 
   const selection: FlavorSelection = choice.flavor ?? file?.flavor ?? flavorOfBuses(choice);
   const base = typeof selection === "string" ? selection : selection.extends;
   if (flavorList().some(({ name }) => name === base)) preload(`#flavors/${base}.js`);
-  return await composeFlavor(selection, { directory: file?.directory ?? process.cwd(), named: flavorNamed });
+  try {
+    return await composeFlavor(selection, { directory: file?.directory ?? process.cwd(), named: flavorNamed });
+  } catch (error) {
+    const misnamed = choice.flavor !== undefined && error instanceof TenutoError && error.code === "FLAVOR_UNKNOWN";
+    throw misnamed ? new UsageError(error.message) : error;
+  }
 }
 
 /** Everything that an `Agent` is made of. Throws `InvalidInputError` for what cannot be read, loaded or composed. */

@@ -165,7 +165,7 @@ const CHECKS = [
   { what: "an unknown section", yaml: "htpp: {}\n", arguments: [], status: 1, says: /htpp.*http/ },
   { what: "a bad value", yaml: "http: {socket_mode: '999'}\n", arguments: [], status: 1, says: /http\.socket_mode/ },
   { what: "a bad --set", yaml: "", arguments: ["--set", "http.tcp.port=many"], status: 1, says: /http\.tcp\.port/ },
-  { what: "an unknown flavor", yaml: "", arguments: ["--flavor", "vanilla"], status: 1, says: /vanilla.*embedded/ },
+  { what: "an unknown flavor", yaml: "", arguments: ["--flavor", "vanilla"], status: 2, says: /vanilla.*embedded/ },
   { what: "no YAML", yaml: "a: [1", arguments: [], status: 1, says: /tenuto\.yaml: / },
 ];
 

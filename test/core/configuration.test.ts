@@ -77,6 +77,7 @@ for (const [assignment, field, value] of [
   ["my-bus.wait=1.5s", "wait", 1500],
   ["my-bus.wait=2m", "wait", 120_000],
   ["my-bus.wait=1h", "wait", 3_600_000],
+  ["my-bus.wait=1h1m0.5s", "wait", 3_660_500],
   ["my-bus.wait=3", "wait", 3000],
   ["my-bus.tls.verify=false", "tls", { verify: false, ca_file: "" }],
   ['my-bus.tls={"ca_file":"x"}', "tls", { verify: true, ca_file: "x" }],

@@ -28,7 +28,7 @@ test("confirmed in time it stays, also over a restart; confirming again is harml
   const store = temporaryDirectory(t);
   const below = new Below();
   const { commit, northbound, agent } = await startAgent(t, { below, store });
-  await commit({ id: "a", confirm_timeout: "60s", changes: [set("eth1")] });
+  await commit({ id: "a", confirm_timeout: "1m0.5s", changes: [set("eth1")] });
   t.is((await northbound.confirm("a")).outcome, "APPLIED");
   t.is((await northbound.confirm("a")).outcome, "APPLIED");
   t.is((await commit({ id: "a", changes: [set("eth2")] })).outcome, "APPLIED");
