@@ -29,6 +29,8 @@ export const DEAD_LETTER_HEADERS = {
   topic: "origin-topic",
   partition: "origin-partition",
   offset: "origin-offset",
+  /** The message's own key, if it had one: that of the dead letter is the agent's label. */
+  key: "origin-key",
 } as const;
 
 /** A topic's name for an agent. */

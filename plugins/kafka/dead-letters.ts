@@ -24,6 +24,7 @@ export function deadLetter(
     [DEAD_LETTER_HEADERS.topic]: origin.topic,
     [DEAD_LETTER_HEADERS.partition]: String(origin.partition),
     [DEAD_LETTER_HEADERS.offset]: origin.offset,
+    ...(message.key === null ? {} : { [DEAD_LETTER_HEADERS.key]: message.key.subarray(0, RECORD_ROOM / 4) }),
     ...(cut ? { [TRUNCATED_HEADER]: "true" } : {}),
   };
   const topic = topicFor(config.topics.dead_letter, label);

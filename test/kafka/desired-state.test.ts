@@ -102,7 +102,8 @@ withKafka("a value that can never be applied is a dead letter as it came, and do
   const mine = (): readonly Received[] => letters.messages.filter(({ key }) => key?.toString() === agent.label);
   await eventually(() => mine().length === poison.length);
   const byOffset = mine().toSorted((a, b) => Number(header(a, "origin-offset")) - Number(header(b, "origin-offset")));
-  for (const [index, { value }] of poison.entries()) {
+  for (const [index, { key, value }] of poison.entries()) {
+    t.is(header(byOffset[index], "origin-key"), key);
     t.deepEqual(byOffset[index]?.value, Buffer.from(value));
     t.is(header(byOffset[index], "origin-topic"), topic);
     t.is(header(byOffset[index], "origin-offset"), String(index));
