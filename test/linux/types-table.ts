@@ -198,6 +198,7 @@ export const TYPES: readonly TypeCase[] = [
         to: { vlan: { lower_interface: "lower", id: 7, reorder_header: false, loose_binding: true } },
         seen: { flags: ["LOOSE_BINDING"] },
       },
+      "no flags": { to: { vlan: { lower_interface: "lower", id: 7, reorder_header: false } }, seen: { id: 7 } },
       priorities: {
         to: { vlan: { lower_interface: "lower", id: 7, egress_qos: { "1": 2, "6": 7 }, ingress_qos: { "5": 3 } } },
         seen: {

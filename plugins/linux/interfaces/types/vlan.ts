@@ -55,8 +55,9 @@ function encodeFlags({ reorder_header: reorder = true, gvrp, loose_binding: loos
   return { flags: bits };
 }
 
+/** The kernel does not tell flags of which none is set (net/8021q/vlan_netlink.c, vlan_fill_info). */
 function decodeFlags({ flags: bits }: Attributes): Partial<VlanLink> {
-  const { flags } = (bits ?? { flags: FLAGS.reorder_header }) as Pick<FlagBits, "flags">;
+  const { flags } = (bits ?? { flags: 0 }) as Pick<FlagBits, "flags">;
   return {
     ...(flags & FLAGS.gvrp ? { gvrp: true } : {}),
     ...(flags & FLAGS.mvrp ? { mvrp: true } : {}),
