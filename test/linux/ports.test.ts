@@ -14,7 +14,7 @@ import {
 } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
-/** Interfaces that belong to another one: ports of bridges and bonds, and members of VRFs. */
+/** Interfaces that belong to another one: ports of bridges, and members of VRFs. Those of bonds are in bonds.test.ts. */
 let agent: NetworkAgent;
 test.before(async () => {
   agent = await NetworkAgent.start("ports");
@@ -217,35 +217,6 @@ withVlans("a port carries the VLANs it was given, and they change in place", asy
     { vlan: 25, vlanEnd: 35, flags: [] },
   ]);
   t.deepEqual(operations(await agent.resync(...pair("a"), second)), []);
-});
-
-const withBonds = hasKind("bond") ? test.serial : test.serial.skip;
-
-withBonds("ports of a bond keep addresses and MAC address for the day they leave", async (t) => {
-  const own = { phys_address: "02:00:00:00:81:01", ip_addresses: ["10.81.0.1/24"] } as const;
-  const bond = (ports: readonly string[], primary?: string): Wanted =>
-    wantInterface({
-      name: "bond",
-      type: "BOND",
-      enabled: true,
-      bond: { mode: "ACTIVE_BACKUP", miimon: 100, ports, ...(primary === undefined ? {} : { primary }) },
-    });
-  const all = [...pair("a", own), ...pair("b"), bond(["a", "b"], "b")];
-  const record = await agent.commit(...all);
-  t.is(record.error, "", JSON.stringify(states(record)));
-  t.like(await link("a"), { master: "bond" });
-  t.like((await link("bond"))?.linkinfo, { info_data: { primary: "b" } });
-  t.true((await link("b"))?.flags.includes("UP"));
-  t.deepEqual(operations(await agent.resync(...all)), []);
-  t.is((await agent.commit(bond(["a", "b"], "a"))).error, "");
-  t.like((await link("bond"))?.linkinfo, { info_data: { primary: "a" } });
-  t.is((await agent.commit(bond(["b"]))).error, "");
-  const left = await link("a");
-  t.is(left?.master, undefined);
-  t.true(left?.flags.includes("UP"));
-  t.is(left?.address, own.phys_address);
-  t.deepEqual(left && addressesOf(left), ["10.81.0.1/24"]);
-  t.deepEqual(operations(await agent.resync(...pair("a", own), ...pair("b"), bond(["b"]))), []);
 });
 
 const withVrfs = hasKind("vrf", ["table", "10"]) ? test.serial : test.serial.skip;

@@ -19,7 +19,7 @@ import type { LinkContext, LinkPlace, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
 import { addressRequest, allAddressesOf } from "./own-addresses.js";
 import { retrieveInterfaces } from "./retrieve.js";
-import { resetsOnRename, settle } from "./settings.js";
+import { rejoins, resetsOnRename, settle } from "./settings.js";
 import { linkTypeOf } from "./types/index.js";
 import { validateInterface } from "./validation.js";
 
@@ -126,7 +126,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const link = await existingLink(lease.handle, metadata);
       await settle(lease.handle, link, newValue, hostNameOf(newValue, type));
       const renamed = !isNamed(link, hostNameOf(newValue, type));
-      if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up))) {
+      if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up)) || rejoins(link, newValue)) {
         const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
         await restoreIpv6(lease.handle, link.index, before, after);
       }

@@ -45,12 +45,12 @@ export async function leaveMaster(
   }
 }
 
-/** Sets a link up or down as wanted, and gives it its addresses again, after something that has reset it. */
+/** Sets a link up or down as wanted, and gives it its MTU and its addresses again, after something that has reset it. */
 export async function restore({ handle, link, wanted, addresses }: MemberLinks): Promise<void> {
   if (wanted === undefined) return;
   const { index } = link;
   await Promise.all([
-    handle.linkSet({ index, up: wanted.enabled ?? false }),
+    handle.linkSet({ index, up: wanted.enabled ?? false, ...(wanted.mtu ? { mtu: wanted.mtu } : {}) }),
     ...addresses.map((address) => handle.addrReplace(addressRequest(index, address))),
   ]);
 }

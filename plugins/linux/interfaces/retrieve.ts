@@ -10,6 +10,7 @@ import type { InterfaceLeases } from "./leases.js";
 import type { FoundLink, FoundLinks, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
 import { allAddressesOf } from "./own-addresses.js";
+import { ownAddressOf } from "./settings.js";
 import { linkTypeOf, linkTypeOfKind } from "./types/index.js";
 
 export interface RetrieveRequest {
@@ -207,10 +208,9 @@ class Survey implements FoundLinks {
 
 const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
-/** Its own, which the kernel keeps aside while a bond has it under its address. A tunnel's is that of its end, and no MAC address. */
-function hardwareAddressOf({ address, slaveKind, slaveData }: Link): Pick<Interface, "phys_address"> {
-  const own = slaveKind === "bond" ? slaveData?.permanentAddress : undefined;
-  const shown = typeof own === "string" ? own : address;
+/** A tunnel's is that of its end, and no MAC address. */
+function hardwareAddressOf(link: Link): Pick<Interface, "phys_address"> {
+  const shown = ownAddressOf(link);
   return MAC_ADDRESS.test(shown) && !/^[0:]*$/.test(shown) ? { phys_address: shown } : {};
 }
 

@@ -32,6 +32,18 @@ export function chosenSettings(value: Interface): Partial<LinkRequest> {
   };
 }
 
+/** The MAC address that is its own: a bond puts its ports under another one, and keeps theirs as it was when they joined. */
+export function ownAddressOf({ address, slaveKind, slaveData }: Link): string {
+  const own = slaveKind === "bond" ? slaveData?.permanentAddress : undefined;
+  return typeof own === "string" ? own : address;
+}
+
+/** Does the link leave its bond for a moment, to come back with another MAC address? It loses its IPv6 addresses. */
+export function rejoins(link: Link, value: Interface): boolean {
+  const { address } = chosenSettings(value);
+  return link.slaveKind === "bond" && address !== undefined && address !== ownAddressOf(link);
+}
+
 /** The settings in which a link differs from what is wanted. */
 export function differences(
   link: Link,
@@ -42,8 +54,8 @@ export function differences(
   const up = value.enabled ?? false;
   return [
     ...(isNamed(link, hostName) ? [] : [{ name: hostName }]),
+    ...(wanted.address === undefined || wanted.address === ownAddressOf(link) ? [] : [{ address: wanted.address }]),
     ...(wanted.mtu === undefined || wanted.mtu === link.mtu ? [] : [{ mtu: wanted.mtu }]),
-    ...(wanted.address === undefined || wanted.address === link.address ? [] : [{ address: wanted.address }]),
     ...(link.up === up ? [] : [{ up }]),
   ];
 }
@@ -65,8 +77,14 @@ export async function settle(handle: NamespaceHandle, link: Link, value: Interfa
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
-async function apply(handle: NamespaceHandle, { index, up }: Link, setting: Partial<LinkRequest>): Promise<void> {
+async function apply(handle: NamespaceHandle, link: Link, setting: Partial<LinkRequest>): Promise<void> {
+  const { index, up, mtu, slaveKind, master } = link;
   const change = (): Promise<void> => handle.linkSet({ index, ...setting });
+  if (setting.address !== undefined && slaveKind === "bond" && master !== undefined) {
+    const back = [handle.linkSet({ index, master: 0 }), change(), handle.linkSet({ index, master })];
+    await Promise.all([...back, handle.linkSet({ index, up, mtu })]);
+    return;
+  }
   if (setting.name === undefined || !resetsOnRename(up)) return change();
   // The requests leave in this order.
   await Promise.all([handle.linkSet({ index, up: false }), change(), handle.linkSet({ index, up: true })]);
