@@ -31,13 +31,27 @@ type Retrieved = RetrievedValue<Interface, InterfaceMetadata>;
 
 /**
  * Reads every interface of ours: links that carry our alias, in any namespace, and for the types that have no link of their
- * own (`EXISTING`, `LOOPBACK`) the links that wanted values name. Links that a crash left half-made are reported under a name
- * that nobody wants, so that a resync removes them.
+ * own (`EXISTING`, `LOOPBACK`) the links that wanted values name. Links that a crash left half-made, and all but one of those that
+ * stand for the same value, are reported under a name that nobody wants, so that a resync removes them.
  */
 export async function retrieveInterfaces(request: RetrieveRequest): Promise<readonly Retrieved[]> {
+  const { only, known } = request;
+  const found = await retrieveFrom(request, { named: only === undefined });
+  if (only === undefined) return found;
+  const isMissing = ({ name, ours }: InterfaceMetadata): boolean =>
+    ours && only.has(interfaceKey(name)) && !found.some(({ metadata }) => metadata?.name === name);
+  // Somebody may have moved it to where nothing of ours has been.
+  return known.some(isMissing) ? retrieveFrom(request, { named: true }) : found;
+}
+
+/** @param where Is every named namespace looked into, or only those that values are in? */
+async function retrieveFrom(
+  request: RetrieveRequest,
+  where: { readonly named: boolean },
+): Promise<readonly Retrieved[]> {
   const expected = [...request.expected.values()];
   const references = [...expected, ...request.known].map(({ namespace }) => namespace);
-  const surveyed = await request.namespaces.survey(references, { named: request.only === undefined });
+  const surveyed = await request.namespaces.survey(references, where);
   try {
     const contents = await readNamespaces(surveyed, request);
     const survey = new Survey(contents, request);
@@ -77,7 +91,7 @@ class Survey implements FoundLinks {
   constructor(contents: readonly Contents[], request: RetrieveRequest) {
     this.#contents = contents;
     this.#request = request;
-    this.#matches = [...this.#marked(), ...this.#configured()];
+    this.#matches = [...this.#unique(this.#marked()), ...this.#configured()];
     this.#byIndex = groupBy(this.#matches, ({ link }) => link.index);
     this.#byMaster = groupBy(this.#matches, ({ link }) => link.master ?? 0);
   }
@@ -120,16 +134,37 @@ class Survey implements FoundLinks {
     return this.#contents.flatMap((contents) =>
       contents.links.flatMap((link): Match[] => {
         const marked = this.#request.marker.nameIn(link.alias);
-        const name =
-          marked ??
-          (this.#request.marker.isUnfinished(link)
-            ? `unfinished:${contents.handle.identity}:${link.index}`
-            : undefined);
+        const name = marked ?? (this.#request.marker.isUnfinished(link) ? unwantedName(contents, link) : undefined);
         if (name === undefined) return [];
         const type = linkTypeOfKind(link.kind ?? "");
         return [{ name, contents, link, type, expected: this.#request.expected.get(interfaceKey(name)) }];
       }),
     );
+  }
+
+  /** Of the links with one mark, that where the value belongs stands for it, or else the one that did so far. */
+  #unique(matches: readonly Match[]): readonly Match[] {
+    const best = new Map<string, Match>();
+    for (const match of matches) {
+      const other = best.get(match.name);
+      if (other === undefined || this.#rank(match) > this.#rank(other)) best.set(match.name, match);
+    }
+    if (best.size === matches.length) return matches;
+    return matches.map((match) => {
+      if (best.get(match.name) === match) return match;
+      return { ...match, name: unwantedName(match.contents, match.link), expected: undefined };
+    });
+  }
+
+  #rank({ name, contents, link, expected }: Match): number {
+    const wanted = expected ?? this.#request.wanted(name);
+    const place = namespaceText(wanted?.namespace);
+    const isInPlace = contents.references.some((reference) => namespaceText(reference) === place);
+    const { identity } = contents.handle;
+    const isKnown = this.#request.known.some(
+      (each) => each.name === name && each.namespaceIdentity === identity && each.index === link.index,
+    );
+    return (isInPlace ? 2 : 0) + (isKnown ? 1 : 0);
   }
 
   /** Wanted values whose links somebody else made, and with `only` those that others may stand on or belong to. */
@@ -204,6 +239,11 @@ class Survey implements FoundLinks {
     };
     return { key: interfaceKey(name), value, origin: "northbound", metadata };
   }
+}
+
+/** A name that nobody wants. */
+function unwantedName({ handle }: Contents, { index }: Link): string {
+  return `unwanted:${handle.identity}:${index}`;
 }
 
 const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
