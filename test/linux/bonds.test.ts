@@ -68,6 +68,14 @@ withBonds("a port of a bond has the bond's MAC address, whatever else of it chan
   t.deepEqual(operations(await agent.resync(...changed, ...pair("b"), bond(["a", "b"], "b"))), []);
 });
 
+withBonds("the preferred port of a bond stays that under another name", async (t) => {
+  await agent.commit(...pair("a"), ...pair("b"), bond(["a", "b"], "a"));
+  const renamed = pair("a", { host_if_name: "port" });
+  t.is((await agent.commit(...renamed)).error, "");
+  t.like((await link("bond"))?.linkinfo, { info_data: { primary: "port" } });
+  t.deepEqual(operations(await agent.resync(...renamed, ...pair("b"), bond(["a", "b"], "a"))), []);
+});
+
 withBonds("a port of a bond gets another MAC address, and keeps the rest", async (t) => {
   const own = { ...OWN, mtu: 1400, ip_addresses: ["10.81.0.1/24", "fd00:81::1/64"] } as const;
   await agent.commit(...pair("a", own), ...pair("b"), bond(["a", "b"], "a"));

@@ -65,6 +65,7 @@ export function differences(
  * is known by its field. The others are in force even if one is refused.
  */
 export async function settle(handle: NamespaceHandle, link: Link, value: Interface, hostName: string): Promise<void> {
+  const preferredBy = isNamed(link, hostName) ? undefined : await bondThatPrefers(handle, link);
   const results = await Promise.allSettled(
     differences(link, value, hostName).map(async (setting) => {
       try {
@@ -74,7 +75,17 @@ export async function settle(handle: NamespaceHandle, link: Link, value: Interfa
       }
     }),
   );
+  if (preferredBy !== undefined) {
+    await handle.linkSet({ index: preferredBy.index, kind: "bond", data: { primary: link.index } });
+  }
   for (const result of results) if (result.status === "rejected") throw result.reason;
+}
+
+/** A bond knows its primary by name, and has none any more when that is renamed (bond_main.c, bond_slave_netdev_event). */
+async function bondThatPrefers(handle: NamespaceHandle, { index, slaveKind, master }: Link): Promise<Link | undefined> {
+  if (slaveKind !== "bond" || master === undefined) return undefined;
+  const bond = await handle.linkByIndex(master);
+  return bond?.data?.primary === index ? bond : undefined;
 }
 
 async function apply(handle: NamespaceHandle, link: Link, setting: Partial<LinkRequest>): Promise<void> {
