@@ -2,7 +2,7 @@ import test from "ava";
 import { interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { createNamespace, deleteNamespace, ip, link, links, run } from "#test/support/sandbox.js";
-import { NetworkAgent, operations, wantInterface } from "./support/network.js";
+import { NetworkAgent, operations, wantInterface, wantRule } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
 /** Links of ours in a namespace where the agent has nothing. */
@@ -60,3 +60,21 @@ for (const namespace of [undefined, { type: "NSID", reference: "near" }] as cons
     },
   );
 }
+
+test.serial(
+  "a namespace with nothing but a rule outlives the agent, and is not made anew by the next one",
+  async (t) => {
+    const rule = wantRule({
+      priority: 600,
+      src_network: "10.85.0.0/16",
+      table: 100,
+      namespace: { type: "NSID", reference: "ruled" },
+    });
+    t.is((await agent.commit(rule)).error, "");
+    for (let life = 0; life < 8; life++) {
+      await agent.close();
+      agent = await NetworkAgent.start("moved");
+      t.deepEqual(operations(await agent.resync(rule)), []);
+    }
+  },
+);

@@ -67,6 +67,8 @@ export class NamespacesPlugin implements Plugin {
   readonly #undo: (() => void)[] = [];
   #closed = false;
   #removing: NodeJS.Immediate | undefined;
+  /** Before the first transaction has ended nobody knows what is wanted, and namespaces of the agent's last life may be needed. */
+  #isWantedKnown = false;
 
   constructor(
     @inject(Netlink) private readonly netlink: Netlink,
@@ -126,7 +128,8 @@ export class NamespacesPlugin implements Plugin {
     return pid === undefined ? undefined : { kind: "pid", pid };
   }
 
-  #hearOfTransaction({ values }: TransactionRecord): void {
+  #hearOfTransaction({ kind, values }: TransactionRecord): void {
+    if (kind !== "notification") this.#isWantedKnown = true;
     for (const { key } of values) {
       if (!key.startsWith(WANTED_PREFIX)) continue;
       const wanted: { readonly namespace?: NetNamespace } | undefined = this.scheduler.wanted(key);
@@ -164,7 +167,7 @@ export class NamespacesPlugin implements Plugin {
 
   /** Once for all namespaces that become unused in one turn of the event loop. */
   #removeSoon(): void {
-    if (this.#closed || !this.#named.hasUnused) return;
+    if (this.#closed || !this.#isWantedKnown || !this.#named.hasUnused) return;
     this.#removing ??= setImmediate(() => {
       this.#removing = undefined;
       this.#removeUnused().catch((error: unknown) => this.log.error({ err: error }, "unused namespaces not removed"));
