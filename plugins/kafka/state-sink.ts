@@ -30,7 +30,7 @@ export class KafkaStateSink implements StateSink {
   /** Messages that dead-letter events in the queue are about. */
   readonly #letters = new WeakMap<EventEnvelope, ReadMessage>();
   /** Records of an event that did not fit in the last request. */
-  #next: readonly OutgoingRecord[] | undefined;
+  readonly #next: OutgoingRecord[] = [];
   #returned = false;
   #droppedBefore = 0;
   #idle: (() => void) | undefined;
@@ -78,11 +78,11 @@ export class KafkaStateSink implements StateSink {
     let records: readonly OutgoingRecord[] = [];
     while (!signal.aborted) {
       await this.#deliver(records, signal);
-      if (this.#queue.size === 0 && this.#next === undefined) {
+      if (this.#queue.size === 0 && this.#next.length === 0) {
         this.#tellDropped("since they came faster than Kafka takes them");
         this.#idle?.();
       }
-      await this.#wake.wait(signal, () => this.#queue.size > 0 || this.#next !== undefined || this.#returned);
+      await this.#wake.wait(signal, () => this.#queue.size > 0 || this.#next.length > 0 || this.#returned);
       if (this.#returned) await this.#renew();
       records = this.#take();
     }
@@ -122,29 +122,30 @@ export class KafkaStateSink implements StateSink {
     const taken: OutgoingRecord[] = [];
     let bytes = 0;
     for (;;) {
-      this.#next ??= this.#records(this.#queue.take());
-      if (this.#next === undefined) return taken;
-      const size = this.#next.reduce((sum, record) => sum + sizeOf(record), 0);
+      if (this.#next.length === 0) this.#next.push(...this.#records(this.#queue.take()));
+      const [record] = this.#next;
+      if (record === undefined) return taken;
+      const size = sizeOf(record);
       if (size > limit) {
         this.#context.log.warn({ size }, "an event is larger than kafka.max_message_bytes and was not published");
       } else if (bytes + size > limit) {
         return taken;
       } else {
-        taken.push(...this.#next);
+        taken.push(record);
         bytes += size;
       }
-      this.#next = undefined;
+      this.#next.shift();
     }
   }
 
-  #records(envelope: EventEnvelope | undefined): readonly OutgoingRecord[] | undefined {
-    if (envelope === undefined) return undefined;
+  #records(envelope: EventEnvelope | undefined): readonly OutgoingRecord[] {
+    if (envelope === undefined) return [];
     const { config, agent } = this.#context;
     const { event } = envelope;
     const records = eventRecords(config, agent.label, envelope);
     const letter = this.#letters.get(envelope);
     if (event.kind !== "deadletter" || letter === undefined) return records;
     const { error } = event.data;
-    return [...records, deadLetter(config, agent.label, { ...letter, error, limit: config.max_message_bytes / 2 })];
+    return [...records, deadLetter(config, agent.label, { ...letter, error, limit: config.max_message_bytes })];
   }
 }

@@ -138,6 +138,7 @@ withOwnKafka(
       new Set(
         letters.messages
           .filter((letter) => header(letter, "origin-topic") === topic)
+          .filter((letter) => topic === COMMANDS || header(letter, "origin-key")?.startsWith(`${INTERFACE}p`))
           .map((letter) => header(letter, "origin-offset")),
       ).size;
     const good = Array.from({ length: Math.ceil(many.poison / 50) }, (_, index) => `good${index}`);

@@ -94,6 +94,7 @@ withKafka("a value that can never be applied is a dead letter as it came, and do
   const poison = [
     { key: "no/such/kind", value: "{}", headers: { who: "me" } },
     { key: keyOf("bad"), value: Buffer.from([0xff, 0xfe, 0x00]) },
+    { key: keyOf("large"), value: "x".repeat(900_000) },
   ];
   await bus.send(topic, poison);
   await bus.want(agent.label, [dummy("good")]);
