@@ -16,7 +16,7 @@ const messageBytes = 900_000;
 export const kafkaRoutes: Benchmark = {
   name: "kafka-routes",
   method:
-    "100,000 routes as one transaction in parts on the Kafka command topic of an agent of the flavor kafka (store, results, history and events " +
+    "100,000 routes as one transaction in parts, sent without waiting for one another, on the Kafka command topic of an agent of the flavor kafka (store, results, history and events " +
     "on), from the first byte sent to the result received from the result topic. One broker on this machine. Compared with the " +
     "floor: the same kernel messages encoded and sent from Node, 128 to a system call. In turns, the first turn is not counted.",
   repeats: 3,
