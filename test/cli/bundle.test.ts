@@ -1,6 +1,6 @@
 /** The agent out of the bundle is the agent of the modules, and plugins from outside are not given another copy of it. */
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, utimes, writeFile } from "node:fs/promises";
 import { createServer, get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import ava, { type ExecutionContext } from "ava";
 import { bundleFor } from "#cli/bundle.js";
 import { agentProcess } from "#test/support/agent-process.js";
 import { eventually } from "#test/support/eventually.js";
-import { projectRoot } from "#test/support/project.js";
+import { examplePlugin } from "#test/support/example-plugin.js";
 import { link } from "#test/support/sandbox.js";
 import { tenuto } from "#test/support/tenuto.js";
 
@@ -193,13 +193,7 @@ for (const [isUsed, words, environment] of [
 }
 
 test("a plugin from outside finds one copy of the tokens, since the agent then comes from its modules", async (t) => {
-  const directory = await temporaryFolder(t);
-  await cp(join(projectRoot, "examples/custom-flavor"), directory, { recursive: true });
-  const modules = join(directory, "node_modules");
-  await mkdir(join(modules, "@example"), { recursive: true });
-  await symlink(projectRoot, join(modules, "tenuto"));
-  await symlink(join(projectRoot, "node_modules/zod"), join(modules, "zod"));
-  await symlink(join(directory, "event-log"), join(modules, "@example/event-log"));
+  const directory = await examplePlugin(t);
   const parameters = ["--config", join(directory, "tenuto.yaml")];
   for (const env of [BUNDLE, MODULES]) {
     const { status, stdout, stderr } = await tenuto(["agent", "--check", ...parameters], { env });

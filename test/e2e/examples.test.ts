@@ -1,24 +1,16 @@
 /** The examples run as they are, and the files for containers say what the project says elsewhere. */
-import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { parse } from "yaml";
 import { agentProcess } from "#test/support/agent-process.js";
 import { eventually } from "#test/support/eventually.js";
+import { examplePlugin } from "#test/support/example-plugin.js";
 import { projectRoot } from "#test/support/project.js";
 import { link } from "#test/support/sandbox.js";
 
 test("a plugin with its own package.json is loaded by name from a configuration file, and gets the agent's events", async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), "tenuto-example-"));
-  t.teardown(() => rm(directory, { recursive: true }));
-  await cp(join(projectRoot, "examples/custom-flavor"), directory, { recursive: true });
-  // What `npm install` makes of package.json's dependencies.
-  const modules = join(directory, "node_modules");
-  await mkdir(join(modules, "@example"), { recursive: true });
-  await symlink(projectRoot, join(modules, "tenuto"));
-  await symlink(join(projectRoot, "node_modules/zod"), join(modules, "zod"));
-  await symlink(join(directory, "event-log"), join(modules, "@example/event-log"));
+  const directory = await examplePlugin(t);
 
   const events = join(directory, "events.jsonl");
   const agent = await agentProcess({
