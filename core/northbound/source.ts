@@ -4,7 +4,7 @@ import type { TransactionResult } from "./transaction.js";
 /**
  * Port: a source of desired state. It delivers one snapshot, then changes. The orchestrator calls `start` once in its
  * `afterInit`; a source whose bus is away returns at once, reports itself degraded in health, and delivers its snapshot when
- * the bus comes. A new snapshot (after a reconnect that may have lost changes) replaces everything the source said before.
+ * the bus comes. After a reconnect that may have missed changes it delivers a snapshot again.
  */
 export interface ConfigSource {
   readonly name: string;
@@ -25,8 +25,29 @@ export interface SourceItem {
   readonly origin?: string;
 }
 
-/** Given to a source by the orchestrator. Both resolve when the result is known and stored: acknowledge after that. */
+/**
+ * What a source knows about the values that it wanted before and that a snapshot lacks. Silence removes nothing: only a source
+ * that can tell a missed delete from a loss may say `continuous`.
+ *
+ * - `complete`: somebody said that the snapshot is everything (an explicit empty document, a marker of the orchestrator). What
+ *   is absent is given up, and so is what was kept before.
+ * - `continuous`: the source has proof that it lost nothing since the stored position. What is absent was deleted while the
+ *   agent was away, and is given up; what was kept before stays kept.
+ * - `unknown`: it cannot tell. What is absent stays desired, marked as kept with the reason, and the agent is degraded until
+ *   the source sets or deletes it, says `complete`, or an operator prunes.
+ */
+export type Absence =
+  | { readonly kind: "complete" }
+  | { readonly kind: "continuous" }
+  | { readonly kind: "unknown"; readonly reason: string };
+
+/** How far a source has read, as JSON of its own making. Stored in one write with the values that it covers. */
+export type SourcePosition = object;
+
+/** Given to a source by the orchestrator. All resolve when the result is known and stored: acknowledge after that. */
 export interface ConfigConsumer {
-  snapshot(items: readonly SourceItem[]): Promise<TransactionResult>;
-  change(items: readonly SourceItem[]): Promise<TransactionResult>;
+  /** The position stored with the last delivery; `undefined` for a new source and after a loss of the store. */
+  readonly position: SourcePosition | undefined;
+  snapshot(items: readonly SourceItem[], absence: Absence, position?: SourcePosition): Promise<TransactionResult>;
+  change(items: readonly SourceItem[], position?: SourcePosition): Promise<TransactionResult>;
 }

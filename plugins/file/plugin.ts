@@ -52,7 +52,7 @@ export class FilePlugin implements Plugin, ConfigSource {
   async start(consumer: ConfigConsumer): Promise<void> {
     this.consumer = consumer;
     if (this.config.path === "") {
-      await consumer.snapshot([]);
+      await consumer.snapshot([], { kind: "complete" });
       this.health.ok();
       return;
     }
@@ -95,7 +95,7 @@ export class FilePlugin implements Plugin, ConfigSource {
       this.report(read.problems);
       return;
     }
-    const { outcome, error, seq } = await consumer.snapshot(read.content);
+    const { outcome, error, seq } = await consumer.snapshot(read.content, { kind: "complete" });
     this.log[seq === 0 ? "debug" : "info"]({ path, values: read.content.length, outcome, error }, "files applied");
     this.health.ok();
   }

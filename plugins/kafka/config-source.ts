@@ -82,7 +82,7 @@ export class KafkaConfigSource implements ConfigSource {
       for (const [key, read] of last) reading.put(key, read);
       reading.reached(partition, batch.lastOffset);
       if (reading.complete) {
-        await this.#deliver(reading.messages, (consumer, items) => consumer.snapshot(items));
+        await this.#deliver(reading.messages, (consumer, items) => consumer.snapshot(items, { kind: "continuous" }));
         this.#reading = undefined;
       }
     }

@@ -174,7 +174,7 @@ export class NatsConfigSource implements ConfigSource {
         if (this.#snapshot !== undefined) {
           const items = this.#snapshot;
           this.#snapshot = undefined;
-          await this.#consumer.snapshot(items);
+          await this.#consumer.snapshot(items, { kind: "continuous" });
         } else {
           const items = [...this.#changes.values()];
           this.#changes.clear();

@@ -86,13 +86,15 @@ export class Committer {
 
   /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
   async conclude(result: TransactionResult, update: StoreUpdate): Promise<TransactionResult> {
-    const concluded = await this.store.write({ ...update, notes: this.numbering.notes() }).then(
-      () => result,
-      (error: unknown) => {
-        this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
-        return notStored(result, errorMessage(error));
-      },
-    );
+    const concluded = await this.store
+      .write({ ...update, notes: new Map([...this.numbering.notes(), ...(update.notes ?? [])]) })
+      .then(
+        () => result,
+        (error: unknown) => {
+          this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
+          return notStored(result, errorMessage(error));
+        },
+      );
     // The answer leaves first.
     this.announcements.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
     return concluded;

@@ -196,7 +196,8 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     const { name } = source;
     const spoken = (): void => this.leftovers?.sourceSpoke(name);
     try {
-      await source.start(new SourceFeed(name, this.committer, this.desired, this.registry, this.events, spoken));
+      const { committer, desired, registry, events, store } = this;
+      await source.start(new SourceFeed(name, committer, desired, registry, events, store, spoken));
     } catch (error) {
       this.log.error({ err: error, source: name }, "a source of desired state cannot start");
       this.health.degraded(`source ${name} cannot start: ${errorMessage(error)}`);

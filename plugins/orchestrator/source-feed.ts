@@ -3,7 +3,15 @@ import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "#core/errors.js";
 import type { ModelRegistry } from "#core/model/types.js";
-import type { ConfigConsumer, EventPublisher, SourceItem, TransactionResult } from "#core/northbound/index.js";
+import type {
+  Absence,
+  ConfigConsumer,
+  EventPublisher,
+  SourceItem,
+  SourcePosition,
+  TransactionResult,
+} from "#core/northbound/index.js";
+import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { deadLetterOf } from "./dead-letter.js";
 import type { Changes, DesiredState } from "./desired-state.js";
@@ -14,8 +22,10 @@ import { refusalOf } from "./validation.js";
 const DECODED_AT_ONCE = 1000;
 
 interface Delivery {
-  readonly kind: "snapshot" | "change";
   readonly items: readonly SourceItem[];
+  /** Of a snapshot; `undefined` for changes. */
+  readonly absence: Absence | undefined;
+  readonly position: SourcePosition | undefined;
   resolve(result: TransactionResult): void;
   reject(error: unknown): void;
 }
@@ -38,6 +48,7 @@ interface Decoded {
 export class SourceFeed implements ConfigConsumer {
   private readonly deliveries: Delivery[] = [];
   private draining = false;
+  private lastPosition: SourcePosition | undefined;
   /** Keys whose last value was invalid. The scheduler shows them until another value comes, or none. */
   private readonly refused = new Set<string>();
 
@@ -47,20 +58,36 @@ export class SourceFeed implements ConfigConsumer {
     private readonly desired: DesiredState,
     private readonly registry: ModelRegistry,
     private readonly events: EventPublisher,
+    private readonly store: Store,
     private readonly spoken: () => void,
-  ) {}
-
-  snapshot(items: readonly SourceItem[]): Promise<TransactionResult> {
-    return this.deliver("snapshot", items);
+  ) {
+    const stored = store.notes().get(this.note);
+    this.lastPosition = typeof stored === "object" && stored !== null ? stored : undefined;
   }
 
-  change(items: readonly SourceItem[]): Promise<TransactionResult> {
-    return this.deliver("change", items);
+  get position(): SourcePosition | undefined {
+    return this.lastPosition;
   }
 
-  private deliver(kind: Delivery["kind"], items: readonly SourceItem[]): Promise<TransactionResult> {
+  snapshot(items: readonly SourceItem[], absence: Absence, position?: SourcePosition): Promise<TransactionResult> {
+    return this.deliver(items, absence, position);
+  }
+
+  change(items: readonly SourceItem[], position?: SourcePosition): Promise<TransactionResult> {
+    return this.deliver(items, undefined, position);
+  }
+
+  private get note(): string {
+    return `position/${this.source}`;
+  }
+
+  private deliver(
+    items: readonly SourceItem[],
+    absence: Absence | undefined,
+    position: SourcePosition | undefined,
+  ): Promise<TransactionResult> {
     return new Promise((resolve, reject) => {
-      this.deliveries.push({ kind, items, resolve, reject });
+      this.deliveries.push({ items, absence, position, resolve, reject });
       if (!this.draining) void this.drain();
     });
   }
@@ -72,8 +99,9 @@ export class SourceFeed implements ConfigConsumer {
       const together = this.takeNext();
       try {
         const result = await this.apply(
-          together[0]?.kind ?? "change",
           together.flatMap(({ items }) => items),
+          together[0]?.absence,
+          together.at(-1)?.position,
         );
         for (const delivery of together) delivery.resolve(result);
       } catch (error) {
@@ -85,33 +113,54 @@ export class SourceFeed implements ConfigConsumer {
 
   /** A snapshot, or as many changes as wait in a row. */
   private takeNext(): readonly Delivery[] {
-    const snapshot = this.deliveries.findIndex(({ kind }) => kind === "snapshot");
+    const snapshot = this.deliveries.findIndex(({ absence }) => absence !== undefined);
     const count = snapshot === 0 ? 1 : snapshot > 0 ? snapshot : this.deliveries.length;
     return this.deliveries.splice(0, count);
   }
 
-  private async apply(kind: Delivery["kind"], items: readonly SourceItem[]): Promise<TransactionResult> {
+  private async apply(
+    items: readonly SourceItem[],
+    absence: Absence | undefined,
+    position: SourcePosition | undefined,
+  ): Promise<TransactionResult> {
     const id = `${this.source}-${randomUUID()}`;
     const decoded = await this.decode(items);
     const { conclusion } = await this.committer.exclusively(async () => {
-      const changes = kind === "snapshot" ? this.differences(decoded) : decoded.values;
-      if (changes.size === 0) return { conclusion: nothingToDo(id, decoded.errors) };
-      const description = `${kind} of ${this.source}`;
+      const changes = absence === undefined ? decoded.values : this.differences(decoded, absence);
+      if (changes.size === 0) return { conclusion: this.unchanged(id, decoded.errors, position) };
+      const description = `${absence === undefined ? "change" : "snapshot"} of ${this.source}`;
       const { source } = this;
       const committed = await this.committer.commit({ id, source, from: source, description, changes });
       this.noteRefused(changes, committed);
       // Not awaited in here: the next change can begin while this one is being written to disk.
-      return { conclusion: this.conclude(id, committed, decoded) };
+      return { conclusion: this.conclude(id, committed, decoded, position) };
     });
     const result = await conclusion;
-    if (kind === "snapshot") this.spoken();
+    if (absence !== undefined) this.spoken();
     return result;
+  }
+
+  /** Nothing to apply; how far the source has read is stored all the same. */
+  private async unchanged(
+    id: string,
+    errors: readonly string[],
+    position: SourcePosition | undefined,
+  ): Promise<TransactionResult> {
+    if (position !== undefined) await this.store.write({ notes: this.moved(position) });
+    return nothingToDo(id, errors);
+  }
+
+  private moved(position: SourcePosition | undefined): ReadonlyMap<string, SourcePosition> {
+    if (position === undefined) return new Map();
+    this.lastPosition = position;
+    return new Map([[this.note, position]]);
   }
 
   private async conclude(
     id: string,
     { record, applied }: Committed,
     { items, errors }: Decoded,
+    position: SourcePosition | undefined,
   ): Promise<TransactionResult> {
     for (const status of invalidIn(record)) {
       const item = items.get(status.key);
@@ -122,7 +171,10 @@ export class SourceFeed implements ConfigConsumer {
     const error = [record.error, summary(errors)].find((text) => text !== "") ?? "";
     const outcome = errors.length > 0 ? "PARTIAL" : outcomeOf(record);
     const result = resultOf(id, outcome, record, error);
-    return await this.committer.conclude(result, { values: { source: this.source, changes: applied } });
+    return await this.committer.conclude(result, {
+      values: { source: this.source, changes: applied },
+      notes: this.moved(position),
+    });
   }
 
   private async decode(items: readonly SourceItem[]): Promise<Decoded> {
@@ -162,11 +214,11 @@ export class SourceFeed implements ConfigConsumer {
   }
 
   /** What a snapshot changes. */
-  private differences({ values, badKeys }: Decoded): Changes {
+  private differences({ values, badKeys }: Decoded, { kind }: Absence): Changes {
     const current = this.desired.of(this.source);
     const changes = new Map<string, object | undefined>();
     for (const key of [...current.keys(), ...this.refused]) {
-      if (values.get(key) === undefined && !badKeys.has(key)) changes.set(key, undefined);
+      if (kind !== "unknown" && values.get(key) === undefined && !badKeys.has(key)) changes.set(key, undefined);
     }
     for (const [key, value] of values) {
       if (value === undefined) continue;

@@ -42,7 +42,7 @@ export class ScriptedSource implements ConfigSource {
   }
 
   snapshot(...items: readonly SourceItem[]): Promise<TransactionResult> {
-    return this.started().snapshot(items);
+    return this.started().snapshot(items, { kind: "complete" });
   }
 
   change(...items: readonly SourceItem[]): Promise<TransactionResult> {
