@@ -1,6 +1,6 @@
 import type { Address } from "../types.js";
 import { AttributeTable } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_INET } from "./constants.js";
 import { addressBytes, parsePrefix } from "./prefix.js";
 import { present } from "./present.js";
@@ -56,8 +56,9 @@ export function encodeAddress(writer: Writer, address: Address): void {
 
 /** `undefined` for an address of another family than IP. */
 export function decodeAddress(reader: Reader, start: number, end: number): Address | undefined {
+  requireHeader("address", start, end, headerBytes);
   const family = reader.view.getUint8(start);
-  if (end - start < headerBytes || addressBytes(family) === 0) return undefined;
+  if (addressBytes(family) === 0) return undefined;
   const unknown = new Map<number, Uint8Array>();
   const values = addressTable.decode(reader, start + headerBytes, end, unknown);
   const local = values.local ?? values.address;

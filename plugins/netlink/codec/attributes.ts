@@ -122,10 +122,7 @@ export function writeAttribute<T>(writer: Writer, number: number, codec: Codec<T
 
 /** Bytes as they are. */
 export const raw: Codec<Uint8Array> = {
-  write(writer, value) {
-    const start = writer.reserve(value.length);
-    writer.bytes.set(value, start);
-  },
+  write: (writer, value) => writer.append(value),
   read: (reader, offset, length) => reader.bytes.slice(offset, offset + length),
 };
 
@@ -151,7 +148,7 @@ export function list<T>(codec: Codec<T>, number: number | "counted"): Codec<read
       const values: T[] = [];
       for (let offset = from; offset + 4 <= from + length; ) {
         const size = reader.view.getUint16(offset, true);
-        if (size < 4) break;
+        if (size < 4 || offset + size > from + length) break;
         const value = codec.read(reader, offset + 4, size - 4);
         if (value !== undefined) values.push(value);
         offset += align(size);

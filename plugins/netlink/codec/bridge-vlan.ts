@@ -1,6 +1,6 @@
 import type { BridgeVlan, PortVlans } from "../types.js";
 import { AttributeTable, type Codec, list } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_BRIDGE } from "./constants.js";
 import { linkHeaderBytes, writeLinkHeader } from "./link.js";
 import { u32 } from "./scalars.js";
@@ -52,7 +52,8 @@ export function encodeBridgeVlanDump(writer: Writer): void {
 
 /** `undefined` for what has no VLANs. */
 export function decodeBridgeVlans(reader: Reader, start: number, end: number): PortVlans | undefined {
-  if (end - start < linkHeaderBytes || reader.view.getUint8(start) !== AF_BRIDGE) return undefined;
+  requireHeader("bridge port", start, end, linkHeaderBytes);
+  if (reader.view.getUint8(start) !== AF_BRIDGE) return undefined;
   const { vlans } = bridgeVlanTable.decode(reader, start + linkHeaderBytes, end);
   return vlans && { linkIndex: reader.view.getInt32(start + 4, true), vlans: vlansOf(vlans) };
 }

@@ -1,3 +1,5 @@
+import { SouthboundError } from "#core/errors.js";
+
 const initialBytes = 4096;
 
 /** Rounds up to the 4 bytes that netlink aligns messages and attributes to. */
@@ -29,6 +31,15 @@ export class Writer {
     if (needed > this.capacity) this.grow(needed);
     this.length = needed;
     return start;
+  }
+
+  /**
+   * Writes bytes at the end. Whoever writes numbers reserves first and looks at `view` after that: growing replaces both `view`
+   * and `bytes`.
+   */
+  append(bytes: Uint8Array): void {
+    const start = this.reserve(bytes.length);
+    this.bytes.set(bytes, start);
   }
 
   /** Zero bytes up to the next multiple of 4. */
@@ -69,4 +80,16 @@ export class Reader {
   constructor(readonly bytes: Uint8Array) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
+}
+
+/**
+ * What every decoder says of a message that ends inside its fixed header. The kernel never sends one; bytes that were damaged on the
+ * way are no reason to believe that a link or a route is gone, and so are no `undefined` either.
+ */
+export function requireHeader(title: string, start: number, end: number, headerBytes: number): void {
+  if (end - start >= headerBytes) return;
+  throw new SouthboundError(
+    "MALFORMED_MESSAGE",
+    `the kernel's message about a ${title} has ${Math.max(0, end - start)} bytes; its header alone has ${headerBytes}`,
+  );
 }

@@ -1,5 +1,5 @@
 import { AttributeTable, list, nested } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { genericHeaderBytes, writeGenericHeader } from "./generic.js";
 import { flag, string, u32 } from "./scalars.js";
 
@@ -49,6 +49,7 @@ export function encodeFeatures(writer: Writer, { linkIndex, features }: LinkFeat
 
 /** Names of the features that are in force. */
 export function decodeFeatures(reader: Reader, start: number, end: number): ReadonlySet<string> {
+  requireHeader("link's offloads", start, end, genericHeaderBytes);
   const { active } = featuresTable.decode(reader, start + genericHeaderBytes, end);
   const on = (active?.bits ?? []).filter(({ value }) => active?.listed === true || value === true);
   return new Set(on.flatMap(({ name }) => name ?? []));
@@ -61,6 +62,7 @@ export function encodeLinkModesQuery(writer: Writer, linkIndex: number): void {
 
 /** Mbit/s; 0 when the driver does not know it. */
 export function decodeSpeed(reader: Reader, start: number, end: number): number {
+  requireHeader("link's speed", start, end, genericHeaderBytes);
   const { speed = SPEED_UNKNOWN } = linkModesTable.decode(reader, start + genericHeaderBytes, end);
   return speed === SPEED_UNKNOWN ? 0 : speed;
 }

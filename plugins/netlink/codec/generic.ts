@@ -1,5 +1,5 @@
 import { AttributeTable } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { string, u16 } from "./scalars.js";
 
 /** Generic netlink, linux/genetlink.h: families share a protocol, and the message type is the family's number. */
@@ -26,5 +26,6 @@ export function encodeFamilyQuery(writer: Writer, name: string): void {
 }
 
 export function decodeFamily(reader: Reader, start: number, end: number): number | undefined {
+  requireHeader("generic netlink family", start, end, genericHeaderBytes);
   return familyTable.decode(reader, start + genericHeaderBytes, end).id;
 }

@@ -1,7 +1,7 @@
 import { InvalidInputError } from "#core/errors.js";
 import type { Link, LinkRequest, LinkStatistics, OperState } from "../types.js";
 import { AttributeTable, type Codec, list, nested, raw, type TableValues, writeAttribute } from "./attributes.js";
-import { Reader, type Writer } from "./buffer.js";
+import { Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_UNSPEC, IFF_UP } from "./constants.js";
 import { linkKinds, slaveKinds } from "./link-kinds.js";
 import { linkAddress, s32, string, u8, u32 } from "./scalars.js";
@@ -165,7 +165,8 @@ function noRead(): undefined {
  * AF_BRIDGE).
  */
 export function decodeLink(reader: Reader, start: number, end: number): Link | undefined {
-  if (end - start < linkHeaderBytes || reader.view.getUint8(start) !== AF_UNSPEC) return undefined;
+  requireHeader("link", start, end, linkHeaderBytes);
+  if (reader.view.getUint8(start) !== AF_UNSPEC) return undefined;
   const unknown = new Map<number, Uint8Array>();
   const values = linkTable.decode(reader, start + linkHeaderBytes, end, unknown);
   const flags = reader.view.getUint32(start + 8, true);

@@ -1,5 +1,5 @@
 import { AttributeTable } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { s32, u32 } from "./scalars.js";
 
 /** struct rtgenmsg, padded. */
@@ -17,6 +17,7 @@ export function encodeNamespaceIdQuery(writer: Writer, fd: number): void {
 
 /** `undefined` when the namespace that was asked has no id for the other. */
 export function decodeNamespaceId(reader: Reader, start: number, end: number): number | undefined {
+  requireHeader("namespace id", start, end, headerBytes);
   const { id } = namespaceIdTable.decode(reader, start + headerBytes, end);
   return id === NETNSA_NSID_NOT_ASSIGNED ? undefined : id;
 }

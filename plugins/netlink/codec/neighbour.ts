@@ -1,6 +1,6 @@
 import type { Neighbour } from "../types.js";
 import { AttributeTable } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { NUD_PERMANENT } from "./constants.js";
 import { addressBytes, familyOf } from "./prefix.js";
 import { present } from "./present.js";
@@ -32,8 +32,9 @@ export function encodeNeighbour(writer: Writer, neighbour: Neighbour): void {
 
 /** `undefined` for what is no IP neighbour (bridges report their forwarding entries the same way). */
 export function decodeNeighbour(reader: Reader, start: number, end: number): Neighbour | undefined {
+  requireHeader("neighbour", start, end, headerBytes);
   const { view } = reader;
-  if (end - start < headerBytes || addressBytes(view.getUint8(start)) === 0) return undefined;
+  if (addressBytes(view.getUint8(start)) === 0) return undefined;
   const unknown = new Map<number, Uint8Array>();
   const values = neighbourTable.decode(reader, start + headerBytes, end, unknown);
   if (values.address === undefined) return undefined;

@@ -1,7 +1,7 @@
 import { InvalidInputError } from "#core/errors.js";
 import type { NextHop, Route } from "../types.js";
 import { AttributeTable, type Codec, writeAttribute } from "./attributes.js";
-import { align, type Reader, type Writer } from "./buffer.js";
+import { align, type Reader, requireHeader, type Writer } from "./buffer.js";
 import * as k from "./constants.js";
 import { formatIp } from "./ip.js";
 import { addressBytes, anyAddress, familyOf, parsePrefix } from "./prefix.js";
@@ -16,7 +16,8 @@ const nextHopBytes = 8;
 /** struct rtvia: a gateway of another family than the destination's. */
 const via: Codec<string> = {
   write(writer, value) {
-    writer.view.setUint16(writer.reserve(2), familyOf(value, "gateway"), true);
+    const at = writer.reserve(2);
+    writer.view.setUint16(at, familyOf(value, "gateway"), true);
     ip.write(writer, value);
   },
   read: (reader, offset, length) =>
@@ -62,7 +63,7 @@ const multipath: Codec<FamilyNextHops> = {
     const { view } = reader;
     for (let at = from; at + nextHopBytes <= from + length; ) {
       const size = view.getUint16(at, true);
-      if (size < nextHopBytes) break;
+      if (size < nextHopBytes || at + size > from + length) break;
       const { gateway, via: other } = nextHopTable.decode(reader, at + nextHopBytes, at + size);
       const linkIndex = view.getInt32(at + 4, true);
       hops.push({
@@ -179,7 +180,8 @@ function decodePlain({ view, bytes }: Reader, start: number, end: number): Route
     const length = view.getUint16(offset, true);
     const type = view.getUint16(offset + 2, true);
     if (type === RTA_CACHEINFO) {
-      offset += align(length);
+      // One that says it is empty must not hold the loop.
+      offset += align(Math.max(length, 4));
       continue;
     }
     if (length !== 8 || offset + length > end) return undefined;
@@ -205,9 +207,10 @@ function decodePlain({ view, bytes }: Reader, start: number, end: number): Route
 
 /** `undefined` for a route of another family than IP. */
 export function decodeRoute(reader: Reader, start: number, end: number): Route | undefined {
+  requireHeader("route", start, end, routeHeaderBytes);
   const { view, bytes } = reader;
   const family = view.getUint8(start);
-  if (end - start < routeHeaderBytes || addressBytes(family) === 0) return undefined;
+  if (addressBytes(family) === 0) return undefined;
   const plain = family === k.AF_INET ? decodePlain(reader, start, end) : undefined;
   if (plain !== undefined) return plain;
   const unknown = new Map<number, Uint8Array>();

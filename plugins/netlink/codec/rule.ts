@@ -1,6 +1,6 @@
 import type { PortRange, Rule } from "../types.js";
 import { AttributeTable, type Codec } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_INET, AF_INET6, FR_ACT_TO_TBL, RT_TABLE_MAIN } from "./constants.js";
 import { addressBytes, parsePrefix } from "./prefix.js";
 import { present } from "./present.js";
@@ -83,9 +83,10 @@ export function encodeRule(writer: Writer, rule: Rule): void {
 
 /** `undefined` for a rule of another family than IP. */
 export function decodeRule(reader: Reader, start: number, end: number): Rule | undefined {
+  requireHeader("rule", start, end, headerBytes);
   const { view } = reader;
   const family = view.getUint8(start);
-  if (end - start < headerBytes || addressBytes(family) === 0) return undefined;
+  if (addressBytes(family) === 0) return undefined;
   const unknown = new Map<number, Uint8Array>();
   const values = ruleTable.decode(reader, start + headerBytes, end, unknown);
   const table = values.table ?? view.getUint8(start + 4);

@@ -39,7 +39,8 @@ export const u64: Codec<bigint> = {
     if (typeof value !== "bigint" || value < 0n || value > 0xffffffffffffffffn) {
       throw invalid(typeof value === "bigint" ? value.toString() : value, "a bigint from 0 to 2^64-1");
     }
-    writer.view.setBigUint64(writer.reserve(8), value, true);
+    const at = writer.reserve(8);
+    writer.view.setBigUint64(at, value, true);
   },
   read: (reader, offset, length) => (length === 8 ? reader.view.getBigUint64(offset, true) : undefined),
 };
@@ -48,7 +49,8 @@ export const u64: Codec<bigint> = {
 export const boolean8: Codec<boolean> = {
   write(writer, value) {
     if (typeof value !== "boolean") throw invalid(value, "true or false");
-    writer.view.setUint8(writer.reserve(1), value ? 1 : 0);
+    const at = writer.reserve(1);
+    writer.view.setUint8(at, value ? 1 : 0);
   },
   read: (reader, offset, length) => (length === 1 ? reader.view.getUint8(offset) !== 0 : undefined),
 };

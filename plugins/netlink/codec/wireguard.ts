@@ -1,7 +1,7 @@
 import { InvalidInputError } from "#core/errors.js";
 import type { WireguardDevice, WireguardPeer } from "../types.js";
 import { AttributeTable, type Codec, list, nested, type TableValues } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_INET, AF_INET6 } from "./constants.js";
 import { genericHeaderBytes, writeGenericHeader } from "./generic.js";
 import { ip, u8, u16, u32 } from "./scalars.js";
@@ -23,7 +23,7 @@ const key: Codec<string> = {
     const bytes = Buffer.from(value, "base64");
     if (bytes.length !== KEY_BYTES)
       throw new InvalidInputError("INVALID_VALUE", "expected a key of 32 bytes in base64");
-    writer.bytes.set(bytes, writer.reserve(KEY_BYTES));
+    writer.append(bytes);
   },
   read({ bytes }, offset, length) {
     return length === KEY_BYTES ? Buffer.from(bytes.subarray(offset, offset + length)).toString("base64") : undefined;
@@ -44,8 +44,9 @@ const endpoint: Codec<Endpoint> = {
     writer.reserve(v6 ? 4 : 8);
   },
   read(reader, offset, length) {
+    if (length !== 16 && length !== 28) return undefined;
     const v6 = reader.view.getUint16(offset, true) === AF_INET6;
-    if (length !== (v6 ? 28 : 16)) return undefined;
+    if (v6 !== (length === 28)) return undefined;
     const address = v6 ? ip.read(reader, offset + 8, 16) : ip.read(reader, offset + 4, 4);
     return address === undefined ? undefined : { address, port: reader.view.getUint16(offset + 2) };
   },
@@ -108,6 +109,7 @@ function networkValues(network: string) {
 
 /** One message of a dump: a device can take several, each with some of its peers. */
 export function decodeWireguard(reader: Reader, start: number, end: number): WireguardDevice | undefined {
+  requireHeader("wireguard device", start, end, genericHeaderBytes);
   const values = deviceTable.decode(reader, start + genericHeaderBytes, end);
   const { linkIndex, privateKey, publicKey, listenPort, fwMark, peers = [] } = values;
   if (linkIndex === undefined) return undefined;

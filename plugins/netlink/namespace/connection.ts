@@ -5,7 +5,7 @@ import { beginMessage, endMessage, messagesOf } from "../codec/message.js";
 import type { EventGroup, NetlinkEvent, TapRequest } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
 import type { Failure, FromWorker } from "../worker/protocol.js";
-import { decodeEvent, eventGroupOf, multicastGroups } from "./events.js";
+import { eventGroupOf, eventIn, multicastGroups } from "./events.js";
 import { checkCall, requestError } from "./failure.js";
 import { familyGet } from "./generic.js";
 import { InSlices } from "./in-slices.js";
@@ -61,7 +61,7 @@ export class Connection {
   private readonly listeners = new Map<EventGroup, readonly Subscription["listener"][]>();
   /** Bytes of events, or that some were lost. */
   private readonly heard = new InSlices<Uint8Array | "lost">((events) => {
-    if (events === "lost") for (const { listener } of [...this.subscriptions]) listener({ type: "lost" });
+    if (events === "lost") this.tellLost();
     else this.deliver(events);
   });
   private readonly flushNow = () => {
@@ -260,6 +260,10 @@ export class Connection {
     this.heard.add(events);
   }
 
+  private tellLost(): void {
+    for (const { listener } of [...this.subscriptions]) listener({ type: "lost" });
+  }
+
   private deliver(bytes: Uint8Array): void {
     const reader = new Reader(bytes);
     for (const message of messagesOf(reader, 0, bytes.length)) {
@@ -267,8 +271,9 @@ export class Connection {
       if (!group) continue;
       const listeners = this.listenersTo(group);
       if (listeners.length === 0) continue;
-      const event = decodeEvent(reader, message);
-      if (event) for (const listener of listeners) listener(event);
+      const event = eventIn(reader, message);
+      if (event === "malformed") this.tellLost();
+      else if (event) for (const listener of listeners) listener(event);
     }
   }
 

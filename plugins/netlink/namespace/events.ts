@@ -1,3 +1,4 @@
+import { SouthboundError } from "#core/errors.js";
 import { decodeAddress } from "../codec/address.js";
 import type { Reader } from "../codec/buffer.js";
 import * as k from "../codec/constants.js";
@@ -64,5 +65,15 @@ export function decodeEvent(reader: Reader, { type, start, end }: Message): Netl
     }
     case undefined:
       return undefined;
+  }
+}
+
+/** What cannot be decoded has been lost: whoever listens looks for itself. */
+export function eventIn(reader: Reader, message: Message): NetlinkEvent | "malformed" | undefined {
+  try {
+    return decodeEvent(reader, message);
+  } catch (error) {
+    if (error instanceof SouthboundError) return "malformed";
+    throw error;
   }
 }

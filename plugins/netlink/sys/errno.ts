@@ -19,6 +19,7 @@ export const EAGAIN = 11;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const EBADMSG = 74;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 

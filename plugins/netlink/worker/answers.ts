@@ -3,6 +3,7 @@ import type { Reader } from "../codec/buffer.js";
 import { NLM_F_ACK_TLVS, NLMSG_ERROR } from "../codec/constants.js";
 import { headerBytes, type Message } from "../codec/message.js";
 import { string, u32 } from "../codec/scalars.js";
+import { EBADMSG } from "../sys/errno.js";
 import type { Failure, Reply } from "./protocol.js";
 
 /** enum nlmsgerr_attrs; what is not listed here is of no use to a person who reads an error. */
@@ -19,6 +20,10 @@ export class Answers {
 
   /** Takes an NLMSG_ERROR. Errno 0 is an ack and adds nothing. */
   addError(reader: Reader, message: Message): void {
+    if (message.end - message.start < 4) {
+      this.fail(message.sequence, EBADMSG, "the kernel's answer ends before its error number");
+      return;
+    }
     const errno = -reader.view.getInt32(message.start, true);
     if (errno === 0) return;
     // struct nlmsgerr: the errno, then (NETLINK_CAP_ACK) the header of the request, then the attributes.
