@@ -1,7 +1,8 @@
-import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, chown, lchown, link as linkFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { interfaceKey } from "#proto/index.js";
+import { agentProcess } from "#test/support/agent-process.js";
 import { eventually } from "#test/support/eventually.js";
 import { link, run } from "#test/support/sandbox.js";
 import { existing, PlugAgent, register, temporaryDirectory } from "./support/agent.js";
@@ -106,31 +107,95 @@ test("a program that takes too long is stopped with its children", async (t) => 
 });
 
 test("only root's programs run, and only those that nobody else can write or replace", async (t) => {
-  const open = await script(t, ["exit 0"], 0o757);
-  const foreign = await script(t, ["exit 0"]);
+  const own = async (mode = 0o755) => await script(t, ["exit 0"], mode);
+  const foreign = await own();
   await chown(foreign, 12345, 0);
-  const plain = await script(t, ["exit 0"], 0o644);
-  const replaceable = await script(t, ["exit 0"]);
-  await chmod(join(replaceable, ".."), 0o777);
+  const changed = async (mode: number, path = "..") => {
+    const program = await own();
+    await chmod(join(program, path), mode);
+    return program;
+  };
   const garbage = await script(t, []);
   await writeFile(garbage, "\x7fELF, but not really");
-  const reasons: readonly (readonly [string, RegExp])[] = [
-    [open, /anybody can write it/],
-    [foreign, /belongs to user 12345, not to root/],
-    [plain, /is not an executable file/],
-    [replaceable, /others than root can replace it/],
+  const open = temporaryDirectory(t);
+  await chmod(open, 0o1777);
+  await symlink(await own(), join(open, "theirs"));
+  await lchown(join(open, "theirs"), 12345, 0);
+  const linked = join(open, "linked");
+  await writeFile(linked, "#!/bin/sh\n", { mode: 0o755 });
+  await linkFile(linked, `${linked}-too`);
+  const detour = temporaryDirectory(t);
+  await symlink(await changed(0o775), join(detour, "program"));
+  const fifo = join(temporaryDirectory(t), "fifo");
+  await run(["mkfifo", "-m", "755", fifo]);
+  await symlink(join(detour, "loop"), join(detour, "loop"));
+  const reasons: readonly (readonly [command: string, reason: RegExp])[] = [
+    [await own(0o757), /anybody can write \/.*hook \(mode 0757\); take that away: chmod go-w/],
+    [await own(0o775), /group 0 can write \/.*hook \(mode 0775\)/],
+    [foreign, /hook belongs to user 12345, not to root \(mode 0755\)/],
+    [await own(0o644), /is not an executable file \(mode 0644\)/],
+    [await changed(0o777), /anybody can write \/\S+ \(mode 0777\)/],
+    [await changed(0o775), /group 0 can write \/\S+ \(mode 0775\)/],
+    [join(detour, "program"), /group 0 can write \/\S+ \(mode 0775\)/],
+    [join(detour, "loop"), /more than 40 links/],
+    [join(open, "theirs"), /theirs belongs to user 12345/],
+    [linked, /linked has more than one name/],
+    [fifo, /is not an executable file/],
+    [join(foreign, "below"), /hook belongs to user 12345/],
     ["/nowhere/to/be/found", /there is no such file/],
     [garbage, /it could not be started: .*ENOEXEC|it ended with status/],
   ];
+  const hooks = reasons.map(([command], position) => ({
+    interface: `safe${position}`,
+    event: "BEFORE_APPLY",
+    command,
+    on_failure: "abort",
+  }));
+  const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
   for (const [position, [command, reason]] of reasons.entries()) {
     const name = `safe${position}`;
-    const hooks = [{ interface: name, event: "BEFORE_APPLY", command, on_failure: "abort" }];
-    const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
     await plugIn(name);
     await agent.commit(register(name), existing(name, { mtu: 1400 }));
-    await t.notThrowsAsync(eventually(async () => reason.test((await agent.status(name))?.error ?? "")));
-    await agent.close();
+    await eventually(async () => reason.test((await agent.status(name))?.error ?? ""), {
+      what: `${command}: ${reason}`,
+    });
   }
+  t.pass();
+});
+
+test("the file that was checked is executed, through links of root's, and knows its name", async (t) => {
+  const directory = temporaryDirectory(t);
+  const command = await script(t, [`echo "$TENUTO_HOOK $(cat "$0" | head -1)" >> ${directory}/report`]);
+  await symlink(command, join(directory, "first"));
+  await symlink("../".repeat(20) + join(directory, "first").slice(1), join(directory, "second"));
+  const named = join(directory, "second");
+  const binary = { interface: "run0", event: "BEFORE_APPLY", command: "/bin/true", on_failure: "abort" };
+  const hooks = [binary, { ...binary, command: named }];
+  const agent = await PlugAgent.start(t, { ifmgr: { hooks } });
+  await plugIn("run0");
+  await agent.commit(register("run0"), existing("run0", { mtu: 1400 }));
+  t.is((await agent.reaches("run0", "PLUGGED")).error, "");
+  t.deepEqual(await linesOf(join(directory, "report")), [`${named} #!/bin/sh`]);
+});
+
+test("an agent that is killed takes a running program and its children along", async (t) => {
+  const directory = temporaryDirectory(t);
+  const command = await script(t, [`sh -c 'echo $$ > ${directory}/child; exec sleep 600' &`, "wait"]);
+  const hooks = [{ interface: "die0", event: "BEFORE_APPLY", command, timeout: "10m" }];
+  await plugIn("die0");
+  const configuration = {
+    store: { directory: join(directory, "store") },
+    ifmgr: { interfaces: ["die0"], hooks },
+    nats: { url: "" },
+  };
+  const agent = await agentProcess({ label: "die", flavor: "ifmgr", until: "alive", configuration });
+  t.teardown(() => agent.stop());
+  const changes = [existing("die0", { mtu: 1400 })];
+  await agent.request("POST", "/v1/transactions", { changes });
+  const child = await eventually(async () => Number(await readFile(`${directory}/child`, "utf8")) || undefined);
+  await agent.kill9();
+  const state = () => readFile(`/proc/${child}/stat`, "utf8").catch(() => "gone");
+  t.true(await eventually(async () => /^gone$|\) [ZX] /.test(await state()), { what: "the child to end" }));
 });
 
 test("a registration names programs of the hook directory only", async (t) => {

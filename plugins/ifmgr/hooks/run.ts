@@ -4,7 +4,7 @@ import type { InterfaceConfiguration } from "../configuration.js";
 import type { Hook, HookEvent } from "./hook.js";
 import { type Papers, writePapers } from "./papers.js";
 import { runProgram } from "./program.js";
-import { trustedProgram } from "./trusted-file.js";
+import { openTrustedProgram, type TrustedProgram } from "./trusted-file.js";
 
 /** The work that hooks accompany. */
 export interface HookOccasion {
@@ -52,11 +52,13 @@ export class HookRun {
   }
 
   async #runOne(hook: Hook): Promise<string | undefined> {
+    let program: TrustedProgram | undefined;
     try {
-      const path = await trustedProgram(hook.command, hook.within);
+      program = await openTrustedProgram(hook.command, hook.within);
       this.#papers ??= writePapers(this.occasion.candidate, this.occasion.running);
       return await runProgram({
-        path,
+        name: hook.command,
+        fd: program.file.fd,
         arguments: hook.arguments,
         environment: this.#environment(hook, await this.#papers),
         timeout: hook.timeout,
@@ -65,11 +67,13 @@ export class HookRun {
       });
     } catch (error) {
       return errorMessage(error);
+    } finally {
+      await program?.file.close();
     }
   }
 
   /** What the hook names for itself cannot replace what it is told. */
-  #environment({ event, environment }: Hook, papers: Papers): Readonly<Record<string, string>> {
+  #environment({ event, command, environment }: Hook, papers: Papers): Readonly<Record<string, string>> {
     const { hostName, label, action, transaction } = this.occasion;
     return {
       PATH: SEARCH_PATH,
@@ -78,6 +82,7 @@ export class HookRun {
       TENUTO_LABEL: label,
       TENUTO_ACTION: action,
       TENUTO_EVENT: event,
+      TENUTO_HOOK: command,
       TENUTO_TRANSACTION: transaction,
       TENUTO_CANDIDATE: papers.candidate,
       TENUTO_RUNNING: papers.running,
