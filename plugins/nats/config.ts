@@ -17,6 +17,14 @@ const address = z.string().superRefine((text, context) => {
   }
 });
 
+/** Whole tokens of a subject, without wildcards. */
+const subjectPrefix = z
+  .string()
+  .regex(
+    /^[^\s.*>$][^\s.*>]*(\.[^\s.*>]+)*\.?$/,
+    "expected the beginning of a subject, such as _INBOX, that is not the server's ($…)",
+  );
+
 /** Section `nats` of the configuration. Sizes are bytes. Credentials and certificates are read again at every connect. */
 export const natsConfig = z.strictObject({
   url: address
@@ -44,6 +52,17 @@ export const natsConfig = z.strictObject({
   reconnect_max: time.prefault("15s").describe("Longest pause. Every pause is shortened by up to half, at random"),
   ping_interval: time.prefault("5s").describe("A server that misses two pings is left"),
   drain_timeout: time.prefault("3s").describe("How long closing waits for answers under way"),
+
+  inbox_prefix: subjectPrefix
+    .default("_INBOX")
+    .describe("What the agent's own inboxes begin with: a prefix of its own keeps other users of the bus out of them"),
+  reply_prefixes: z
+    .array(subjectPrefix)
+    .min(1)
+    .default(["_INBOX"])
+    .describe(
+      "What the reply subject of a request has to begin with. Others are ignored: the agent's rights are not theirs",
+    ),
 
   config_bucket: bucketName.default(CONFIG_BUCKET),
   state_bucket: bucketName.default(STATE_BUCKET),

@@ -35,7 +35,11 @@ function tlsOptions(config: NatsConfig, address: NatsAddress): TlsOptions | unde
  * the next connect on; one that cannot be read throws `BusError`. The library's own reconnecting is off: a connection
  * that is lost is replaced by a new one (see `connection.ts`).
  */
-export function connectOptions(config: NatsConfig, name: string, discovered: readonly string[]): ConnectionOptions {
+export function connectOptions(
+  config: NatsConfig,
+  { name, inbox }: { readonly name: string; readonly inbox: string },
+  discovered: readonly string[],
+): ConnectionOptions {
   const address = parseNatsAddress(config.url);
   const tls = tlsOptions(config, address);
   const user = config.user || address.user;
@@ -44,6 +48,7 @@ export function connectOptions(config: NatsConfig, name: string, discovered: rea
   const options: ConnectionOptions = {
     servers: [...new Set([...address.servers, ...discovered])],
     name,
+    inboxPrefix: inbox,
     reconnect: false,
     timeout: config.connect_timeout,
     pingInterval: config.ping_interval,

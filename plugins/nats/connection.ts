@@ -1,4 +1,4 @@
-import { connect, Events, type NatsConnection } from "nats";
+import { connect, Events, type NatsConnection, nuid } from "nats";
 import type { Logger } from "#core/logging/types.js";
 import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { Conditions } from "#core/northbound/conditions.js";
@@ -47,6 +47,8 @@ export class BusConnection {
   readonly #context: ConnectionContext;
   readonly #listeners: SessionListener[] = [];
   readonly #closing = new AbortController();
+  /** What inboxes of this agent's connections begin with: nobody else's do. */
+  readonly inbox: string;
   /** Servers of the cluster that a server told us about. */
   #discovered: readonly string[] = [];
   #session: Session | undefined;
@@ -56,6 +58,7 @@ export class BusConnection {
 
   constructor(context: ConnectionContext) {
     this.#context = context;
+    this.inbox = `${context.config.inbox_prefix.replace(/\.$/, "")}.${nuid.next()}`;
   }
 
   /**
@@ -120,7 +123,7 @@ export class BusConnection {
   async #connect(): Promise<NatsConnection | undefined> {
     const { config, name, conditions, log } = this.#context;
     try {
-      return await connect(connectOptions(config, name, this.#discovered));
+      return await connect(connectOptions(config, { name, inbox: this.inbox }, this.#discovered));
     } catch (error) {
       const reason = connectFailure(error, config.url);
       if (!this.#closing.signal.aborted && conditions.impaired("connection", reason)) log.warn({ err: error }, reason);

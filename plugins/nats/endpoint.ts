@@ -12,6 +12,7 @@ import { Answers, type Incoming } from "./answers.js";
 import type { NatsConfig } from "./config.js";
 import { type BusConnection, flushed, type NatsConditions, type Session } from "./connection.js";
 import { contentTypeOf, errorReply, isError, type Outgoing } from "./messages.js";
+import { ReplySubjects } from "./reply-subjects.js";
 import { Work } from "./work.js";
 
 interface EndpointContext {
@@ -45,15 +46,18 @@ export class NatsEndpoint implements TransactionEndpoint {
   readonly #inWork = new Set<Promise<void>>();
   /** By the subject of the endpoint. */
   readonly #work = new Map<string, Work>();
+  readonly #replySubjects: ReplySubjects;
   #bytesInWork = 0;
   #answers: Answers | undefined;
   #service: Service | undefined;
 
   constructor(context: EndpointContext) {
     this.#context = context;
-    const limits = { maxBytes: context.maxTransactionBytes, timeLimit: context.config.part_timeout };
+    const { bus, config, log } = context;
+    this.#replySubjects = new ReplySubjects(config.reply_prefixes, bus.inbox, log);
+    const limits = { maxBytes: context.maxTransactionBytes, timeLimit: config.part_timeout };
     this.#parts = new TransactionParts(limits, (dropped) => this.#deadLetter(dropped));
-    context.bus.onSession((session) => void this.#offer(session));
+    bus.onSession((session) => void this.#offer(session));
   }
 
   serve(northbound: Northbound): void {
@@ -79,7 +83,8 @@ export class NatsEndpoint implements TransactionEndpoint {
     const { agent, conditions, log } = this.#context;
     conditions.impaired("requests", "requests are not served yet");
     try {
-      const service = await session.connection.services.add({
+      const connection = this.#replySubjects.guard(session.connection, (subject) => this.#workOf(subject).refuse());
+      const service = await connection.services.add({
         name: SERVICE,
         version: agent.version,
         description: "Holds a host's network in the state that the bus asked for",

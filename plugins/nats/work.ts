@@ -10,6 +10,7 @@ export class Work {
   #answered = 0;
   #errors = 0;
   #time = 0;
+  #refused = 0;
 
   /** A request has come. Call what it returns when the answer is known. */
   begin(): (failed: boolean) => void {
@@ -23,12 +24,18 @@ export class Work {
     };
   }
 
+  /** A request was not looked at because of its reply subject. */
+  refuse(): void {
+    this.#refused += 1;
+  }
+
   /** Names are those of the service API where it has one. */
   get statistics(): Readonly<Record<string, number>> {
     const processing = Math.round(this.#time * NS);
     return {
       in_work: this.#inWork,
       num_errors: this.#errors,
+      refused_replies: this.#refused,
       processing_time: processing,
       average_processing_time: this.#answered === 0 ? 0 : Math.round(processing / this.#answered),
     };
