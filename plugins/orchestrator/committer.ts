@@ -5,7 +5,7 @@ import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Announcements } from "./announcements.js";
-import type { Changes, DesiredState } from "./desired-state.js";
+import type { Changes, DesiredState, Yielded } from "./desired-state.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
 import type { Numbering } from "./numbering.js";
@@ -21,6 +21,8 @@ export interface Commit {
   readonly from: string;
   readonly description: string;
   readonly changes: Changes;
+  /** What somebody said of these keys, of all that changes: orphaned values of other sources give way to it. Default: all. */
+  readonly said?: Changes;
   readonly options?: Pick<TransactionSpec, "atomic" | "rejectInvalid" | "simulate">;
   /** What is applied will not be written down at once. Default: it will. */
   readonly unconfirmed?: boolean;
@@ -32,6 +34,8 @@ export interface Committed {
   readonly applied: Changes;
   /** The changes that undo that. */
   readonly undo: Changes;
+  /** Orphaned values that gave way: given up when the commit is concluded, kept when it is undone. */
+  readonly yielded: Yielded;
 }
 
 /**
@@ -50,6 +54,8 @@ export class Committer {
     private readonly numbering: Numbering,
     private readonly announcements: Announcements,
     private readonly log: Logger,
+    /** Called when a commit has been concluded. */
+    private readonly concluded: () => void,
   ) {}
 
   /** Runs work during which nothing else is committed. */
@@ -95,12 +101,15 @@ export class Committer {
           return notStored(result, errorMessage(error));
         },
       );
+    this.concluded();
     // The answer leaves first.
     this.announcements.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
     return concluded;
   }
 
-  private async apply({ id, source, from, description, changes, options = {} }: Commit): Promise<Committed> {
+  private async apply(commit: Commit): Promise<Committed> {
+    const { id, source, from, description, changes, said, options = {} } = commit;
+    const yielded = this.desired.yieldOrphans(source, changes, said);
     const undo = this.desired.apply(source, changes);
     const divided = await this.gates.divide(source, changes);
     const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
@@ -110,18 +119,20 @@ export class Committer {
     this.journal.remember(record.seq, { id, source: from, refused });
     if (refused || record.reverted || options.simulate === true) {
       this.desired.apply(source, undo);
-      return { record, applied: new Map(), undo: new Map() };
+      this.desired.keep(yielded);
+      return { record, applied: new Map(), undo: new Map(), yielded };
     }
     if (invalid.size > 0) {
       this.desired.apply(
         source,
         without(undo, (key) => !invalid.has(key)),
       );
+      this.desired.keep(yielded, (key) => invalid.has(key));
     }
     this.gates.changed(changes.keys());
-    if (invalid.size === 0) return { record, applied: changes, undo };
+    if (invalid.size === 0) return { record, applied: changes, undo, yielded };
     const isInvalid = (key: string): boolean => invalid.has(key);
-    return { record, applied: without(changes, isInvalid), undo: without(undo, isInvalid) };
+    return { record, applied: without(changes, isInvalid), undo: without(undo, isInvalid), yielded };
   }
 }
 

@@ -1,5 +1,5 @@
 import type { TransactionResult } from "#core/northbound/index.js";
-import type { Changes } from "./desired-state.js";
+import type { Changes, Yielded } from "./desired-state.js";
 
 /** A transaction that reverts unless it is confirmed in time. */
 export interface Unconfirmed {
@@ -7,6 +7,8 @@ export interface Unconfirmed {
   /** What it changed among the values set by request, and what undoes that. */
   readonly changes: Changes;
   readonly undo: Changes;
+  /** Orphaned values that gave way to it until it is decided. */
+  readonly yielded: Yielded;
   /** The answer it will have once it is confirmed. */
   readonly result: TransactionResult;
 }
@@ -35,6 +37,11 @@ export class Confirmations {
       if (transaction.changes.has(key)) return id;
     }
     return undefined;
+  }
+
+  /** The keys that waiting transactions changed: what is there now is not decided yet. */
+  *keys(): Generator<string> {
+    for (const { transaction } of this.waiting.values()) yield* transaction.changes.keys();
   }
 
   /** Forgets all without expiring them: a restarted agent reverts them, since they were never stored. */

@@ -4,7 +4,9 @@ import { BugError, errorMessage } from "#core/errors.js";
 import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
+import { Conditions } from "#core/northbound/conditions.js";
 import {
+  type Absence,
   ConfigGate,
   ConfigSource,
   type DumpView,
@@ -21,15 +23,18 @@ import {
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
 import { Store } from "#plugins/store/index.js";
+import { absentSources } from "./absent-sources.js";
 import { Announcements } from "./announcements.js";
 import { Committer } from "./committer.js";
-import { DesiredState } from "./desired-state.js";
+import { DesiredState, REQUESTS } from "./desired-state.js";
 import { Gates } from "./gates.js";
 import { Journal, ownCause } from "./journal.js";
 import { Keeper } from "./keeper.js";
-import { Leftovers } from "./leftovers.js";
 import { Numbering } from "./numbering.js";
-import { REQUESTS, Requests } from "./requests.js";
+import { storedMarks } from "./orphan-mark.js";
+import { OrphanReport } from "./orphan-report.js";
+import { Orphans } from "./orphans.js";
+import { Requests } from "./requests.js";
 import { outcomeOf, resultOf } from "./results.js";
 import { SourceFeed } from "./source-feed.js";
 import { StatusEvents } from "./status-events.js";
@@ -68,7 +73,10 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private readonly announcements: Announcements;
   private readonly committer: Committer;
   private readonly requests: Requests;
-  private leftovers: Leftovers | undefined;
+  private readonly conditions: Conditions<string>;
+  private readonly orphanReport: OrphanReport;
+  private orphans: Orphans | undefined;
+  private sourcesNote: ReadonlyMap<string, unknown> = new Map();
   private unwatch: readonly (() => void)[] = [];
 
   constructor(
@@ -84,22 +92,23 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     @injectAll(TransactionEndpoint) private readonly endpoints: All<TransactionEndpoint>,
   ) {
     this.gates = new Gates(this.desired, scheduler, events);
-    this.views = new Views(scheduler, this.journal, this.gates);
     this.numbering = new Numbering(scheduler, store);
-    const { desired, gates, journal, numbering } = this;
     this.announcements = new Announcements(events, store);
-    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, this.announcements, log);
-    this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.leftovers?.settle());
+    this.conditions = new Conditions(health);
+    const { desired, gates, journal, numbering, announcements } = this;
+    this.orphanReport = new OrphanReport(desired, scheduler, this.conditions, announcements);
+    this.views = new Views(scheduler, journal, gates, this.orphanReport);
+    const review = (): void => this.orphanReport.review();
+    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, announcements, log, review);
+    this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.orphans?.settle());
   }
 
   init(): void {
     const sources = this.sources.get();
     refuseSameNames(sources);
-    const stored = this.store.loaded();
-    this.desired.addSource(REQUESTS.source, REQUESTS.priority, stored.get(REQUESTS.source));
-    for (const { name, priority } of sources) this.desired.addSource(name, priority, stored.get(name));
+    this.addSources();
     this.gates.use(this.configGates.get());
-    this.leftovers = new Leftovers(
+    this.orphans = new Orphans(
       this.committer,
       this.desired,
       this.scheduler,
@@ -107,12 +116,18 @@ export class OrchestratorPlugin implements Plugin, Northbound {
       this.log,
       sources.map(({ name }) => name),
     );
-    this.unwatch = [this.numbering.begin(), new StatusEvents(this.announcements).watch(this.scheduler)];
+    this.unwatch = [
+      this.numbering.begin(),
+      new StatusEvents(this.announcements, this.orphanReport).watch(this.scheduler),
+    ];
   }
 
   async afterInit(): Promise<void> {
     this.health.ok();
-    await this.forgetAbsentSources();
+    this.orphanReport.review();
+    await this.store.write({ notes: this.sourcesNote }).catch((error: unknown) => {
+      this.log.warn({ err: error }, "the names of the sources could not be stored");
+    });
     await this.requests.settleUnconfirmed();
     await this.openGates();
     const begun = [this.firstResync(), ...this.sources.get().map((source) => this.startSource(source))];
@@ -157,7 +172,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   async resync({ downstream }: { readonly downstream: boolean }): Promise<TransactionResult> {
     const record = downstream
       ? await this.scheduler.resyncDownstream("resync by request")
-      : await this.leftovers?.resync();
+      : await this.orphans?.resync();
     if (record === undefined) throw new BugError("NOT_STARTED", "the orchestrator was asked to resync before its init");
     return resultOf(ownCause(record).id, outcomeOf(record), record);
   }
@@ -184,7 +199,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
 
   private async firstResync(): Promise<void> {
     try {
-      await this.leftovers?.firstResync();
+      await this.orphans?.firstResync();
     } catch (error) {
       this.log.error({ err: error }, "the first resync failed");
       this.health.failed(`the first resync failed: ${errorMessage(error)}`);
@@ -194,27 +209,31 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   /** A source that cannot start leaves the others alone. */
   private async startSource(source: ConfigSource): Promise<void> {
     const { name } = source;
-    const spoken = (): void => this.leftovers?.sourceSpoke(name);
+    const spoken = (absence: Absence): void => this.orphans?.sourceSpoke(name, absence);
+    const reviewed = (): void => this.orphanReport.review();
     try {
       const { committer, desired, registry, events, store } = this;
-      await source.start(new SourceFeed(name, committer, desired, registry, events, store, spoken));
+      await source.start(new SourceFeed(name, committer, desired, registry, events, store, spoken, reviewed));
     } catch (error) {
       this.log.error({ err: error, source: name }, "a source of desired state cannot start");
-      this.health.degraded(`source ${name} cannot start: ${errorMessage(error)}`);
+      this.conditions.impaired(name, `source ${name} cannot start: ${errorMessage(error)}`);
     }
   }
 
-  /** A source that is not in the flavor any more wants nothing any more. */
-  private async forgetAbsentSources(): Promise<void> {
-    const present = new Set([REQUESTS.source, ...this.sources.get().map(({ name }) => name)]);
-    for (const [source, values] of this.store.loaded()) {
-      if (present.has(source)) continue;
-      this.log.warn({ source, values: values.size }, "a source is gone from the flavor, its values are forgotten");
-      const changes = new Map([...values.keys()].map((key) => [key, undefined]));
-      await this.store.write({ values: { source, changes } }).catch((error: unknown) => {
-        this.log.error({ err: error, source }, "the values of a source that is gone stay in the store");
-      });
+  /** Whoever is in the flavor, and those that left it: what they wanted stays, and their place. */
+  private addSources(): void {
+    const { desired, store } = this;
+    const present = [{ name: REQUESTS.source, priority: REQUESTS.priority }, ...this.sources.get()];
+    const stored = store.loaded();
+    const marks = storedMarks(store.notes());
+    for (const { name, priority } of present) desired.addSource(name, priority, stored.get(name), marks.get(name));
+    const { absent, notes } = absentSources(store, present);
+    for (const { name, priority, values, mark } of absent) {
+      this.log.warn({ source: name, values: values.size }, "a source is gone from the flavor, its values stay");
+      const all = [...values.keys()].map((key) => [key, marks.get(name)?.get(key) ?? mark] as const);
+      desired.addSource(name, priority, values, all);
     }
+    this.sourcesNote = notes;
   }
 }
 

@@ -6,13 +6,10 @@ import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { Confirmations, type Unconfirmed } from "./confirmations.js";
-import type { Changes, DesiredState } from "./desired-state.js";
+import { type Changes, type DesiredState, REQUESTS } from "./desired-state.js";
 import { invalidIn, invalidReason, outcomeOf, rejection, resultOf, summary } from "./results.js";
 import { SerialQueue } from "./serial-queue.js";
 import { MAX_ID_LENGTH, type Refusal, type ValidTransaction, validateTransaction } from "./validation.js";
-
-/** Values set by request are a source of their own: kept in the store, above every other. */
-export const REQUESTS = { source: "store", priority: 100 } as const;
 
 /** Transactions that somebody sent and waits for the answer to. */
 export class Requests {
@@ -55,8 +52,7 @@ export class Requests {
     const confirmed = await this.committer.exclusively(async () => {
       const waiting = this.confirmations.take(id);
       if (waiting === undefined) return undefined;
-      const values = { source: REQUESTS.source, changes: waiting.changes };
-      return { conclusion: this.committer.conclude(waiting.result, { values, result: waiting.result }) };
+      return { conclusion: this.accept(waiting, waiting.result) };
     });
     return confirmed === undefined ? await this.decidedBefore(id, "confirm") : await confirmed.conclusion;
   }
@@ -105,6 +101,7 @@ export class Requests {
         from: endpoint,
         description: valid.description === "" ? `${endpoint} ${id}` : valid.description,
         changes,
+        said: valid.changes,
         options: { atomic: valid.atomic, simulate: valid.dryRun, rejectInvalid: true },
         unconfirmed: valid.confirmTimeout !== undefined,
       });
@@ -117,7 +114,7 @@ export class Requests {
   private async conclude(
     id: string,
     transaction: ValidTransaction,
-    { record, applied: changes, undo }: Committed,
+    { record, applied: changes, undo, yielded }: Committed,
   ): Promise<TransactionResult> {
     const invalid = invalidIn(record);
     if (invalid.length > 0) {
@@ -130,11 +127,20 @@ export class Requests {
     if (result.outcome === "REVERTED") return await this.committer.conclude(result, { result });
     if (transaction.confirmTimeout === undefined) {
       if (transaction.replace) this.replaced();
-      return await this.committer.conclude(result, { values: { source: REQUESTS.source, changes }, result });
+      return await this.accept({ changes, yielded }, result);
     }
-    this.awaitConfirmation({ id, changes, undo, result }, transaction.confirmTimeout);
+    this.awaitConfirmation({ id, changes, undo, yielded, result }, transaction.confirmTimeout);
     const unconfirmed = { ...result, outcome: "UNCONFIRMED" } as const;
     return await this.committer.conclude(unconfirmed, { result: unconfirmed });
+  }
+
+  /** What was changed counts from now on, also after a restart. */
+  private accept(
+    { changes, yielded }: Pick<Unconfirmed, "changes" | "yielded">,
+    result: TransactionResult,
+  ): Promise<TransactionResult> {
+    const values = { source: REQUESTS.source, changes };
+    return this.committer.conclude(result, { values, result, ...this.desired.giveUp(yielded) });
   }
 
   private async reject(id: string, transaction: Transaction, refusals: readonly Refusal[]): Promise<TransactionResult> {
@@ -142,11 +148,14 @@ export class Requests {
     return transaction.dry_run === true ? rejected : await this.committer.conclude(rejected, { result: rejected });
   }
 
-  /** `REPLACE`: what is not mentioned is deleted. */
+  /**
+   * `REPLACE`: what is not mentioned is deleted, be it there or be it that a transaction which waits for its confirmation deleted it:
+   * it could come back.
+   */
   private replacing(changes: Changes): Changes {
     const all = new Map(changes);
-    for (const key of this.desired.of(REQUESTS.source).keys()) {
-      if (!all.has(key)) all.set(key, undefined);
+    for (const keys of [this.desired.of(REQUESTS.source).keys(), this.confirmations.keys()]) {
+      for (const key of keys) if (!all.has(key)) all.set(key, undefined);
     }
     return all;
   }
@@ -190,12 +199,14 @@ export class Requests {
       const waiting = this.confirmations.take(id);
       if (waiting === undefined) return undefined;
       const description = `revert of ${id}: ${reason}`;
+      this.desired.keep(waiting.yielded);
       const { record } = await this.committer.commit({
         id,
         source: REQUESTS.source,
         from: "orchestrator",
         description,
         changes: waiting.undo,
+        said: NOTHING,
       });
       const result = resultOf(id, "REVERTED", record, record.error === "" ? reason : `${reason}; ${record.error}`);
       return { conclusion: this.committer.conclude(result, { result }) };
@@ -222,6 +233,8 @@ export class Requests {
     );
   }
 }
+
+const NOTHING: Changes = new Map();
 
 function isUsable(id: unknown): id is string {
   return typeof id === "string" && id !== "" && id.length <= MAX_ID_LENGTH;

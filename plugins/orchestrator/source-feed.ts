@@ -59,7 +59,9 @@ export class SourceFeed implements ConfigConsumer {
     private readonly registry: ModelRegistry,
     private readonly events: EventPublisher,
     private readonly store: Store,
-    private readonly spoken: () => void,
+    private readonly spoken: (absence: Absence) => void,
+    /** Called when which values are orphaned may have changed. */
+    private readonly reviewed: () => void,
   ) {
     const stored = store.notes().get(this.note);
     this.lastPosition = typeof stored === "object" && stored !== null ? stored : undefined;
@@ -127,16 +129,17 @@ export class SourceFeed implements ConfigConsumer {
     const decoded = await this.decode(items);
     const { conclusion } = await this.committer.exclusively(async () => {
       const changes = absence === undefined ? decoded.values : this.differences(decoded, absence);
-      if (changes.size === 0) return { conclusion: this.unchanged(id, decoded.errors, position) };
+      const notes = new Map([...this.marks(decoded, absence), ...this.moved(position)]);
+      if (changes.size === 0) return { conclusion: this.unchanged(id, decoded.errors, notes) };
       const description = `${absence === undefined ? "change" : "snapshot"} of ${this.source}`;
       const { source } = this;
       const committed = await this.committer.commit({ id, source, from: source, description, changes });
       this.noteRefused(changes, committed);
       // Not awaited in here: the next change can begin while this one is being written to disk.
-      return { conclusion: this.conclude(id, committed, decoded, position) };
+      return { conclusion: this.conclude(id, committed, decoded, notes) };
     });
     const result = await conclusion;
-    if (absence !== undefined) this.spoken();
+    if (absence !== undefined) this.spoken(absence);
     return result;
   }
 
@@ -144,10 +147,23 @@ export class SourceFeed implements ConfigConsumer {
   private async unchanged(
     id: string,
     errors: readonly string[],
-    position: SourcePosition | undefined,
+    notes: ReadonlyMap<string, unknown>,
   ): Promise<TransactionResult> {
-    if (position !== undefined) await this.store.write({ notes: this.moved(position) });
+    this.reviewed();
+    if (notes.size > 0) await this.store.write({ notes });
     return nothingToDo(id, errors);
+  }
+
+  /** What the source has lost, and what it speaks of again. Returns the notes that say so. */
+  private marks({ values, badKeys }: Decoded, absence: Absence | undefined): ReadonlyMap<string, unknown> {
+    const heard = new Set([...values.keys(), ...badKeys]);
+    const notes = this.desired.unmarkOrphans(this.source, heard);
+    if (absence?.kind === "unknown") {
+      const lost = [...this.desired.of(this.source).keys()].filter((key) => !heard.has(key));
+      const mark = { reason: absence.reason, since: new Date().toISOString() };
+      for (const [name, note] of this.desired.markOrphans(this.source, lost, mark)) notes.set(name, note);
+    }
+    return notes;
   }
 
   private moved(position: SourcePosition | undefined): ReadonlyMap<string, SourcePosition> {
@@ -158,9 +174,9 @@ export class SourceFeed implements ConfigConsumer {
 
   private async conclude(
     id: string,
-    { record, applied }: Committed,
+    { record, applied, yielded }: Committed,
     { items, errors }: Decoded,
-    position: SourcePosition | undefined,
+    notes: ReadonlyMap<string, unknown>,
   ): Promise<TransactionResult> {
     for (const status of invalidIn(record)) {
       const item = items.get(status.key);
@@ -171,9 +187,11 @@ export class SourceFeed implements ConfigConsumer {
     const error = [record.error, summary(errors)].find((text) => text !== "") ?? "";
     const outcome = errors.length > 0 ? "PARTIAL" : outcomeOf(record);
     const result = resultOf(id, outcome, record, error);
+    const givenUp = this.desired.giveUp(yielded);
     return await this.committer.conclude(result, {
       values: { source: this.source, changes: applied },
-      notes: this.moved(position),
+      others: givenUp.others,
+      notes: new Map([...givenUp.notes, ...notes]),
     });
   }
 
@@ -217,8 +235,11 @@ export class SourceFeed implements ConfigConsumer {
   private differences({ values, badKeys }: Decoded, { kind }: Absence): Changes {
     const current = this.desired.of(this.source);
     const changes = new Map<string, object | undefined>();
-    for (const key of [...current.keys(), ...this.refused]) {
-      if (kind !== "unknown" && values.get(key) === undefined && !badKeys.has(key)) changes.set(key, undefined);
+    // An item without a value is a delete, whatever its absence would mean.
+    for (const [key, value] of values) if (value === undefined && current.has(key)) changes.set(key, undefined);
+    for (const key of kind === "unknown" ? [] : [...current.keys(), ...this.refused]) {
+      const isLost = kind === "continuous" && this.desired.isOrphaned(this.source, key);
+      if (!isLost && values.get(key) === undefined && !badKeys.has(key)) changes.set(key, undefined);
     }
     for (const [key, value] of values) {
       if (value === undefined) continue;

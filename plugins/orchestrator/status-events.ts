@@ -3,6 +3,7 @@ import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
 import type { Announcements } from "./announcements.js";
 import { ownCause } from "./journal.js";
+import type { OrphanReport } from "./orphan-report.js";
 import { flatten, outcomeOf, resultOf, statusOf } from "./results.js";
 
 /** States of a derived value that its base speaks for. */
@@ -18,7 +19,10 @@ const FEW = 500;
 export class StatusEvents {
   private readonly announced = new Set<string>();
 
-  constructor(private readonly announcements: Announcements) {}
+  constructor(
+    private readonly announcements: Announcements,
+    private readonly orphans: OrphanReport,
+  ) {}
 
   /** Returns the function that ends it. */
   watch(scheduler: Scheduler): () => void {
@@ -35,15 +39,19 @@ export class StatusEvents {
 
   private *changes(statuses: readonly ValueStatusRecord[]): Generator<AgentEvent> {
     for (const base of statuses) {
-      yield valueEvent(base);
+      yield this.valueEvent(base);
       if (base.derived.length === 0) continue;
       for (const derived of flatten(base).slice(1)) {
         const quiet = QUIET.has(derived.state);
         if (quiet && !this.announced.delete(derived.key)) continue;
         if (!quiet) this.announced.add(derived.key);
-        yield valueEvent(derived);
+        yield this.valueEvent(derived);
       }
     }
+  }
+
+  private valueEvent(status: ValueStatusRecord): AgentEvent {
+    return { kind: "value", key: status.key, data: this.orphans.explained(statusOf(status)) };
   }
 
   /** Those that were committed are announced with their answer, once it is stored. */
@@ -52,8 +60,4 @@ export class StatusEvents {
     const { id } = ownCause(record);
     this.announcements.publish({ kind: "transaction", id, data: resultOf(id, outcomeOf(record), record) });
   }
-}
-
-function valueEvent(status: ValueStatusRecord): AgentEvent {
-  return { kind: "value", key: status.key, data: statusOf(status) };
 }

@@ -3,6 +3,7 @@ import type { Scheduler } from "#core/scheduler/token.js";
 import type { GraphView } from "#core/scheduler/types.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
+import type { OrphanReport } from "./orphan-report.js";
 import { isBad, statusesOf } from "./results.js";
 
 const GRAPH_VIEW: Record<DumpView, GraphView> = { nb: "northbound", sb: "southbound", cached: "cached" };
@@ -13,6 +14,7 @@ export class Views {
     private readonly scheduler: Scheduler,
     private readonly journal: Journal,
     private readonly gates: Gates,
+    private readonly orphans: OrphanReport,
   ) {}
 
   async dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]> {
@@ -22,7 +24,9 @@ export class Views {
   }
 
   status({ prefix, state }: StatusFilter): readonly ValueStatus[] {
-    const statuses = this.gates.withHeld(this.scheduler.statuses(prefix).flatMap(statusesOf), prefix);
+    const statuses = this.gates
+      .withHeld(this.scheduler.statuses(prefix).flatMap(statusesOf), prefix)
+      .map((status) => this.orphans.explained(status));
     if (state === undefined) return statuses;
     return statuses.filter((status) => (state === "pending" ? status.state === "PENDING" : isBad(status.state)));
   }

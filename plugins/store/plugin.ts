@@ -118,8 +118,9 @@ export class StorePlugin implements Plugin, Store {
   }
 
   async write(update: StoreUpdate): Promise<void> {
-    const { values, result, notes, complete } = update;
+    const { values, others = [], result, notes, complete } = update;
     const records = values === undefined ? new Map<string, unknown>() : this.recordsOf(values);
+    for (const each of others) for (const [name, value] of valueRecords(each)) records.set(name, value);
     if (result !== undefined)
       for (const [name, stored] of this.results.add(result, Date.now())) records.set(name, stored);
     for (const [name, note] of notes ?? []) records.set(noteRecord(name), note);

@@ -10,6 +10,8 @@ export interface SourceChanges {
 /** One step of the store's life. All of it becomes durable, or none. */
 export interface StoreUpdate {
   readonly values?: SourceChanges;
+  /** Values of other sources that change with them. */
+  readonly others?: readonly SourceChanges[];
   /** The answer to a transaction; replaces an earlier one with the same id. */
   readonly result?: TransactionResult;
   /** What a plugin remembers for itself, by `<plugin>/<name>`; `undefined` forgets it. JSON values. */

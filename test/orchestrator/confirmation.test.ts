@@ -1,7 +1,7 @@
 import test from "ava";
 import { InvalidInputError } from "#core/errors.js";
 import { eventually } from "#test/support/eventually.js";
-import { item, key, ScriptedSource, set, startAgent, temporaryDirectory } from "./support/agents.js";
+import { item, key, remove, ScriptedSource, set, startAgent, temporaryDirectory } from "./support/agents.js";
 import { Below } from "./support/below.js";
 
 test("a transaction that is not confirmed in time is reverted", async (t) => {
@@ -94,4 +94,16 @@ test("reverting gives way to what a source wants by then", async (t) => {
   t.like(below.values.get(key("eth1")), { mtu: 1500 });
   await northbound.cancel("a");
   t.like(below.values.get(key("eth1")), { mtu: 1402 });
+});
+
+test("a REPLACE that leaves out what a waiting transaction deleted waits for it as well, so that it cannot come back", async (t) => {
+  const { commit, below, northbound } = await startAgent(t);
+  await commit({ changes: [set("eth1"), set("eth2")] });
+  await commit({ id: "u", confirm_timeout: "60s", changes: [remove("eth1")] });
+  const refused = await commit({ mode: "REPLACE", changes: [set("eth2")] });
+  t.is(refused.outcome, "REJECTED");
+  t.regex(refused.error, /eth1: transaction u changed it and waits to be confirmed or cancelled/);
+  await northbound.cancel("u");
+  t.is((await commit({ mode: "REPLACE", changes: [set("eth2")] })).outcome, "APPLIED");
+  t.deepEqual(below.names(), ["eth2"]);
 });

@@ -1,7 +1,7 @@
 import test from "ava";
 import { BugError } from "#core/errors.js";
 import { eventually } from "#test/support/eventually.js";
-import { item, key, remove, ScriptedSource, set, startAgent, temporaryDirectory } from "./support/agents.js";
+import { healthOf, item, key, remove, ScriptedSource, set, startAgent, temporaryDirectory } from "./support/agents.js";
 import { Below } from "./support/below.js";
 
 function mtuOf(below: Below, name: string): unknown {
@@ -159,22 +159,29 @@ test("what a source said outlives the agent, so that its bus may be away", async
   t.deepEqual(below.names(), ["eth2"]);
 });
 
-test("a source that is gone from the flavor wants nothing any more", async (t) => {
+test("what a source wanted that is gone from the flavor stays, is told, and is its own again when it comes back", async (t) => {
   const store = temporaryDirectory(t);
   const below = new Below();
-  const bus = new ScriptedSource("bus", 50);
-  const first = await startAgent(t, { below, store, sources: [bus] });
-  await bus.snapshot(item("eth1"));
-  await first.commit({ changes: [set("eth2")] });
+  const [bus, file] = [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)];
+  const first = await startAgent(t, { below, store, sources: [bus, file] });
+  await bus.snapshot(item("eth1", { mtu: 1450 }));
+  await file.snapshot(item("eth1", { mtu: 1410 }));
   await first.agent.close();
-  const second = await startAgent(t, { below, store });
-  t.deepEqual(below.names(), ["eth2"]);
-  await second.agent.close();
-  const third = await startAgent(t, { below, store, sources: [new ScriptedSource("bus", 50)] });
-  t.deepEqual(
-    third.northbound.get().map((value) => value.key),
-    [key("eth2")],
+
+  const second = await startAgent(t, { below, store, sources: [new ScriptedSource("file", 10)] });
+  t.is(mtuOf(below, "eth1"), 1450);
+  t.regex(
+    second.northbound.status()[0]?.details[0] ?? "",
+    /^orphaned since .*: source bus is not in the flavor any more$/,
   );
+  t.regex(healthOf(second.agent), /source bus has lost 1 of its values, which stay: .*eth1: .* not in the flavor/);
+  await second.agent.close();
+
+  const back = new ScriptedSource("bus", 50);
+  const third = await startAgent(t, { below, store, sources: [back, new ScriptedSource("file", 10)] });
+  t.is(healthOf(third.agent), "");
+  await back.continuous();
+  t.is(mtuOf(below, "eth1"), 1410);
 });
 
 test("two sources with one name are refused at the start", async (t) => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { Agent } from "#core/agent/index.js";
 import { flavor } from "#core/flavor/index.js";
+import { Health } from "#core/health/types.js";
 import {
   type Change,
   type ConfigConsumer,
@@ -43,6 +44,16 @@ export class ScriptedSource implements ConfigSource {
 
   snapshot(...items: readonly SourceItem[]): Promise<TransactionResult> {
     return this.started().snapshot(items, { kind: "complete" });
+  }
+
+  /** What it has, and it cannot tell why it has no more. */
+  lossy(...items: readonly SourceItem[]): Promise<TransactionResult> {
+    return this.started().snapshot(items, { kind: "unknown", reason: `${this.name} is younger than before` });
+  }
+
+  /** What it has, and it has missed nothing. */
+  continuous(...items: readonly SourceItem[]): Promise<TransactionResult> {
+    return this.started().snapshot(items, { kind: "continuous" });
   }
 
   change(...items: readonly SourceItem[]): Promise<TransactionResult> {
@@ -129,4 +140,13 @@ export function remove(name: string): Change {
 
 export function item(name: string, fields: Interface = {}): SourceItem {
   return { key: key(name), value: { name, type: "DUMMY", ...fields } };
+}
+
+/** Why the orchestrator is not well; empty when it is. */
+export function healthOf(agent: Agent): string {
+  const own = agent
+    .get(Health)
+    .plugins()
+    .find(({ plugin: name }) => name === "orchestrator");
+  return own?.reason ?? "unknown";
 }

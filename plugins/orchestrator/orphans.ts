@@ -1,5 +1,6 @@
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
+import type { Absence } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord } from "#core/scheduler/types.js";
 import type { Store } from "#plugins/store/index.js";
@@ -17,7 +18,7 @@ import type { DesiredState } from "./desired-state.js";
  *   what was set by request is lost then), or
  * - a `REPLACE` transaction or a resync by request says that what is wanted now is all there is.
  */
-export class Leftovers {
+export class Orphans {
   private readonly silent: Set<string>;
 
   constructor(
@@ -47,9 +48,9 @@ export class Leftovers {
     });
   }
 
-  /** A source has delivered its first snapshot. */
-  sourceSpoke(source: string): void {
-    this.silent.delete(source);
+  /** A source has delivered a snapshot. */
+  sourceSpoke(source: string, absence: Absence): void {
+    if (absence.kind !== "unknown") this.silent.delete(source);
     if (this.silent.size > 0 || this.store.complete || this.store.damaged) return;
     if (this.sources.some((name) => this.desired.of(name).size > 0)) this.settle();
   }

@@ -1,0 +1,195 @@
+import test, { type ExecutionContext } from "ava";
+import type { EventEnvelope, Northbound } from "#core/northbound/index.js";
+import { eventually } from "#test/support/eventually.js";
+import {
+  healthOf,
+  item,
+  key,
+  remove,
+  ScriptedSource,
+  set,
+  startAgent,
+  type TestAgent,
+  temporaryDirectory,
+} from "./support/agents.js";
+import { Below } from "./support/below.js";
+
+/** Names of the values whose status says that they are orphaned. */
+function orphansOf(northbound: Northbound): readonly string[] {
+  const orphaned = northbound.status().filter(({ details }) => details.some((detail) => detail.startsWith("orphaned")));
+  return orphaned.map(({ key: of }) => of.slice(of.lastIndexOf("/") + 1));
+}
+
+/** The last details that an event told of a value. */
+function told(events: readonly EventEnvelope[], name: string): readonly string[] | undefined {
+  return events.findLast(({ event }) => event.kind === "value" && event.key === key(name))?.event.data as never;
+}
+
+interface LossyAgent extends TestAgent {
+  readonly bus: ScriptedSource;
+  readonly file: ScriptedSource;
+}
+
+/** An agent whose bus had eth1, eth2 and eth3 and now has no more than eth1. */
+async function lossyAgent(t: ExecutionContext, below = new Below(), store?: string): Promise<LossyAgent> {
+  const [bus, file] = [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)];
+  const agent = await startAgent(t, { below, sources: [bus, file], ...(store === undefined ? {} : { store }) });
+  await bus.snapshot(item("eth1"), item("eth2", { mtu: 1400 }), item("eth3"));
+  below.operations.length = 0;
+  await bus.lossy(item("eth1"));
+  return { ...agent, bus, file };
+}
+
+test("what a source has lost stays: status, health and an event say so", async (t) => {
+  const { agent, below, northbound, events } = await lossyAgent(t);
+  t.deepEqual(below.operations, []);
+  t.deepEqual(below.names(), ["eth1", "eth2", "eth3"]);
+  t.deepEqual(orphansOf(northbound), ["eth2", "eth3"]);
+  t.like(northbound.status({ prefix: key("eth2") })[0], { state: "CONFIGURED" });
+  t.regex(
+    healthOf(agent),
+    /^source bus has lost 2 of its values, which stay: \S*eth2, …: bus is younger than before\. `tenuto resync --prune --dry-run`/,
+  );
+  await eventually(() => JSON.stringify(told(events, "eth3")).includes("orphaned since"));
+});
+
+test("what is orphaned outlives the agent, and is held as anything that is wanted", async (t) => {
+  const store = temporaryDirectory(t);
+  const { agent, below } = await lossyAgent(t, new Below(), store);
+  const before = healthOf(agent);
+  await agent.close();
+  below.values.delete(key("eth2"));
+  const { agent: restarted, northbound } = await startAgent(t, {
+    below,
+    store,
+    sources: [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)],
+  });
+  t.deepEqual(below.names(), ["eth1", "eth2", "eth3"]);
+  t.deepEqual(orphansOf(northbound), ["eth2", "eth3"]);
+  t.is(healthOf(restarted), before);
+});
+
+/** What ends it, and what of eth2 and eth3 is there and orphaned then. */
+const ENDS: readonly {
+  readonly what: string;
+  readonly act: (agent: LossyAgent) => Promise<unknown>;
+  readonly there: readonly string[];
+  readonly orphaned: readonly string[];
+}[] = [
+  {
+    what: "the source sets it again, as it was",
+    act: ({ bus }) => bus.change(item("eth2", { mtu: 1400 })),
+    there: ["eth1", "eth2", "eth3"],
+    orphaned: ["eth3"],
+  },
+  {
+    what: "the source sets it to what is refused",
+    act: ({ bus }) => bus.change(item("eth2", { mtu: 9001 })),
+    there: ["eth1", "eth2", "eth3"],
+    orphaned: ["eth3"],
+  },
+  {
+    what: "the source deletes it",
+    act: ({ bus }) => bus.change({ key: key("eth2"), value: undefined }),
+    there: ["eth1", "eth3"],
+    orphaned: ["eth3"],
+  },
+  {
+    what: "a snapshot has it again",
+    act: ({ bus }) => bus.lossy(item("eth1"), item("eth3")),
+    there: ["eth1", "eth2", "eth3"],
+    orphaned: ["eth2"],
+  },
+  {
+    what: "a snapshot says that it is complete",
+    act: ({ bus }) => bus.snapshot(item("eth1")),
+    there: ["eth1"],
+    orphaned: [],
+  },
+  {
+    what: "a source that goes on without a loss gives up what it gives up, not what it had lost before",
+    act: ({ bus }) => bus.continuous(),
+    there: ["eth2", "eth3"],
+    orphaned: ["eth2", "eth3"],
+  },
+  {
+    what: "another source sets it, be its priority lower",
+    act: async ({ file }) => {
+      await file.change(item("eth2", { mtu: 1300 }));
+      await file.change({ key: key("eth2"), value: undefined });
+    },
+    there: ["eth1", "eth3"],
+    orphaned: ["eth3"],
+  },
+  {
+    what: "another source deletes what it never had",
+    act: ({ file }) => file.change({ key: key("eth2"), value: undefined }),
+    there: ["eth1", "eth2", "eth3"],
+    orphaned: ["eth2", "eth3"],
+  },
+  {
+    what: "a request sets it and deletes it",
+    act: async ({ commit }) => {
+      await commit({ changes: [set("eth2", { mtu: 1300 })] });
+      await commit({ changes: [remove("eth2")] });
+    },
+    there: ["eth1", "eth3"],
+    orphaned: ["eth3"],
+  },
+  {
+    what: "a request deletes it",
+    act: ({ commit }) => commit({ changes: [remove("eth2")] }),
+    there: ["eth1", "eth3"],
+    orphaned: ["eth3"],
+  },
+  {
+    what: "a REPLACE speaks for the requests alone",
+    act: ({ commit }) => commit({ mode: "REPLACE", changes: [set("eth4")] }),
+    there: ["eth1", "eth2", "eth3", "eth4"],
+    orphaned: ["eth2", "eth3"],
+  },
+  {
+    what: "a deletion that is refused, simulated, reverted or not confirmed changes nothing",
+    act: async ({ below, commit, northbound }) => {
+      const changes = [remove("eth2")];
+      await commit({ changes: [...changes, set("eth4", { mtu: 9001 })] });
+      await commit({ changes, dry_run: true });
+      below.faults.set("eth4", "no");
+      await commit({ changes: [...changes, set("eth4")], atomic: true });
+      await commit({ id: "u", changes, confirm_timeout: "60s" });
+      await northbound.cancel("u");
+    },
+    there: ["eth1", "eth2", "eth3"],
+    orphaned: ["eth2", "eth3"],
+  },
+  {
+    what: "what the source says while a deletion waits to be confirmed is not undone with it",
+    act: async ({ bus, commit, northbound }) => {
+      await commit({ id: "u", changes: [remove("eth2"), remove("eth3")], confirm_timeout: "60s" });
+      await bus.change({ key: key("eth2"), value: undefined }, item("eth3"));
+      await northbound.cancel("u");
+    },
+    there: ["eth1", "eth3"],
+    orphaned: [],
+  },
+];
+
+for (const { what, act, there, orphaned } of ENDS) {
+  test(`orphaned: ${what}`, async (t) => {
+    const store = temporaryDirectory(t);
+    const agent = await lossyAgent(t, new Below(), store);
+    await act(agent);
+    const { below, northbound } = agent;
+    t.deepEqual(below.names(), there);
+    t.deepEqual(orphansOf(northbound), orphaned);
+    t.is(healthOf(agent.agent) === "", orphaned.length === 0);
+    await agent.agent.close();
+    const restarted = await startAgent(t, {
+      below,
+      store,
+      sources: [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)],
+    });
+    t.deepEqual(below.names(), there, "after a restart");
+    t.deepEqual(orphansOf(restarted.northbound), orphaned, "after a restart");
+  });
+}
