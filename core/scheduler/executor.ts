@@ -175,7 +175,7 @@ class Run {
   private standsOnFirmGround(operation: Operation): boolean {
     const { node } = operation;
     if (node.value !== undefined && node.broken) return false;
-    if (node.base !== undefined && !(node.base.present && node.base.failedIn !== this.transaction)) return false;
+    if (node.base !== undefined && !(node.base.managed && node.base.failedIn !== this.transaction)) return false;
     const supports = new Map<string, string>();
     // It may rest on something else than before, but not on what rests on itself.
     const own = node.present ? dependingOn(this.graph, node) : undefined;
@@ -273,8 +273,7 @@ class Run {
     node.failure = undefined;
     node.lastOperation = kind;
     if (kind === "DELETE") {
-      this.graph.setAbsent(node);
-      if (node.obtained !== undefined) this.graph.showObtained(node);
+      this.graph.setDeleted(node);
     } else {
       const kept = kind === "UPDATE" && metadata === undefined ? node.metadata : metadata;
       this.graph.setPresent(node, operation.value, operation.managed, kept);

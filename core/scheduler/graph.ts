@@ -116,6 +116,26 @@ export class Graph {
     }
   }
 
+  /** Takes over what a retrieve found under a base key, put there by somebody else. What was ours there is gone. */
+  setReplaced(node: Node, obtained: object, metadata: unknown, touched: Node[]): void {
+    if (node.managed && equivalent(node, obtained, node.value ?? obtained)) {
+      this.setFound(node, obtained, metadata, touched);
+    } else if (node.managed) {
+      node.obtained = undefined;
+      this.setFound(node, undefined, undefined, touched);
+      node.missing = false;
+    }
+    this.setObtained(node, obtained, metadata, touched);
+  }
+
+  /** Records that a value was deleted: what somebody else had put there goes with it, unless nothing can delete it. */
+  setDeleted(node: Node): void {
+    this.setAbsent(node);
+    if (node.obtained === undefined) return;
+    if (outlastsDeletion(node)) this.showObtained(node);
+    else node.obtained = undefined;
+  }
+
   /** Lets the obtained value (or nothing) be what is below. */
   showObtained(node: Node, metadata: unknown = node.metadata): void {
     if (node.obtained === undefined) this.setAbsent(node);
@@ -175,7 +195,7 @@ export class Graph {
     if (derived.length === 0 && node.derived === undefined) return;
     const values = new Map(derived.map(({ key, value }) => [key, value]));
     for (const child of node.derived ?? []) {
-      if (!values.has(child.key) && child.wanted !== undefined) {
+      if (!values.has(child.key) && (child.wanted !== undefined || child.rejected !== undefined)) {
         this.setWanted(child, undefined, touched);
         this.settleContest(child, touched);
       }
@@ -256,6 +276,11 @@ export class Graph {
   private *keysBelow(): IterableIterator<string> {
     for (const node of this.nodes.values()) if (node.value !== undefined) yield node.key;
   }
+}
+
+/** Is an obtained value still there when ours, which had taken its place, was deleted? Only where deleting does nothing. */
+export function outlastsDeletion({ obtained, descriptor }: Node): boolean {
+  return obtained !== undefined && descriptor?.delete === undefined;
 }
 
 /** Do both values mean the same below? */

@@ -1,6 +1,7 @@
 import { type AnyOf, anyOfName, type Existence, expanded, isPresent, restingOn, support } from "./dependencies.js";
 import { equivalent, type Graph } from "./graph.js";
 import type { Node } from "./node.js";
+import { sort } from "./operation-order.js";
 import type { Dependency } from "./types.js";
 
 /** One call of a descriptor, and what has to be done before it. */
@@ -24,7 +25,7 @@ export interface Operation {
 export interface OperationGraph {
   readonly operations: Operation[];
   readonly adopted: Node[];
-  /** Updates that wait for each other in a circle; the operations cannot be run while there are any. */
+  /** Updates that keep operations waiting for each other in circles; the operations cannot be run while there are any. */
   readonly cycle: readonly Node[];
 }
 
@@ -201,12 +202,14 @@ class Edges {
     return known !== undefined && stands(known) ? known : undefined;
   }
 
-  /** What it rested on has gone, since an operation that should have gone first has failed. */
+  /**
+   * What it rested on has gone: an obtained value, or one whose dependents could not be removed first. What depends on it in turn is
+   * nothing that it could rest on.
+   */
   private searched(dependency: AnyOf, self: Node): Node | undefined {
     const own = restingOn(this.graph, self);
     const exists: Existence = (other) => other?.present === true && !own.has(other);
-    const key = support(this.graph, dependency, self, exists) ?? support(this.graph, dependency, self, isPresent);
-    return this.graph.get(key ?? "");
+    return this.graph.get(support(this.graph, dependency, self, exists) ?? "");
   }
 
   private deleteOf(node: Node): number {
@@ -236,43 +239,4 @@ class Edges {
     for (const claim of node.descriptor?.claims?.(node.key, wanted) ?? [])
       for (const release of releases.get(claim) ?? []) this.connect(release, index);
   }
-}
-
-/** Kahn's algorithm. Keeps the order of the operations where it is free to. */
-function sort(operations: readonly Operation[]): { ordered: Operation[]; cycle: Node[] } {
-  const blockers = operations.map((each) => each.blockers);
-  const order: number[] = [];
-  for (let i = 0; i < operations.length; i++) if (blockers[i] === 0) order.push(i);
-  for (let i = 0; i < order.length; i++) {
-    for (const follower of operations[order[i] ?? -1]?.followers ?? []) {
-      const left = (blockers[follower] ?? 0) - 1;
-      blockers[follower] = left;
-      if (left === 0) order.push(follower);
-    }
-  }
-  if (order.length === operations.length) return { ordered: reorder(operations, order), cycle: [] };
-  const stuck = [...operations.keys()].filter((i) => (blockers[i] ?? 0) > 0);
-  const updates = stuck.flatMap((i) => (operations[i]?.kind === "UPDATE" ? [operations[i].node] : []));
-  // A circle without updates can only come from books that failures have left inexact: its order is given up.
-  return updates.length > 0
-    ? { ordered: [], cycle: updates }
-    : { ordered: reorder(operations, [...order, ...stuck]), cycle: [] };
-}
-
-/** Puts the operations into the given order. Relations follow suit; those against the order are dropped. */
-function reorder(operations: readonly Operation[], order: readonly number[]): Operation[] {
-  const place = new Array<number>(operations.length).fill(0);
-  for (const [i, from] of order.entries()) place[from] = i;
-  const ordered = order.flatMap((from) => operations[from] ?? []);
-  for (const operation of ordered) operation.blockers = 0;
-  for (const [i, operation] of ordered.entries()) {
-    operation.followers = operation.followers
-      ?.map((follower) => place[follower] ?? 0)
-      .filter((follower) => follower > i);
-    for (const follower of operation.followers ?? []) {
-      const waiting = ordered[follower];
-      if (waiting !== undefined) waiting.blockers++;
-    }
-  }
-  return ordered;
 }

@@ -8,7 +8,7 @@ import {
   sameDependency,
   support,
 } from "./dependencies.js";
-import { equivalent, type Graph } from "./graph.js";
+import { equivalent, type Graph, outlastsDeletion } from "./graph.js";
 import { Grounds } from "./grounds.js";
 import { type Node, root } from "./node.js";
 import { buildOperations, type Operation } from "./operations.js";
@@ -136,8 +136,11 @@ class Planning {
   }
 
   private enterWanted(node: Node, verify: boolean): void {
-    if (!node.present || !node.managed) this.candidates.push(node);
-    else if (this.forced.has(node) || mustRecreate(node)) this.break(node);
+    if (!node.managed) {
+      this.candidates.push(node);
+      // Until it is taken over it is there all the same.
+      if (node.present) this.gained.push(node);
+    } else if (this.forced.has(node) || mustRecreate(node)) this.break(node);
     else if (verify || !sameDependencies(node.wantedDependencies, node.appliedDependencies)) this.doubt(node);
     else this.keep(node);
   }
@@ -177,8 +180,7 @@ class Planning {
   /** A seed that is not there may have vanished, and left behind what depends on it. */
   private lookAtDependentsOf(seed: Node): void {
     for (const other of this.dependents(seed.key)) {
-      if (!other.present) this.lookAtWaiting(other);
-      else if (!other.managed) continue;
+      if (!other.managed) this.lookAtWaiting(other);
       else if (other.eligible) this.doubt(other);
       else this.breakUnlessSupported(other);
     }
@@ -193,7 +195,7 @@ class Planning {
     this.enter(node, false);
     if (node.broken || this.isFrozen(node) || this.isHeld(node)) return;
     if (node.eligible && !node.tentative) this.candidates.push(node);
-    if (!node.eligible && node.obtained !== undefined) this.gained.push(node);
+    if (!node.eligible && outlastsDeletion(node)) this.gained.push(node);
     node.broken = true;
     node.tentative = false;
     node.granted = false;
@@ -214,8 +216,8 @@ class Planning {
 
   /** Breaks a value that has lost a dependency which its next value has too. */
   private breakUnlessSupported(node: Node): void {
-    if (!node.present) this.lookAtWaiting(node);
-    if (!node.present || !node.managed || (this.knows(node) && node.broken)) return;
+    if (!node.managed) this.lookAtWaiting(node);
+    if (!node.managed || (this.knows(node) && node.broken)) return;
     // A change that has failed before: it has to be made before what the old value depends on can go.
     if (node.wantedDependencies !== node.appliedDependencies) this.enter(node, false);
     const changes = node.eligible && node.wantedDependencies !== node.appliedDependencies;
@@ -256,11 +258,11 @@ class Planning {
     for (const node of this.candidates) {
       node.notedSupports = undefined;
       node.granted = false;
-      node.exists = node.obtained !== undefined;
+      node.exists = node.managed ? outlastsDeletion(node) : node.obtained !== undefined;
     }
     for (const node of this.gained) {
       // Kept at first, and doubted since.
-      if (node.eligible && !node.granted) continue;
+      if (node.eligible && node.managed && !node.granted) continue;
       node.exists = true;
       this.announce(node);
     }
@@ -282,8 +284,13 @@ class Planning {
   }
 
   private mayExist(node: Node): boolean {
-    if (node.base !== undefined && !this.existsAfter(node.base)) return false;
+    if (node.base !== undefined && !(this.existsAfter(node.base) && this.isOursAfter(node.base))) return false;
     return this.grounds.hold(node);
+  }
+
+  /** Parts of a value that somebody else has put there instead cannot be made. */
+  private isOursAfter(base: Node): boolean {
+    return this.knows(base) ? base.granted || (base.managed && !base.broken) : base.managed;
   }
 
   /** Tells those who may wait for it that a value will exist. Returns the candidates to look at again. */

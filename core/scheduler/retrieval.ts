@@ -203,7 +203,7 @@ function merge(
     node.foundIn = read;
     if (expected !== undefined && review.settles(expected, each)) continue;
     review.note(node, (touched) => {
-      if (!isOurs(node, origin)) graph.setObtained(node, value, metadata, touched);
+      if (!isOurs(node, origin)) graph.setReplaced(node, value, metadata, touched);
       else graph.setFound(node, value, metadata, keepDiscovered && node.wanted === undefined ? aside : touched);
     });
   }
@@ -213,7 +213,8 @@ function merge(
 
 function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {
   if (node.obtained !== undefined) graph.setObtained(node, undefined, undefined, touched);
-  if (node.managed || node.wanted !== undefined) graph.setFound(node, undefined, undefined, touched);
+  if (node.managed || node.wanted !== undefined || node.failure !== undefined)
+    graph.setFound(node, undefined, undefined, touched);
 }
 
 function isOurs(node: Node, origin: Origin): boolean {

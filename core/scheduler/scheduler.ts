@@ -10,7 +10,7 @@ import { commitJob, downstreamResyncJob, type Job, notificationJob, refreshJob, 
 import { type Node, root } from "./node.js";
 import { DEFAULT_RETRY, Retries, willRetry } from "./retries.js";
 import { countFlag, takeSnapshot } from "./snapshot.js";
-import { nonexistent, removed, statusOf } from "./status.js";
+import { isShown, nonexistent, removed, statusOf } from "./status.js";
 import { DEFAULT_TIMELINE, Timeline, type TimelineLimits } from "./timeline.js";
 import { type FinishedJob, runTransaction, type WantedChange } from "./transaction.js";
 import type {
@@ -162,7 +162,7 @@ class KVScheduler implements Scheduler {
 
   status(key: string): ValueStatusRecord {
     const node = this.graph.get(key);
-    return node === undefined ? nonexistent(key) : statusOf(this.graph, node);
+    return node === undefined || !isShown(node) ? nonexistent(key) : statusOf(this.graph, node);
   }
 
   statuses(prefix = ""): readonly ValueStatusRecord[] {

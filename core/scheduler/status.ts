@@ -80,6 +80,18 @@ export function statusOf(graph: Graph, node: Node): ValueStatusRecord {
   return { key: node.key, state, error, lastOperation: node.lastOperation, details, derived };
 }
 
+/** The status of a value that is not applied since it, or a part of it, is invalid. Any other value has its own. */
+export function refusalOf(graph: Graph, node: Node): ValueStatusRecord {
+  const status = statusOf(graph, node);
+  if (node.rejected !== undefined) return status;
+  const derived = [...(node.derived ?? [])]
+    .map((child) => refusalOf(graph, child))
+    .filter(({ state }) => state === "INVALID");
+  if (derived.length === 0) return status;
+  const details = derived.map(({ key, error }) => `${key}: ${error}`);
+  return { ...status, state: "INVALID", error: details.join("; "), details, derived };
+}
+
 /** A derived value of a value that is not there has no state of its own yet. */
 export function isShown(node: Node): boolean {
   return !node.idle && (node.base === undefined || node.base.present);

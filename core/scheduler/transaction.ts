@@ -11,7 +11,7 @@ import { describe, expected, summaryOf } from "./operation-records.js";
 import type { Operation } from "./operations.js";
 import { makePlan, type Plan } from "./planner.js";
 import { type RetrievalOptions, readBelow, readWithDependents } from "./retrieval.js";
-import { nonexistent, plannedStatusOf, removed, statusOf } from "./status.js";
+import { nonexistent, plannedStatusOf, refusalOf, removed, statusOf } from "./status.js";
 import type { RecordedOperation, TransactionRecord, ValueStatusRecord } from "./types.js";
 
 /** A wanted value as it was before a transaction and after. */
@@ -95,7 +95,7 @@ class Transaction {
     for (const node of changed) this.touched.push(node);
     this.recordInvalid();
     if (this.job.simulate) return this.simulate();
-    const invalid = this.journal.some(({ node }) => node.rejected !== undefined);
+    const invalid = this.journal.some(({ node }) => isRejected(node));
     if (invalid && (this.job.rejectInvalid || this.job.atomic)) return this.refuse();
     for (const { node } of this.journal) if (forgetFailures(node)) this.forgetful = true;
     await this.settle();
@@ -136,7 +136,8 @@ class Transaction {
     const { changes, replaceAll } = this.job;
     if (replaceAll) {
       for (const node of graph.all()) {
-        const asked = node.wanted !== undefined || node.rejected !== undefined;
+        // A value that nobody wants any more, and that could not be deleted, is deleted again.
+        const asked = node.wanted !== undefined || node.rejected !== undefined || node.failure !== undefined;
         if (node.base === undefined && asked && !changes.has(node.key)) this.want(node, undefined);
       }
     }
@@ -195,7 +196,7 @@ class Transaction {
   /** Nothing is applied, since a value is invalid. */
   private refuse(): FinishedJob {
     const { graph } = this.context;
-    const bad = new Map(this.journal.map(({ node }) => [node.key, withoutFailure(node, () => statusOf(graph, node))]));
+    const bad = new Map(this.journal.map(({ node }) => [node.key, withoutFailure(node, () => refusalOf(graph, node))]));
     this.undo([]);
     for (const { node } of this.journal) this.look(node);
     const values = this.journal.map(({ node }) => {
@@ -343,6 +344,13 @@ class Transaction {
     const failed = [...this.failed].filter((node) => node.failure !== undefined);
     return { record, failed, looked: this.looked, journal: this.journal };
   }
+}
+
+/** Is the value itself invalid, or a part of it? */
+function isRejected(node: Node): boolean {
+  if (node.rejected !== undefined) return true;
+  for (const child of node.derived ?? []) if (isRejected(child)) return true;
+  return false;
 }
 
 /** Were there any? */

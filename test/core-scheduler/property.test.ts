@@ -15,10 +15,16 @@ const SEED = Number(process.env.TENUTO_PROPERTY_SEED ?? 1);
 
 const KEYS = ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3", "b/4"];
 const OBTAINED = ["o/1", "o/2"];
+/**
+ * Keys that somebody else may set as well, and that northbound may then take over. What northbound sets there needs obtained values
+ * only: a value that was taken over because of what was built upon it would keep itself alive.
+ */
+const CONTESTED = ["a/4", "b/5"];
+const ALL = [...KEYS, ...OBTAINED, ...CONTESTED];
 
 const part: fc.Arbitrary<Thing> = fc.record(
   {
-    needs: fc.uniqueArray(fc.constantFrom(...KEYS, ...OBTAINED), { maxLength: 1 }),
+    needs: fc.uniqueArray(fc.constantFrom(...ALL), { maxLength: 1 }),
     size: fc.nat(1),
     shape: fc.nat(1),
   },
@@ -27,7 +33,7 @@ const part: fc.Arbitrary<Thing> = fc.record(
 
 const thing: fc.Arbitrary<Thing> = fc.record(
   {
-    needs: fc.uniqueArray(fc.constantFrom(...KEYS, ...OBTAINED, "a/1#p", "b/1#q"), { maxLength: 2 }),
+    needs: fc.uniqueArray(fc.constantFrom(...ALL, "a/1#p", "b/1#q"), { maxLength: 2 }),
     needsAny: fc.uniqueArray(fc.constantFrom("a/", "b/", "o/", "a/1#"), { maxLength: 1 }),
     parts: fc.dictionary(fc.constantFrom("p", "q"), part, { maxKeys: 2 }),
     size: fc.nat(2),
@@ -51,9 +57,27 @@ type Step =
       readonly halfDone: boolean;
     }
   | { readonly do: "vanish"; readonly key: string }
+  | { readonly do: "foreign"; readonly key: string; readonly size: number; readonly there: boolean }
   | { readonly do: "resync" | "time" };
 
-const change = fc.tuple(fc.constantFrom(...KEYS), fc.option(thing, { nil: undefined, freq: 4 }));
+const needsObtained = fc.uniqueArray(fc.constantFrom(...OBTAINED), { maxLength: 1 });
+const contested: fc.Arbitrary<Thing> = fc.record(
+  {
+    needs: needsObtained,
+    needsAny: fc.constantFrom<readonly string[]>(["o/"], []),
+    parts: fc.dictionary(fc.constantFrom("p", "q"), fc.record({ needs: needsObtained, size: fc.nat(1) }), {
+      maxKeys: 2,
+    }),
+    size: fc.nat(2),
+    shape: fc.nat(1),
+  },
+  { requiredKeys: [] },
+);
+
+const change = fc.oneof(
+  { weight: 7, arbitrary: fc.tuple(fc.constantFrom(...KEYS), fc.option(thing, { nil: undefined, freq: 4 })) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom(...CONTESTED), fc.option(contested, { nil: undefined, freq: 4 })) },
+);
 const changes = fc.array(change, { minLength: 1, maxLength: 6 });
 
 const notice = fc.record({
@@ -62,6 +86,12 @@ const notice = fc.record({
   there: fc.boolean(),
 });
 const vanishing = fc.record({ do: fc.constant("vanish" as const), key: fc.constantFrom(...KEYS) });
+const foreign = fc.record({
+  do: fc.constant("foreign" as const),
+  key: fc.constantFrom(...CONTESTED),
+  size: fc.nat(2),
+  there: fc.constantFrom(true, true, false),
+});
 const passing = fc.record({ do: fc.constantFrom("resync" as const, "time" as const) });
 const fault = fc.record({
   do: fc.constant("fault" as const),
@@ -85,6 +115,7 @@ function step(faulty: boolean): fc.Arbitrary<Step> {
     },
     { weight: 2, arbitrary: notice },
     { weight: 1, arbitrary: vanishing },
+    { weight: 1, arbitrary: foreign },
     { weight: 1, arbitrary: passing },
     ...(faulty ? [{ weight: 2, arbitrary: fault }] : []),
   );
@@ -176,6 +207,8 @@ class Story {
         return;
       case "vanish":
         return this.vanish(step.key);
+      case "foreign":
+        return step.there ? this.putForeign(step.key, { size: step.size }) : this.takeForeign(step.key);
       case "time":
         return this.passTime();
       case "resync":
@@ -240,8 +273,30 @@ class Story {
     await this.scheduler.commit({ changes: [] });
   }
 
+  /** Somebody else puts a value there: a new one, or in place of ours. */
+  private async putForeign(key: string, value: Thing): Promise<void> {
+    const replaces = this.below.values.has(key) && !this.below.foreign.has(key);
+    this.below.putForeign(key, value);
+    this.below.removeOrphans();
+    if (replaces) {
+      await this.scheduler.refresh([key]);
+      this.clock.advance(60_000);
+    } else this.scheduler.notify([{ key, value, metadata: value.size }]);
+    await this.quiet();
+  }
+
+  private async takeForeign(key: string): Promise<void> {
+    if (!this.below.foreign.has(key)) return;
+    this.scheduler.notify([{ key, value: undefined }]);
+    await this.quiet();
+    if (!this.below.foreign.has(key)) return;
+    this.below.foreign.delete(key);
+    this.below.values.delete(key);
+  }
+
   /** Somebody else removes a value of ours. Like a kernel, that takes along what cannot be without it; only the value is told of. */
   private async vanish(key: string): Promise<void> {
+    if (this.below.foreign.has(key)) return;
     this.below.values.delete(key);
     this.below.removeOrphans();
     await this.scheduler.refresh([key]);
@@ -262,8 +317,16 @@ class Story {
 
   check(): void {
     for (const key of OBTAINED) if (!this.obtained.has(key)) this.below.values.delete(key);
-    const expected = expectedBelow(this.wanted, this.obtained);
-    const found = new Map([...this.below.values].filter(([key]) => !OBTAINED.includes(key)));
+    const foreign = CONTESTED.filter((key) => this.below.foreign.has(key));
+    const expected = expectedBelow(this.wanted, new Set([...this.obtained, ...foreign]));
+    // One that means what is wanted is taken over without a call.
+    const isTakenOver = (key: string): boolean => {
+      const [value, wanted] = [this.below.values.get(key), expected.get(key)];
+      return value !== undefined && wanted !== undefined && sameThing(value, wanted);
+    };
+    const found = new Map(
+      [...this.below.values].filter(([key]) => !OBTAINED.includes(key) && (!foreign.includes(key) || isTakenOver(key))),
+    );
     const keys = [...found.keys()].sort().join(" ");
     const wanted = [...expected.keys()].sort().join(" ");
     if (keys !== wanted) throw new Error(`below are [${keys}], expected [${wanted}]`);

@@ -101,6 +101,9 @@ export class Scenario {
     switch (verb) {
       case "fail":
         return this.fail(`${key} ${arguments_[0] ?? ""}`, arguments_.slice(1));
+      case "foreign":
+        this.below.putForeign(key, thing(arguments_.join(" ")));
+        return;
       case "below":
         this.below.put(key, thing(arguments_.join(" ")));
         return;

@@ -26,6 +26,8 @@ export class Southbound {
   readonly values = new Map<string, Thing>();
   /** Keys that do not belong to us. */
   readonly foreign = new Set<string>();
+  /** Values that we have taken over, as they were before. */
+  private readonly takenOver = new Map<string, Thing>();
   readonly calls: Call[] = [];
   /** Broken promises of the scheduler, in words. */
   readonly violations: string[] = [];
@@ -98,6 +100,7 @@ export class Southbound {
       this.violations.push(`${key} was created twice`);
     if (operation !== "create" && !this.values.has(key))
       this.violations.push(`${operation} of ${key}, which is not there`);
+    this.changeOwner(key, value);
     const grounded = this.circles === "excused" ? this.grounded() : undefined;
     if (value === undefined) this.values.delete(key);
     else this.values.set(key, withoutParts(value));
@@ -105,6 +108,24 @@ export class Southbound {
       const excused = grounded !== undefined && orphan !== key && !grounded.has(orphan);
       if (!excused) this.violations.push(`after ${operation} ${key}: ${orphan} without ${need}`);
     }
+  }
+
+  /** A value that we change is ours, until it is put back as it was. */
+  private changeOwner(key: string, value: Thing | undefined): void {
+    const before = this.takenOver.get(key);
+    this.takenOver.delete(key);
+    if (before !== undefined && value !== undefined && deepEqual(before, withoutParts(value))) {
+      this.foreign.add(key);
+    } else if (this.foreign.delete(key)) {
+      this.takenOver.set(key, this.values.get(key) ?? {});
+    } else if (before !== undefined && value !== undefined) this.takenOver.set(key, before);
+  }
+
+  /** Somebody else puts a value there, in place of ours if there is one. */
+  putForeign(key: string, value: Thing): void {
+    this.put(key, value);
+    this.foreign.add(key);
+    this.takenOver.delete(key);
   }
 
   /** Values that do not need themselves in the end: those that could have been made one after the other. */
