@@ -29,6 +29,9 @@ const { transactions, brokerRestarts, agentKills, patience, ...many } = counts({
   routes: 4_000,
 });
 
+/** An agent that starts again waits for the group of the one before, and the broker for that. */
+const kills = Math.min(agentKills, 50);
+
 let server: Broker;
 let agent: AgentProcess;
 let bus: KafkaBus;
@@ -96,15 +99,15 @@ withOwnKafka("an agent that is killed again and again has applied all that it an
   t.timeout(patience);
   const stream = new Stream("agent", 21, transactions);
   const kernel = await stream.watchKernel();
-  const results = await stream.run(commit, agentKills, async () => {
+  const results = await stream.run(commit, kills, async () => {
     await agent.kill9();
     await agent.restart();
   });
   eachAppliedUnderItsOwnNumber(t, stream, results);
   t.deepEqual(repeatedAlike(stream), []);
-  const again = await eachInTheKernelOnce(t, kernel, transactions, agentKills * stream.width);
+  const again = await eachInTheKernelOnce(t, kernel, transactions, kills * stream.width);
   await stream.settled(agent);
-  t.log(`${transactions} transactions, ${agentKills} kills, ${again} routes undone and made again`);
+  t.log(`${transactions} transactions, ${kills} kills, ${again} routes undone and made again`);
   await startsWithoutBroker(t, agent, stream, server, /Kafka at .* cannot be reached/);
 });
 

@@ -19,7 +19,7 @@ import { end, Stream, type Transaction } from "./support/stream.js";
 const { transactions, brokerRestarts, agentKills, patience, ...many } = counts({
   transactions: 240,
   brokerRestarts: 4,
-  agentKills: 2,
+  agentKills: 50,
   poison: 100,
   routes: 8_000,
 });

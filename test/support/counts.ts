@@ -18,7 +18,7 @@ const isLong = Boolean(process.env[LONG_VARIABLE]);
 const LONG: Counts = {
   transactions: 2_000,
   brokerRestarts: 20,
-  agentKills: 50,
+  agentKills: 500,
   poison: 5_000,
   routes: 100_000,
 };
