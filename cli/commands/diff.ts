@@ -35,7 +35,9 @@ export function diffCommand(): Command {
 async function againstSystem(client: AgentClient): Promise<readonly Difference[]> {
   const [wanted, below] = await Promise.all([client.dump("nb"), client.dump("sb")]);
   const found = below.filter(({ key }) => key.startsWith("config/"));
-  return meaningful(client, differences(wanted, found, "choice"), wanted, asFound);
+  // A value that is only reported (linux-drift.policy) is known to the agent as it is now: then what is wanted would change it.
+  const change = (value: object, fields: readonly FieldDifference[]) => [asFound(value, fields), value];
+  return meaningful(client, differences(wanted, found, "choice"), wanted, change);
 }
 
 /** Values that the files do not speak of are left alone by applying them, and so are no difference. */
@@ -56,25 +58,33 @@ async function againstFiles(client: AgentClient, files: readonly string[]): Prom
     if (change.delete !== true) wanted.push(registry.decode(key, change.value));
   }
   const concerned = mode === "REPLACE" ? current : current.filter(({ key }) => spokenOf.has(key));
-  return meaningful(client, differences(wanted, concerned, "default"), wanted, (value) => value);
+  return meaningful(client, differences(wanted, concerned, "default"), wanted, (value) => [value]);
 }
 
 /**
  * Leaves out what is written differently and means the same. `change` makes, of a wanted value and the fields that differ, the
- * value that would have to make no difference to the agent.
+ * values of which each would have to make no difference to the agent.
  */
 async function meaningful(
   client: AgentClient,
   all: readonly Difference[],
   wanted: readonly KeyValue[],
-  change: (value: object, fields: readonly FieldDifference[]) => object,
+  change: (value: object, fields: readonly FieldDifference[]) => readonly object[],
 ): Promise<readonly Difference[]> {
   const values = new Map(wanted.map(({ key, value }) => [key, value]));
   const doubtful = all.flatMap(({ key, difference, fields }) => {
     const value = values.get(key);
-    return difference === "different" && value !== undefined ? [{ key, value: change(value, fields) }] : [];
+    return difference === "different" && value !== undefined ? [{ key, changes: change(value, fields) }] : [];
   });
-  const matter = await keysThatMatter(client, doubtful);
+  const matter = new Set<string>();
+  const most = Math.max(0, ...doubtful.map(({ changes }) => changes.length));
+  for (let question = 0; question < most; question++) {
+    const asked = doubtful.flatMap(({ key, changes }) => {
+      const value = changes[question];
+      return value === undefined || matter.has(key) ? [] : [{ key, value }];
+    });
+    for (const key of await keysThatMatter(client, asked)) matter.add(key);
+  }
   return all.filter(({ key, difference }) => difference !== "different" || matter.has(key));
 }
 

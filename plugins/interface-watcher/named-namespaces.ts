@@ -65,7 +65,7 @@ export class NamedNamespaces implements WatchedNamespaces {
   async announced(): Promise<readonly string[]> {
     const known = [...this.#open].map(async ([namespace, opening]) => {
       const open = await opening;
-      await open?.watched.inSync;
+      await open?.watched.look();
       return open === undefined ? [] : keysOf(namespace, open);
     });
     return (await Promise.all(known)).flat();

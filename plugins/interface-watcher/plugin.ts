@@ -88,12 +88,11 @@ export class InterfaceWatcherPlugin implements Plugin {
       ),
     );
     this.#own = own;
-    // While events that were lost are made up for, what is known may be wrong: a resync waits.
     this.scheduler.registerDescriptor({
       name: "linux-interface-watcher",
       prefix: HOST_NAME_PREFIX,
       retrieve: async () => {
-        await own.inSync;
+        await own.look();
         return [...this.#links.announced()].flatMap(({ hostName, addresses }) => [
           obtained(hostNameKey(hostName)),
           ...[...addresses].map((address) => obtained(hostNameAddressKey(hostName, address))),
@@ -103,6 +102,7 @@ export class InterfaceWatcherPlugin implements Plugin {
     this.scheduler.registerDescriptor({
       name: "linux-interface-presence",
       prefix: HOST_PRESENT_PREFIX,
+      retrieveAfter: ["linux-interface-watcher"],
       retrieve: async () => {
         await own.inSync;
         return this.present.names().map((hostName) => obtained(hostPresentKey(hostName)));

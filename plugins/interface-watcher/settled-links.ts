@@ -19,7 +19,7 @@ interface Watched {
 /**
  * The links of one namespace as they are announced to others, each under its name and its alternative names. Unless it is said otherwise,
  * a link counts while its operational state is neither `down` nor `notpresent`. It is announced once it has counted for the settle delay,
- * because programs make a link in several steps; that it is gone, or down, is told at once. Links are told apart by index, so
+ * because programs make a link in several steps; a name that it is given after that, and that it is gone, or down, is told at once. Links are told apart by index, so
  * that a renamed link is one that went and another that came, and a new link never passes for the old one of the same name.
  */
 export class SettledLinks {
@@ -59,7 +59,7 @@ export class SettledLinks {
     if (!watched.usable) {
       this.#stopSettling(watched);
       this.#withdraw(watched, [...watched.announced]);
-    } else if (settled) this.#announce(watched);
+    } else if (settled || watched.announced.size > 0) this.#announce(watched);
     else if (names.some((name) => !watched.announced.has(name))) {
       watched.settling ??= setTimeout(() => this.#announce(watched), this.settleDelay);
     }

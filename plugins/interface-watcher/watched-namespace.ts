@@ -32,6 +32,17 @@ export class WatchedNamespace {
     return this.#inSync;
   }
 
+  /**
+   * Reads everything once more. The kernel tells nobody of the names that a link gets while it is down (net/core/dev.c,
+   * netdev_state_change).
+   */
+  async look(): Promise<void> {
+    await this.#inSync;
+    if (this.#closed) return;
+    if (this.#heard === undefined) this.#catchUp();
+    await this.#inSync;
+  }
+
   /** Everything there is gone, as far as anybody here knows. */
   forget(): void {
     for (const links of this.sinks) for (const index of links.indexes) links.gone(index);

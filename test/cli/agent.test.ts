@@ -8,7 +8,7 @@ import { startNats } from "#test/support/brokers.js";
 import { Child } from "#test/support/child.js";
 import { eventually } from "#test/support/eventually.js";
 import { tenutoProgram } from "#test/support/project.js";
-import { addressesOf, link } from "#test/support/sandbox.js";
+import { addressesOf, link, run } from "#test/support/sandbox.js";
 import { type CommandResult, tenuto } from "#test/support/tenuto.js";
 
 /** One after the other: every test starts programs, and all of them at once would starve each other. */
@@ -71,7 +71,7 @@ test("over the local socket, a file becomes interfaces in the kernel", async (t)
 const ROUTE = "config/linux/l3/v2/route/10.9.0.0/16/cda";
 
 test("what is written differently and means the same to the agent is no difference, and what does not is", async (t) => {
-  const agent = await agentProcess({ label: "different" });
+  const agent = await agentProcess({ label: "different", args: ["--set", "linux-drift.policy=report"] });
   t.teardown(() => agent.stop());
   const { linuxConfig } = JSON.parse(pair("cd"));
   const [end, ...others] = linuxConfig.interfaces;
@@ -90,6 +90,10 @@ test("what is written differently and means the same to the agent is no differen
     `~ ${PREFIX}cda\n    enabled: nothing, found true\n    ip_addresses: nothing, found ["10.7.0.1/24"]\n` +
       `~ ${ROUTE}\n    metric: 7, found nothing\n    scope: nothing, found "GLOBAL"\n`,
   );
+  // nmstate#2742: what the kernel has differs, whether or not it is to be repaired.
+  await run(["ip", "link", "set", "dev", "cda", "mtu", "1300", "down"]);
+  await eventually(async () => (await agent.tenuto(["status"])).stdout.includes("changed below"));
+  t.regex((await agent.tenuto(["diff"])).stdout, /~ .*interface\/cda\n {4}enabled: true, found nothing/);
 });
 
 test("over NATS, every command does what it does over the local socket", async (t) => {

@@ -35,6 +35,67 @@ const CASES: Readonly<Record<string, Case>> = {
     says: /^name: is "sixteen-letters!", .* 16 bytes, at most 15/,
   },
   "a name with a slash": { bad: bad({ name: "a/b" }), state: "INVALID", says: /^name: is "a\/b", .* slash/ },
+  'the name "default" (kernel: settings of all links)': {
+    bad: bad({ name: "default" }),
+    state: "INVALID",
+    says: /^name: is "default", .*settings for all links; set host_if_name/,
+  },
+  'the host name "all"': { bad: bad({ host_if_name: "all" }), state: "INVALID", says: /^host_if_name: is "all"/ },
+  "a MAC address of an IPVLAN (libnetwork#1007)": {
+    bad: wantInterface({
+      name: "bad",
+      type: "IPVLAN",
+      phys_address: "02:00:00:00:00:55",
+      ipvlan: { lower_interface: "near" },
+    }),
+    state: "INVALID",
+    says: /^phys_address: is 02:00:00:00:00:55, but an IPVLAN has the MAC address of its lower interface/,
+  },
+  "a MAC address of a TUN": {
+    bad: wantInterface({ name: "bad", type: "TAP", phys_address: "02:00:00:00:00:55", tuntap: { mode: "TUN" } }),
+    state: "INVALID",
+    says: /^phys_address: .* a TUN has none/,
+  },
+  "a VRF in a VRF": {
+    bad: wantInterface({
+      name: "bad",
+      type: "VRF_DEVICE",
+      vrf_master_interface: "near",
+      vrf_dev: { routing_table: 9 },
+    }),
+    state: "INVALID",
+    says: /^vrf_master_interface: is "near", but no interface of type VRF_DEVICE can belong to a VRF/,
+  },
+  "a network that two WireGuard peers have (opnsense#9007)": {
+    bad: wantInterface({
+      name: "bad",
+      type: "WIREGUARD",
+      wireguard: {
+        private_key_file: "/dev/null",
+        peers: [
+          { public_key: "SOyKck0IW+VjZ9bLyhRUzym31H2lGdKaKMtAY3n7I7E=", allowed_ips: ["fd00:1234:5678::/56"] },
+          { public_key: "BEUpECrZgwovqHh6cEA/DBAwFhb0Q/ECNPnzhiHOx1I=", allowed_ips: ["fd00:1234:5678:1::/56"] },
+        ],
+      },
+    }),
+    state: "INVALID",
+    says: /peers\[1\].allowed_ips\[0\]: is fd00:1234:5678::\/56, .* peer SOyKck0IW.* peer BEUpECrZg/,
+  },
+  "checksums of a GENEVE whose settings come with each packet": {
+    bad: wantInterface({ name: "bad", type: "GENEVE", geneve: { collect_metadata: true, udp_checksum: true } }),
+    state: "INVALID",
+    says: /^geneve.udp_checksum: .* comes with each packet/,
+  },
+  "a preferred port of a bond that balances": {
+    bad: wantInterface({ name: "bad", type: "BOND", bond: { mode: "BALANCE_XOR", ports: ["near"], primary: "near" } }),
+    state: "INVALID",
+    says: /^bond.primary: is set, but only ACTIVE_BACKUP, BALANCE_TLB, BALANCE_ALB prefer a port/,
+  },
+  "a VXLAN whose other end is link-local, without a link": {
+    bad: wantInterface({ name: "bad", type: "VXLAN", vxlan: { vni: 5, remote: "fe80::1" } }),
+    state: "INVALID",
+    says: /^vxlan.underlay_interface: is missing, but fe80::1 means nothing without a link/,
+  },
   "a host name with a slash": { bad: bad({ host_if_name: "a/b" }), state: "INVALID", says: /^host_if_name: is "a\/b"/ },
   "an address without a prefix": {
     bad: bad({ ip_addresses: ["10.1.0.1/24", "10.2.0.1"] }),

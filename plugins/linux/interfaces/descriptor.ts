@@ -10,7 +10,7 @@ import type {
 } from "#core/scheduler/types.js";
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js";
-import { type NamespaceLease, type Namespaces, namespaceText } from "../namespaces/index.js";
+import { isCode, type NamespaceLease, type Namespaces, namespaceText } from "../namespaces/index.js";
 import { derivedValues, sameLink } from "./canonical.js";
 import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
@@ -18,6 +18,7 @@ import type { InterfaceLeases } from "./leases.js";
 import type { LinkContext, LinkPlace, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
 import { addressRequest, allAddressesOf } from "./own-addresses.js";
+import { Ownership } from "./ownership.js";
 import { retrieveInterfaces } from "./retrieve.js";
 import { rejoins, resetsOnRename, settle } from "./settings.js";
 import { linkTypeOf } from "./types/index.js";
@@ -39,6 +40,12 @@ export interface InterfaceDescriptorDependencies {
 export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetadata> {
   readonly name = INTERFACE_DESCRIPTOR;
   readonly prefix = INTERFACE_PREFIX;
+  /** Whether a value of a foreign link exists depends on what these have found. */
+  readonly retrieveAfter = [
+    "linux-interface-watcher",
+    "linux-interface-presence",
+    "linux-namespace-interface-watcher",
+  ] as const;
   readonly metadataMap: MetadataMap<InterfaceMetadata>;
   readonly #namespaces: Namespaces;
   readonly #scheduler: Scheduler;
@@ -47,6 +54,9 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   readonly #isWatched: (name: string) => boolean;
   /** Values that were read, and whose links are not in the VRF they are wanted in: what is to rest on them waits for that. */
   readonly #strays = new WeakSet<Interface>();
+  /** Values that were read, and whose links have lost our mark: everything else about them may be as it should be. */
+  readonly #unmarked = new WeakSet<Interface>();
+  readonly #ownership: Ownership;
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
     this.metadataMap = dependencies.metadataMap;
@@ -55,6 +65,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     this.#leases = dependencies.leases;
     this.#marker = dependencies.marker;
     this.#isWatched = dependencies.isWatched;
+    this.#ownership = new Ownership(dependencies);
   }
 
   validate(_key: string, value: Interface): readonly InvalidField[] {
@@ -72,13 +83,17 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     return derivedValues(value, { isStray: this.#strays.has(value) });
   }
 
-  /** One host name per namespace: a value that gives a name up goes before the one that takes it. */
+  /**
+   * A link of somebody else's is one value's at a time. Names of our own links need no claim: whoever is to give one up makes way
+   * ({@link Ownership.makeWay}), so that links can swap their names.
+   */
   claims(_key: string, value: Interface): readonly string[] {
-    return [`${namespaceText(value.namespace)}: ${hostNameOf(value, linkTypeOf(value))}`];
+    const type = linkTypeOf(value);
+    return type?.kinds === undefined ? [`${namespaceText(value.namespace)}: ${hostNameOf(value, type)}`] : [];
   }
 
   equivalent(_key: string, a: Interface, b: Interface): boolean {
-    return sameLink(a, b);
+    return !this.#unmarked.has(a) && !this.#unmarked.has(b) && sameLink(a, b);
   }
 
   async create(key: string, value: Interface): Promise<InterfaceMetadata> {
@@ -87,15 +102,19 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const lease = await this.#namespaces.acquire(value.namespace, key, { make: type.foreign !== true });
       try {
         const context = this.#context(lease.handle);
-        const link = await type.create(value, context);
+        const link = await this.#ownership.sharing(value, () => type.create(value, context));
+        const finish = async (): Promise<InterfaceMetadata> => {
+          await settle(lease.handle, link, value, hostNameOf(value, type), this.#makeWay);
+          this.#leases.keep(value.name ?? "", lease);
+          return metadataOf(value, link.index, lease.handle);
+        };
         try {
-          await settle(lease.handle, link, value, hostNameOf(value, type));
+          if (type.kinds !== undefined) return await finish();
+          return await this.#ownership.taking(value.name ?? "", link, lease.handle, finish);
         } catch (error) {
           await type.remove?.(value, link.index, context);
           throw error;
         }
-        this.#leases.keep(value.name ?? "", lease);
-        return metadataOf(value, link.index, lease.handle);
       } catch (error) {
         lease.release();
         throw error;
@@ -119,12 +138,15 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     return this.#naming(key, async () => {
       const type = typeOf(newValue);
       const lease = await this.#leaseOf(metadata);
-      await type.update?.(oldValue, newValue, metadata.index, this.#context(lease.handle));
+      const context = this.#context(lease.handle);
+      await this.#ownership.sharing(newValue, async () => type.update?.(oldValue, newValue, metadata.index, context));
       if (namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace)) {
         return this.#move(newValue, metadata, lease);
       }
       const link = await existingLink(lease.handle, metadata);
-      await settle(lease.handle, link, newValue, hostNameOf(newValue, type));
+      const alias = this.#marker.of(metadata.name);
+      if (type.kinds !== undefined && link.alias !== alias) await lease.handle.linkSet({ index: link.index, alias });
+      await settle(lease.handle, link, newValue, hostNameOf(newValue, type), this.#makeWay);
       const renamed = !isNamed(link, hostNameOf(newValue, type));
       if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up)) || rejoins(link, newValue)) {
         const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
@@ -157,8 +179,10 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       expected,
       only,
       wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
+      isReady: (value) => this.#isReady(value),
     });
-    for (const { key, value } of found) {
+    for (const { key, value, unmarked } of found) {
+      if (unmarked) this.#unmarked.add(value);
       const vrf = expected.get(key)?.vrf_master_interface;
       if (vrf && vrf !== value.vrf_master_interface) this.#strays.add(value);
     }
@@ -172,19 +196,31 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   async #move(value: Interface, metadata: InterfaceMetadata, from: NamespaceLease): Promise<InterfaceMetadata> {
     const hostName = hostNameOf(value, linkTypeOf(value));
     const link = await existingLink(from.handle, metadata);
-    await settle(from.handle, link, { ...value, enabled: link.up }, link.name);
+    await settle(from.handle, link, { ...value, enabled: link.up }, link.name, this.#makeWay);
     const to = await this.#namespaces.acquire(value.namespace, interfaceKey(metadata.name));
     try {
-      await from.handle.linkSet({ index: metadata.index, namespace: to.handle, name: hostName });
+      const move = (): Promise<void> =>
+        from.handle.linkSet({ index: metadata.index, namespace: to.handle, name: hostName });
+      await move().catch(async (error: unknown) => {
+        if (!isCode(error, "EEXIST")) throw error;
+        if ((await this.#makeWay(to.handle, hostName, value.namespace)) !== undefined) throw error;
+        await move();
+      });
       const moved = await to.handle.linkByName(hostName);
       if (moved === undefined) throw vanished(metadata);
       this.#leases.keep(metadata.name, to);
-      await settle(to.handle, moved, value, hostName);
+      await settle(to.handle, moved, value, hostName, this.#makeWay);
       return metadataOf(value, moved.index, to.handle);
     } catch (error) {
       if (this.#leases.get(metadata.name) !== to) to.release();
       throw error;
     }
+  }
+
+  /** Is everything there that a value of a foreign link waits for? */
+  #isReady(value: Interface): boolean {
+    const dependencies = linkTypeOf(value)?.dependencies?.(value, this.#isWatched) ?? [];
+    return dependencies.every((each) => !("key" in each) || this.#scheduler.status(each.key).state === "OBTAINED");
   }
 
   #context(handle: NamespaceHandle): LinkContext {
@@ -194,8 +230,12 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       placeOf: (name) => this.#placeOf(name),
       wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
       acquire: (namespace, name) => this.#namespaces.acquire(namespace, interfaceKey(name)),
+      makeWay: this.#makeWay,
     };
   }
+
+  readonly #makeWay: LinkContext["makeWay"] = (handle, hostName, namespace) =>
+    this.#ownership.makeWay(handle, hostName, namespace);
 
   #addressesOf(value: Interface): readonly string[] {
     return allAddressesOf(value, (name) => this.#scheduler.wanted(interfaceKey(name)));

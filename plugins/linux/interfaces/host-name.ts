@@ -18,7 +18,8 @@ export function isNamed({ name, altNames }: Pick<Link, "name" | "altNames">, hos
 
 /**
  * The rules of the kernel for a name (net/core/dev.c, dev_valid_name), told with the field that the name comes from. A percent
- * sign is refused too: the kernel puts a number in place of `%d`.
+ * sign is refused too: the kernel puts a number in place of `%d`. Two names belong to settings: net/ipv4/devinet.c,
+ * sysctl_dev_name_is_allowed.
  */
 export function validateHostName(value: Interface, type: LinkType | undefined): readonly InvalidField[] {
   const hostName = hostNameOf(value, type);
@@ -35,5 +36,6 @@ function problemOf(hostName: string): string | undefined {
   if (bytes > MAX_BYTES) return `has ${bytes} bytes, at most ${MAX_BYTES} are possible`;
   if (hostName === "." || hostName === "..") return "is no name to the kernel";
   if (/[/:\s\0%]/.test(hostName)) return "has a slash, a colon, a percent sign or a space";
+  if (hostName === "all" || hostName === "default") return "is what the kernel calls its settings for all links";
   return undefined;
 }

@@ -36,6 +36,25 @@ export interface LinkContext {
   /** The wanted value of another interface. */
   wanted(name: string): Interface | undefined;
   acquire(namespace: NetNamespace | undefined, name: string): Promise<NamespaceLease>;
+  /**
+   * Frees a host name that a link of ours has and is to give up. Resolves with the link that keeps it, `undefined` when it is
+   * free.
+   */
+  readonly makeWay: (
+    handle: NamespaceHandle,
+    hostName: string,
+    namespace: NetNamespace | undefined,
+  ) => Promise<Link | undefined>;
+}
+
+/** What belongs to a lower link, and is the same for all that stand on it. */
+export interface SharedSettings {
+  /** Logical name of the lower link. */
+  readonly lower: string;
+  /** In words; equal for equal settings. */
+  readonly text: string;
+  /** The field to name when they differ. */
+  readonly field: string;
 }
 
 /** A link that was found in the kernel, with what is needed to tell what belongs to it. */
@@ -79,6 +98,8 @@ export interface Membership<S extends object = object> {
   membersOf(value: Interface): readonly (Member & { readonly settings: S })[];
   /** Joins. The member may be the master's already. */
   join(links: MemberLinks, settings: S): Promise<void>;
+  /** True when the change needs leaving and joining again. */
+  rejoins?(before: S, after: S): boolean;
   /** Left out: every change is leaving and joining again. */
   change?(links: MemberLinks, before: S, after: S): Promise<void>;
   /** Leaves the master. */
@@ -106,6 +127,11 @@ export interface LinkType {
   readonly movable?: boolean;
   readonly membership?: Membership;
 
+  /** Why none of its links can be given a MAC address; `undefined` when they can. */
+  withoutMac?(value: Interface): string | undefined;
+  /** True when no link of it can belong to a VRF. */
+  readonly outsideVrfs?: boolean;
+
   /** Wrong fields of the type's own part. */
   validate?(value: Interface): readonly InvalidField[];
   /** What it waits for besides its namespace. `isWatched`: are the interfaces of that named namespace announced, whoever makes them? */
@@ -122,6 +148,8 @@ export interface LinkType {
   create(value: Interface, context: LinkContext): Promise<Link>;
   /** Do both mean the same, as far as the type's own part goes? `b` may leave things to the kernel. Default: nothing differs. */
   same?(a: Interface, b: Interface): boolean;
+  /** What of the value is not its own link's but the lower one's. */
+  shared?(value: Interface): SharedSettings | undefined;
   /** True when the change cannot be made to the link in place. */
   recreates?(oldValue: Interface, newValue: Interface): boolean;
   /** Changes the type's own part of the link. Left out: nothing of it can change in place. */

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { SouthboundError } from "#core/errors.js";
 import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Interface } from "#proto/index.js";
 import { isCode, namespaceText } from "../namespaces/index.js";
 import type { LinkContext, LinkPlace } from "./link-type.js";
 import { nameTaken, removeLink } from "./links.js";
+import { temporaryName } from "./marker.js";
 import { chosenSettings } from "./settings.js";
 
 /** What of a link is its type's own. */
@@ -70,11 +70,15 @@ async function addAndLook({ maker, request, home }: Order, settings: LinkRequest
   throw new SouthboundError("ENODEV", `${request.name} vanished while it was made`);
 }
 
-/** Takes away a link of ours that has the name, left over from something that failed, and makes the link again. */
-async function makeRoom(order: Order, value: Interface, { handle, marker }: LinkContext, cause: unknown) {
+/** Takes away a link of ours that has the name and is in the way, and makes the link again. */
+async function makeRoom(order: Order, value: Interface, { handle, marker, makeWay }: LinkContext, cause: unknown) {
   if (!isCode(cause, "EEXIST")) throw cause;
-  const link = await handle.linkByName(order.request.name);
-  if (link === undefined) throw twice(value, cause);
+  const link = await makeWay(handle, order.request.name, value.namespace);
+  if (link === undefined) {
+    return carryOut(order).catch((error: unknown) => {
+      throw isCode(error, "EEXIST") ? twice(value, error) : error;
+    });
+  }
   if (link.alias !== marker.of(value.name ?? "")) throw nameTaken(value, link, marker, cause);
   await removeLink(handle, link.index);
   return carryOut(order);
@@ -85,9 +89,4 @@ function twice(value: Interface, cause: unknown): unknown {
   if (!(cause instanceof SouthboundError)) return cause;
   const message = `another link does the same in ${namespaceText(value.namespace)} already: ${cause.message}`;
   return new SouthboundError(cause.code, message, { cause });
-}
-
-/** A name that nobody else uses, for as long as a link is on its way to another namespace. */
-function temporaryName(mark: string): string {
-  return `tnt${createHash("sha256").update(mark).digest("hex").slice(0, 12)}`;
 }

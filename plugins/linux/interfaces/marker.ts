@@ -11,6 +11,11 @@ import type { Link } from "#plugins/netlink/index.js";
 /** IFALIASZ of linux/if.h without its zero and without ours: the kernel counts a text's zero as a part of it (ifla_policy). */
 const MAX_ALIAS_BYTES = 254;
 
+/** A name for a link that nobody else uses, for as long as it is on its way to where it belongs. */
+export function temporaryName(seed: string): string {
+  return `tnt${createHash("sha256").update(seed).digest("hex").slice(0, 12)}`;
+}
+
 export class Marker {
   /** The group of the links that this agent is making. Far from the small numbers that people give to groups. */
   readonly unfinishedGroup: number;

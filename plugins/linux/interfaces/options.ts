@@ -13,8 +13,8 @@ export interface Option<V> {
   encode(value: V | undefined): Attributes;
   /** What to send for a change, where that is not what to send for a new link. */
   encodeChange?(before: V | undefined, after: V | undefined): Attributes;
-  /** `undefined` for the default. */
-  decode(attributes: Attributes): V | undefined;
+  /** `undefined` for the default. `expected` is told where the kernel keeps it in a form that is less exact. */
+  decode(attributes: Attributes, expected?: V): V | undefined;
 }
 
 export type Options<T> = { readonly [F in keyof T]?: Option<NonNullable<T[F]>> };
@@ -48,11 +48,16 @@ export function encodeChanged<T extends object>(options: Options<T>, before: T, 
   return attributes;
 }
 
-/** The part that a link's attributes stand for. */
-export function decodeOptions<T extends object>(options: Options<T>, attributes: Attributes): Partial<T> {
+/** The part that a link's attributes stand for. `expected` is what the link should be, if anybody knows. */
+export function decodeOptions<T extends object>(
+  options: Options<T>,
+  attributes: Attributes,
+  expected?: Partial<T>,
+): Partial<T> {
   const part: Record<string, unknown> = {};
+  const asked = expected as Readonly<Record<string, unknown>> | undefined;
   for (const [field, option] of Object.entries(options as AnyOptions)) {
-    const value = option.decode(attributes);
+    const value = option.decode(attributes, asked?.[field]);
     if (value !== undefined) part[field] = value;
   }
   return part as Partial<T>;
@@ -85,20 +90,27 @@ interface NumberOptions {
   readonly zero?: boolean;
   /** Kernel units in one of ours. */
   readonly scale?: number;
+  /** A time, which the kernel rounds down to its own clock ticks: it may tell one unit less than it was given. */
+  readonly ticks?: boolean;
 }
 
 export function number(attribute: string, options: NumberOptions = {}): Option<number> {
-  const { fixed = false, ours = false, default: initial, zero = false, scale = 1 } = options;
+  const { fixed = false, ours = false, default: initial, zero = false, scale = 1, ticks = false } = options;
+  const unitsOf = (value: number | undefined): number | undefined => {
+    const chosen = value === undefined || (value === 0 && !zero) ? initial : value;
+    return chosen === undefined ? undefined : Math.round(chosen * scale);
+  };
   return {
     fixed,
     ours,
     encode(value) {
-      const chosen = value === undefined || (value === 0 && !zero) ? initial : value;
-      return chosen === undefined ? {} : { [attribute]: Math.round(chosen * scale) };
+      const units = unitsOf(value);
+      return units === undefined ? {} : { [attribute]: units };
     },
-    decode(attributes) {
+    decode(attributes, expected) {
       const value = attributes[attribute];
       if (typeof value !== "number") return undefined;
+      if (ticks && value + 1 === unitsOf(expected)) return expected;
       return value / scale === initial ? undefined : value / scale;
     },
   };

@@ -65,7 +65,9 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
   }
 
   updateWithRecreate(_key: string, before: InterfacePort, after: InterfacePort): boolean {
-    return before.type !== after.type || membershipOf(after).change === undefined;
+    const membership = membershipOf(after);
+    if (before.type !== after.type || membership.change === undefined) return true;
+    return membership.rejoins?.(before.settings, after.settings) ?? false;
   }
 
   async update(_key: string, before: InterfacePort, after: InterfacePort): Promise<undefined> {

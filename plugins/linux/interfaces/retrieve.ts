@@ -25,9 +25,12 @@ export interface RetrieveRequest {
   readonly only: ReadonlySet<string> | undefined;
   /** The wanted value of any interface. */
   readonly wanted: (name: string) => Interface | undefined;
+  /** Is everything there that a value of a foreign link waits for? */
+  readonly isReady: (value: Interface) => boolean;
 }
 
-type Retrieved = RetrievedValue<Interface, InterfaceMetadata>;
+/** `unmarked`: the link has lost our mark. */
+export type Retrieved = RetrievedValue<Interface, InterfaceMetadata> & { readonly unmarked?: boolean };
 
 /**
  * Reads every interface of ours: links that carry our alias, in any namespace, and for the types that have no link of their
@@ -77,12 +80,15 @@ interface Match {
   readonly link: Link;
   readonly type: LinkType | undefined;
   readonly expected: Interface | undefined;
+  readonly unmarked?: boolean;
 }
 
 class Survey implements FoundLinks {
   readonly #contents: readonly Contents[];
   readonly #request: RetrieveRequest;
   readonly #matches: readonly Match[];
+  /** The interfaces that existed so far, by place. */
+  readonly #known: ReadonlyMap<string, InterfaceMetadata>;
   /** The indexes of different namespaces overlap. */
   readonly #byIndex: ReadonlyMap<number, readonly Match[]>;
   readonly #byMaster: ReadonlyMap<number, readonly Match[]>;
@@ -91,7 +97,10 @@ class Survey implements FoundLinks {
   constructor(contents: readonly Contents[], request: RetrieveRequest) {
     this.#contents = contents;
     this.#request = request;
-    this.#matches = [...this.#unique(this.#marked()), ...this.#configured()];
+    const known = request.known.map((each) => [placeOf(each.namespaceIdentity, each.index), each] as const);
+    this.#known = new Map(known);
+    const marked = this.#unique(this.#marked());
+    this.#matches = [...marked, ...this.#configured(marked)];
     this.#byIndex = groupBy(this.#matches, ({ link }) => link.index);
     this.#byMaster = groupBy(this.#matches, ({ link }) => link.master ?? 0);
   }
@@ -134,12 +143,22 @@ class Survey implements FoundLinks {
     return this.#contents.flatMap((contents) =>
       contents.links.flatMap((link): Match[] => {
         const marked = this.#request.marker.nameIn(link.alias);
-        const name = marked ?? (this.#request.marker.isUnfinished(link) ? unwantedName(contents, link) : undefined);
+        const isUnfinished = this.#request.marker.isUnfinished(link);
+        const name = marked ?? (isUnfinished ? unwantedName(contents, link) : this.#unmarkedName(contents, link));
         if (name === undefined) return [];
         const type = linkTypeOfKind(link.kind ?? "");
-        return [{ name, contents, link, type, expected: this.#request.expected.get(interfaceKey(name)) }];
+        const expected = this.#request.expected.get(interfaceKey(name));
+        return [{ name, contents, link, type, expected, unmarked: marked === undefined && !isUnfinished }];
       }),
     );
+  }
+
+  /** The value of a link of ours that somebody has given another alias. */
+  #unmarkedName({ handle }: Contents, link: Link): string | undefined {
+    const known = this.#known.get(placeOf(handle.identity, link.index));
+    const isTheSame =
+      known?.ours === true && linkTypeOfKind(link.kind ?? "")?.type === known.type && isNamed(link, known.hostName);
+    return isTheSame ? known.name : undefined;
   }
 
   /** Of the links with one mark, that where the value belongs stands for it, or else the one that did so far. */
@@ -160,15 +179,12 @@ class Survey implements FoundLinks {
     const wanted = expected ?? this.#request.wanted(name);
     const place = namespaceText(wanted?.namespace);
     const isInPlace = contents.references.some((reference) => namespaceText(reference) === place);
-    const { identity } = contents.handle;
-    const isKnown = this.#request.known.some(
-      (each) => each.name === name && each.namespaceIdentity === identity && each.index === link.index,
-    );
+    const isKnown = this.#known.get(placeOf(contents.handle.identity, link.index))?.name === name;
     return (isInPlace ? 2 : 0) + (isKnown ? 1 : 0);
   }
 
   /** Wanted values whose links somebody else made, and with `only` those that others may stand on or belong to. */
-  #configured(): Match[] {
+  #configured(marked: readonly Match[]): Match[] {
     const byReference = new Map<string, Contents>();
     for (const contents of this.#contents) {
       for (const reference of contents.references) byReference.set(namespaceText(reference), contents);
@@ -176,7 +192,7 @@ class Survey implements FoundLinks {
     const { expected: asked, known, wanted } = this.#request;
     const others = known.filter(({ name, ours }) => !ours && !asked.has(interfaceKey(name)));
     const values = [...asked.values(), ...others.flatMap(({ name }) => wanted(name) ?? [])];
-    return values.flatMap((expected): Match[] => {
+    const found = values.flatMap((expected): Match[] => {
       const type = linkTypeOf(expected);
       if (type === undefined || type.kinds !== undefined) return [];
       const contents = byReference.get(namespaceText(expected.namespace));
@@ -185,6 +201,17 @@ class Survey implements FoundLinks {
       if (contents === undefined || link === undefined) return [];
       return [{ name: expected.name ?? "", contents, link, type, expected }];
     });
+    const taken = new Set(marked.map((match) => placeOfMatch(match)));
+    // A link is one value's: of several that mean it, that which had it so far.
+    const isKnown = (match: Match): boolean => this.#known.get(placeOfMatch(match))?.name === match.name;
+    return [...found.filter(isKnown), ...found.filter((match) => !isKnown(match) && this.#isReady(match))].filter(
+      (match) => !taken.has(placeOfMatch(match)) && taken.add(placeOfMatch(match)),
+    );
+  }
+
+  /** One that waits for something is not there, even if its link is. */
+  #isReady({ expected }: Match): boolean {
+    return expected !== undefined && this.#request.isReady(expected);
   }
 
   /** The VRF of ours that the link belongs to. */
@@ -237,8 +264,18 @@ class Survey implements FoundLinks {
       ...(namespace === undefined ? {} : { namespace }),
       namespaceIdentity: contents.handle.identity,
     };
-    return { key: interfaceKey(name), value, origin: "northbound", metadata };
+    const found = { key: interfaceKey(name), value, origin: "northbound", metadata } as const;
+    return match.unmarked ? { ...found, unmarked: true } : found;
   }
+}
+
+/** As the metadata's index `place` has it. */
+function placeOf(namespaceIdentity: string, index: number): string {
+  return `${namespaceIdentity}/${index}`;
+}
+
+function placeOfMatch({ contents, link }: Match): string {
+  return placeOf(contents.handle.identity, link.index);
 }
 
 /** A name that nobody wants. */

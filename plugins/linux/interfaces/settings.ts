@@ -2,7 +2,11 @@ import { release } from "node:os";
 import { errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
 import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Interface } from "#proto/index.js";
+import { isCode } from "../namespaces/index.js";
 import { isNamed } from "./host-name.js";
+import type { LinkContext } from "./link-type.js";
+
+type MakeWay = LinkContext["makeWay"];
 
 const [MAJOR = 0, MINOR = 0] = release().split(".").map(Number);
 
@@ -64,12 +68,22 @@ export function differences(
  * Brings the settings of a link to what is wanted, one request each (they leave together), so that what the kernel refuses
  * is known by its field. The others are in force even if one is refused.
  */
-export async function settle(handle: NamespaceHandle, link: Link, value: Interface, hostName: string): Promise<void> {
+export async function settle(
+  handle: NamespaceHandle,
+  link: Link,
+  value: Interface,
+  hostName: string,
+  makeWay: MakeWay,
+): Promise<void> {
   const preferredBy = isNamed(link, hostName) ? undefined : await bondThatPrefers(handle, link);
   const results = await Promise.allSettled(
     differences(link, value, hostName).map(async (setting) => {
       try {
-        await apply(handle, link, setting);
+        await apply(handle, link, setting).catch(async (error: unknown) => {
+          const isTaken = setting.name !== undefined && isCode(error, "EEXIST");
+          if (!isTaken || (await makeWay(handle, setting.name ?? "", value.namespace)) !== undefined) throw error;
+          await apply(handle, link, setting);
+        });
       } catch (error) {
         throw refusal(error, setting);
       }
@@ -90,13 +104,20 @@ async function bondThatPrefers(handle: NamespaceHandle, { index, slaveKind, mast
 
 async function apply(handle: NamespaceHandle, link: Link, setting: Partial<LinkRequest>): Promise<void> {
   const { index, up, mtu, slaveKind, master } = link;
+  if (setting.name !== undefined) return rename(handle, link, setting.name);
   const change = (): Promise<void> => handle.linkSet({ index, ...setting });
   if (setting.address !== undefined && slaveKind === "bond" && master !== undefined) {
     const back = [handle.linkSet({ index, master: 0 }), change(), handle.linkSet({ index, master })];
     await Promise.all([...back, handle.linkSet({ index, up, mtu })]);
     return;
   }
-  if (setting.name === undefined || !resetsOnRename(up)) return change();
+  return change();
+}
+
+/** Gives a link another name. It may be down for a moment: see {@link resetsOnRename}. */
+export async function rename(handle: NamespaceHandle, { index, up }: Link, name: string): Promise<void> {
+  const change = handle.linkSet.bind(handle, { index, name });
+  if (!resetsOnRename(up)) return change();
   // The requests leave in this order.
   await Promise.all([handle.linkSet({ index, up: false }), change(), handle.linkSet({ index, up: true })]);
 }

@@ -36,8 +36,8 @@ export function validateInterface(value: Interface, marker: Marker): readonly In
     ...validateNamespace(value.namespace),
     ...validateAddresses(value.ip_addresses ?? []),
     ...validateMtu(value),
-    ...validateHardwareAddress(value.phys_address),
-    ...validateVrf(value),
+    ...validateHardwareAddress(value, type),
+    ...validateVrf(value, type),
     ...validateUnnumbered(value),
     ...(type?.validate?.(value) ?? []),
   ];
@@ -85,8 +85,11 @@ function validateMtu({ mtu, ip_addresses = [], link_only }: Interface): readonly
   return [{ field: "mtu", problem: `is ${mtu}, expected at least ${IPV6_MIN_MTU} for IPv6 addresses` }];
 }
 
-function validateHardwareAddress(address: string | undefined): readonly InvalidField[] {
+function validateHardwareAddress(value: Interface, type: LinkType | undefined): readonly InvalidField[] {
+  const { phys_address: address } = value;
   if (!address) return [];
+  const withoutMac = type?.withoutMac?.(value);
+  if (withoutMac !== undefined) return [{ field: "phys_address", problem: `is ${address}, but ${withoutMac}` }];
   if (!MAC_ADDRESS.test(address)) {
     return [{ field: "phys_address", problem: `is "${address}", expected a MAC address such as 02:00:00:00:00:01` }];
   }
@@ -95,8 +98,13 @@ function validateHardwareAddress(address: string | undefined): readonly InvalidF
   return [{ field: "phys_address", problem: `is ${address}, which no interface can have: it is multicast or zero` }];
 }
 
-function validateVrf({ name, vrf_master_interface: vrf }: Interface): readonly InvalidField[] {
-  return vrf ? checkOther("vrf_master_interface", vrf, name) : [];
+/** drivers/net/vrf.c, do_vrf_add_slave and vrf_add_slave: neither loopbacks nor VRFs belong to a VRF. */
+function validateVrf(value: Interface, type: LinkType | undefined): readonly InvalidField[] {
+  const { name, type: is, vrf_master_interface: vrf } = value;
+  const field = "vrf_master_interface";
+  if (!vrf) return [];
+  if (type?.outsideVrfs) return [{ field, problem: `is "${vrf}", but no interface of type ${is} can belong to a VRF` }];
+  return checkOther(field, vrf, name);
 }
 
 function validateUnnumbered({

@@ -147,8 +147,14 @@ export class NamedNamespaces {
   }
 
   async #removeNow(named: Named): Promise<boolean> {
-    const links = await named.handle.linkList();
-    if (named.leases > 0 || this.#open.get(named.name) !== named) return false;
+    // It may have gone while it waited for its turn, or while it was looked at: then its handle is closed.
+    const isThere = (): boolean => this.#open.get(named.name) === named;
+    if (!isThere()) return false;
+    const links = await named.handle.linkList().catch((error: unknown) => {
+      if (isThere()) throw error;
+      return [];
+    });
+    if (named.leases > 0 || !isThere()) return false;
     if (links.some((link) => !KERNEL_LINKS.has(link.name))) return false;
     this.#drop(named);
     await this.#netlink.deleteNamed(named.name);

@@ -5,7 +5,7 @@ import { Scheduler, type TransactionRecord, type ValueStatusRecord } from "#core
 import { InterfaceStatePlugin } from "#plugins/interface-state/index.js";
 import { InterfaceWatcherPlugin } from "#plugins/interface-watcher/index.js";
 import { linux } from "#plugins/linux/index.js";
-import { NetlinkPlugin } from "#plugins/netlink/index.js";
+import { Netlink, NetlinkPlugin } from "#plugins/netlink/index.js";
 import {
   type ARPEntry,
   arpKey,
@@ -61,6 +61,11 @@ export class NetworkAgent {
 
   status(key: string): ValueStatusRecord {
     return this.scheduler.status(key);
+  }
+
+  /** Names of the offloads in force on a link of the agent's own namespace. */
+  features(index: number): Promise<ReadonlySet<string>> {
+    return this.agent.get(Netlink).default.featureList(index);
   }
 
   close(): Promise<void> {

@@ -74,7 +74,7 @@ export const bond = new KernelLinkType({
   validate: (part, { name }) => [...checkPorts(part, name), ...checkWatching(part), ...checkModes(part)],
 
   /** The kernel takes it from a bond that is down only. */
-  recreates: (before, after) => before.lacp_rate !== after.lacp_rate,
+  recreates: (before, after) => (before.lacp_rate ?? "SLOW") !== (after.lacp_rate ?? "SLOW"),
 
   async decodeMore(found, links) {
     const members = links.membersOf(found);
@@ -86,17 +86,21 @@ export const bond = new KernelLinkType({
   },
 });
 
-/** The kernel rounds delays down to whole looks at the link (bond_option_updelay_set). */
-function encodeWatching({
-  miimon,
-  up_delay: up = 0,
-  down_delay: down = 0,
-  mode,
-  lacp_rate: rate,
-}: BondLink): Attributes {
+/** The kernel rounds delays down to whole looks at the link (bond_option_updelay_set), and has none without these. */
+function encodeWatching(part: BondLink): Attributes {
+  const { up_delay: up = 0, down_delay: down = 0, mode, lacp_rate: rate } = part;
+  const miimon = lookIntervalOf(part);
   const lacp = mode === "LACP" ? { lacpRate: LACP_RATES[rate ?? "SLOW"] } : {};
-  if (!miimon) return lacp;
+  if (miimon === 0) return { ...lacp, miimon };
   return { ...lacp, miimon, upDelay: up - (up % miimon), downDelay: down - (down % miimon) };
+}
+
+/** These modes cannot do without looking at the link: bond_main.c, BOND_DEFAULT_MIIMON. */
+const WATCHING_MODES: ReadonlySet<BondLinkMode | undefined> = new Set(["LACP", "BALANCE_TLB", "BALANCE_ALB"]);
+const DEFAULT_INTERVAL = 100;
+
+function lookIntervalOf({ miimon, mode }: BondLink): number {
+  return miimon || (WATCHING_MODES.has(mode) ? DEFAULT_INTERVAL : 0);
 }
 
 function decodeWatching({ miimon, upDelay, downDelay, mode, lacpRate }: Attributes): Partial<BondLink> {
@@ -117,12 +121,22 @@ function checkPorts({ ports = [], primary, mode }: BondLink, name: string | unde
   if (!primary) return twice;
   const field = "bond.primary";
   if (!ports.includes(primary)) return [...twice, { field, problem: `is "${primary}", which is none of the ports` }];
-  if (mode === "ACTIVE_BACKUP") return twice;
-  return [...twice, { field, problem: `is set, but only mode ACTIVE_BACKUP prefers a port; mode is ${modeOf(mode)}` }];
+  if (PREFERRING_MODES.has(mode)) return twice;
+  const problem = `is set, but only ${[...PREFERRING_MODES].join(", ")} prefer a port; mode is ${modeOf(mode)}`;
+  return [...twice, { field, problem }];
 }
 
-function checkWatching({ miimon, up_delay: up, down_delay: down }: BondLink): Problems {
-  if (miimon || (!up && !down)) return [];
+/** include/net/bonding.h, bond_mode_uses_primary. */
+const PREFERRING_MODES: ReadonlySet<BondLinkMode | undefined> = new Set([
+  "ACTIVE_BACKUP",
+  "BALANCE_TLB",
+  "BALANCE_ALB",
+]);
+
+/** The kernel says EPERM to delays of a bond that does not look at its links (bond_option_updelay_set). */
+function checkWatching(part: BondLink): Problems {
+  const { up_delay: up, down_delay: down } = part;
+  if (lookIntervalOf(part) > 0 || (!up && !down)) return [];
   return [{ field: "bond.miimon", problem: "is missing, but up_delay and down_delay are counted in it" }];
 }
 

@@ -50,11 +50,22 @@ export const bridgeMembership: Membership<PortSettings> = {
 
   leave: ({ handle, link }) => handle.linkSet({ index: link.index, master: 0 }),
 
+  rejoins: takesOutCost,
+
   same: (a, b) =>
+    !takesOutCost(a, b) &&
     sameAttributes(encodeOptions(options, a.port), encodeOptions(options, b.port)) &&
     a.filters === b.filters &&
     (!b.filters || sameVlans(vlansOf(a), vlansOf(b))),
 };
+
+/** A cost that was once given stays, and does not follow the speed any more: net/bridge/br_stp_if.c, BR_ADMIN_COST. */
+function takesOutCost({ port: before }: PortSettings, { port: after }: PortSettings): boolean {
+  return Boolean(before.path_cost) && !after.path_cost;
+}
+
+/** What the kernel itself chooses, by speed or by the name of the link: net/bridge/br_if.c, port_cost. */
+const COSTS_BY_SPEED: ReadonlySet<unknown> = new Set([1, 2, 3, 4, 5, 7, 19, 100, 2500]);
 
 export function checkPorts({ ports = [], vlan_filtering: filters }: BridgeLink, bridge: string): Problems {
   const names = ports.map((port) => port.interface);
@@ -84,7 +95,7 @@ export function decodePort(
   expected: BridgeLinkPort | undefined,
 ): BridgeLinkPort {
   const plain = { ...decodeOptions(options, slaveData), interface: name };
-  const cost = expected?.path_cost ? {} : { path_cost: 0 };
+  const cost = expected?.path_cost || !COSTS_BY_SPEED.has(slaveData.cost) ? {} : { path_cost: 0 };
   const found = vlanMap(vlans);
   if (expected !== undefined && sameVlans(found, vlansOf({ port: expected, defaultPvid, filters: true }))) {
     const { pvid, vlans: ranges } = expected;

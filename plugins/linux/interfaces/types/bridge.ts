@@ -10,6 +10,10 @@ import { KernelLinkType } from "./kernel-link.js";
 /** The kernel counts times in hundredths of a second (USER_HZ). */
 const PER_MILLISECOND = 0.1;
 
+function time(attribute: string, initial: number, { zero = false } = {}): Option<number> {
+  return number(attribute, { default: initial, zero, scale: PER_MILLISECOND, ticks: true });
+}
+
 /** A bridge. Its ports are values of their own: see bridge-port.ts. */
 export const bridge = new KernelLinkType({
   type: "BRIDGE",
@@ -19,10 +23,10 @@ export const bridge = new KernelLinkType({
   options: {
     stp: stpOption(),
     priority: number("priority", { default: 32_768, zero: true }),
-    forward_delay: number("forwardDelay", { default: 15_000, scale: PER_MILLISECOND }),
-    hello_time: number("helloTime", { default: 2_000, scale: PER_MILLISECOND }),
-    max_age: number("maxAge", { default: 20_000, scale: PER_MILLISECOND }),
-    ageing_time: number("ageingTime", { default: 300_000, zero: true, scale: PER_MILLISECOND }),
+    forward_delay: time("forwardDelay", 15_000),
+    hello_time: time("helloTime", 2_000),
+    max_age: time("maxAge", 20_000),
+    ageing_time: time("ageingTime", 300_000, { zero: true }),
     vlan_filtering: boolean("vlanFiltering"),
     vlan_default_pvid: number("vlanDefaultPvid", { default: 1, zero: true }),
     multicast_snooping: boolean("multicastSnooping", { default: true }),

@@ -16,7 +16,8 @@ export const gre = new KernelLinkType({
   type: "GRE",
   field: "gre",
   kinds: ["gre", "gretap", "ip6gre", "ip6gretap"],
-  kindOf: ({ mode = "TUNNEL", local = "" }) => KINDS[mode][local.includes(":") ? 1 : 0],
+  kindOf: (part) => KINDS[part.mode ?? "TUNNEL"][isOverIpv6(part) ? 1 : 0],
+  withoutMac: ({ mode }) => (mode === "TAP" ? undefined : "a GRE tunnel of IP packets has none"),
   below: { field: "underlay_interface", attribute: "link" },
   options: {},
   shared: { encode, decode },
@@ -31,7 +32,11 @@ export const gre = new KernelLinkType({
     ...checkTos(part),
   ],
 
-  decodeMore: async ({ link }): Promise<Partial<GreLink>> => (link.kind?.endsWith("tap") ? { mode: "TAP" } : {}),
+  decodeMore: async ({ link }, _links, expected): Promise<Partial<GreLink>> => ({
+    ...(link.kind?.endsWith("tap") ? { mode: "TAP" } : {}),
+    // Over IPv6 the kernel knows of no such choice.
+    ...(link.kind?.startsWith("ip6") && expected?.path_mtu_discovery === false ? { path_mtu_discovery: false } : {}),
+  }),
 });
 
 /**
@@ -46,12 +51,16 @@ function encode(part: GreLink): Attributes {
     remote,
     ttl: part.ttl ?? 0,
     tos: part.tos ?? 0,
-    pathMtuDiscovery: part.path_mtu_discovery ?? true,
+    ...(isOverIpv6(part) ? {} : { pathMtuDiscovery: part.path_mtu_discovery ?? true }),
     inputFlags: common | (input === undefined ? 0 : KEY),
     outputFlags: common | (output === undefined ? 0 : KEY),
     inputKey: input ?? 0,
     outputKey: output ?? 0,
   };
+}
+
+function isOverIpv6({ local = "" }: GreLink): boolean {
+  return local.includes(":");
 }
 
 function decode(attributes: Attributes): Partial<GreLink> {
@@ -75,13 +84,15 @@ function checkEnd(field: string, text: string | undefined): Problems {
 }
 
 /** net/ipv4/ip_gre.c, ipgre_netlink_parms. */
-function checkTtl({ ttl, path_mtu_discovery: discovers = true }: GreLink): Problems {
-  if (!ttl || discovers) return [];
+function checkTtl(part: GreLink): Problems {
+  const { ttl, path_mtu_discovery: discovers = true } = part;
+  if (!ttl || discovers || isOverIpv6(part)) return [];
   return [{ field: "gre.path_mtu_discovery", problem: "is false, but a fixed ttl needs it" }];
 }
 
 /** Over IPv6 the kernel says the type of service as part of the flow label, and never back (net/ipv6/ip6_gre.c). */
-function checkTos({ tos, local }: GreLink): Problems {
-  if (!tos || !local?.includes(":")) return [];
+function checkTos(part: GreLink): Problems {
+  const { tos } = part;
+  if (!tos || !isOverIpv6(part)) return [];
   return [{ field: "gre.tos", problem: `is ${tos}, but over IPv6 it is always inherited` }];
 }

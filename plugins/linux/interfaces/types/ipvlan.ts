@@ -12,7 +12,13 @@ export const ipvlan = new KernelLinkType({
   field: "ipvlan",
   kinds: ["ipvlan"],
   movable: true,
+  withoutMac: () => "an IPVLAN has the MAC address of its lower interface",
   below: { field: "lower_interface" },
   options: { mode: choice("mode", MODES, { ours: true }), isolation: choice("flags", ISOLATIONS) },
+  sharedWithLower: ({ lower_interface: lower = "", mode = "L2", isolation = "BRIDGE" }) => ({
+    lower,
+    text: `mode ${mode} and isolation ${isolation}`,
+    field: "ipvlan.mode",
+  }),
   validate: (part, { name }) => checkOther("ipvlan.lower_interface", part.lower_interface, name),
 });

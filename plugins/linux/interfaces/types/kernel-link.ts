@@ -3,7 +3,15 @@ import type { Link } from "#plugins/netlink/index.js";
 import type { Interface, InterfaceType } from "#proto/index.js";
 import { interfacePlaceKey } from "../derived-keys.js";
 import { hostNameOf } from "../host-name.js";
-import type { FoundLink, FoundLinks, LinkContext, LinkField, LinkType, Membership } from "../link-type.js";
+import type {
+  FoundLink,
+  FoundLinks,
+  LinkContext,
+  LinkField,
+  LinkType,
+  Membership,
+  SharedSettings,
+} from "../link-type.js";
 import { removeLink } from "../links.js";
 import { makeLink } from "../make-link.js";
 import {
@@ -44,8 +52,13 @@ export interface KernelLink<F extends LinkField> {
     decode(attributes: Attributes): Partial<Part<F>>;
   };
   readonly below?: Below<Part<F>>;
+  /** What of the part is not its own link's but the lower one's. */
+  sharedWithLower?(part: Part<F>): SharedSettings;
   readonly movable?: boolean;
+  readonly outsideVrfs?: boolean;
   readonly membership?: Membership;
+  /** Why none of its links can be given a MAC address; `undefined` when they can. */
+  withoutMac?(part: Part<F>): string | undefined;
   validate?(part: Part<F>, value: Interface): readonly InvalidField[];
   /** What it waits for besides its namespace and the link below. */
   dependencies?(part: Part<F>): readonly Dependency[];
@@ -63,6 +76,7 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   readonly field: F;
   readonly kinds: readonly string[];
   readonly movable: boolean;
+  readonly outsideVrfs: boolean;
   readonly membership?: Membership;
   readonly #spec: KernelLink<F>;
 
@@ -72,7 +86,12 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
     this.field = spec.field;
     this.kinds = spec.kinds;
     this.movable = spec.movable ?? false;
+    this.outsideVrfs = spec.outsideVrfs ?? false;
     if (spec.membership !== undefined) this.membership = spec.membership;
+  }
+
+  withoutMac(value: Interface): string | undefined {
+    return this.#spec.withoutMac?.(this.#part(value));
   }
 
   validate(value: Interface): readonly InvalidField[] {
@@ -103,6 +122,10 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
       throw error;
     }
     return link;
+  }
+
+  shared(value: Interface): SharedSettings | undefined {
+    return this.#spec.sharedWithLower?.(this.#part(value));
   }
 
   same(a: Interface, b: Interface): boolean {
@@ -138,7 +161,7 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
     const data = found.link.data ?? {};
     const wanted = expected && this.#part(expected);
     const part = {
-      ...decodeOptions(options, data),
+      ...decodeOptions(options, data, wanted),
       ...shared?.decode(data),
       ...(await this.#spec.decodeMore?.(found, links, wanted)),
     };

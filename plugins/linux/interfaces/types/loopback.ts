@@ -7,6 +7,7 @@ const HOST_NAME = "lo";
 /** The loopback link, which every namespace has from the start. It is configured, never made or removed. */
 export const loopback: LinkType = {
   type: "LOOPBACK",
+  outsideVrfs: true,
 
   defaultHostName: () => HOST_NAME,
 

@@ -1,6 +1,6 @@
 import type { MacvlanLink } from "#proto/index.js";
 import { checkOther, type Problems } from "../checks.js";
-import { choice, type Option } from "../options.js";
+import { type Attributes, choice } from "../options.js";
 import { KernelLinkType } from "./kernel-link.js";
 
 /** enum macvlan_mode of linux/if_link.h. The first is the kernel's choice. */
@@ -19,7 +19,8 @@ export const macvlan = new KernelLinkType({
   kindOf: ({ tap }) => (tap ? "macvtap" : "macvlan"),
   movable: true,
   below: { field: "lower_interface" },
-  options: { mode: choice("mode", MODES), source_addresses: sourceAddresses() },
+  options: { mode: choice("mode", MODES) },
+  shared: { encode: encodeSources, decode: decodeSources },
 
   validate: (part, { name }) => [
     ...checkOther("macvlan.lower_interface", part.lower_interface, name),
@@ -33,18 +34,16 @@ export const macvlan = new KernelLinkType({
   decodeMore: async ({ link }) => (link.kind === "macvtap" ? { tap: true } : {}),
 });
 
-function sourceAddresses(): Option<readonly string[]> {
-  return {
-    encode(addresses = []) {
-      if (addresses.length === 0) return {};
-      const sorted = addresses.map((each) => each.toLowerCase()).sort();
-      return { macAddressMode: REPLACE_ALL, macAddresses: sorted };
-    },
-    decode({ macAddresses }) {
-      const found = (macAddresses ?? []) as readonly string[];
-      return found.length === 0 ? undefined : found;
-    },
-  };
+/** Only in mode SOURCE does the kernel take any, and then none too: it keeps those that it is told nothing of. */
+function encodeSources({ mode, source_addresses: addresses = [] }: MacvlanLink): Attributes {
+  if (mode !== "SOURCE") return {};
+  const sorted = [...new Set(addresses.map((each) => each.toLowerCase()))].sort();
+  return { macAddressMode: REPLACE_ALL, macAddresses: sorted };
+}
+
+function decodeSources({ macAddresses }: Attributes): Partial<MacvlanLink> {
+  const found = (macAddresses ?? []) as readonly string[];
+  return found.length === 0 ? {} : { source_addresses: [...found] };
 }
 
 function checkSources({ mode, source_addresses: addresses = [] }: MacvlanLink): Problems {

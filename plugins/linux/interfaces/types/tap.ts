@@ -15,6 +15,7 @@ export const tap: LinkType = {
   field: "tuntap",
   kinds: ["tun"],
   movable: true,
+  withoutMac: ({ tuntap }) => (tuntap?.mode === "TUN" ? "a TUN has none" : undefined),
 
   create: (value, context) => makeTap(value, context),
 
@@ -37,7 +38,7 @@ export const tap: LinkType = {
   },
 };
 
-async function makeTap(value: Interface, { handle, marker }: LinkContext): Promise<Link> {
+async function makeTap(value: Interface, { handle, marker, makeWay }: LinkContext): Promise<Link> {
   const name = hostNameOf(value, tap);
   const alias = marker.of(value.name ?? "");
   const part = value.tuntap ?? {};
@@ -55,10 +56,11 @@ async function makeTap(value: Interface, { handle, marker }: LinkContext): Promi
     await handle.tapAdd(request);
   } catch (error) {
     if (!isCode(error, "EEXIST", "EBUSY", "EINVAL")) throw error;
-    const link = await handle.linkByName(name);
-    if (link === undefined) throw error;
-    if (link.alias !== alias) throw nameTaken(value, link, marker, error);
-    await removeLink(handle, link.index);
+    const isThere = (await handle.linkByName(name)) !== undefined;
+    if (!isThere && isCode(error, "EINVAL")) throw error;
+    const link = await makeWay(handle, name, value.namespace);
+    if (link !== undefined && link.alias !== alias) throw nameTaken(value, link, marker, error);
+    if (link !== undefined) await removeLink(handle, link.index);
     await handle.tapAdd(request);
   }
   const made = await handle.linkByName(name);

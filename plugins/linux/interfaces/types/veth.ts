@@ -104,7 +104,7 @@ async function createPair(value: Interface, context: LinkContext): Promise<Link>
   try {
     const near = { value, handle: context.handle };
     const far = { value: peer, handle: lease.handle };
-    const link = await addPair(near, far, context.marker);
+    const link = await addPair(near, far, context);
     try {
       // The kernel tells of each end which one is the other.
       const farIndex = link.link ?? (await madeEnd(far)).index;
@@ -144,14 +144,15 @@ function wantedPeer(value: Interface, context: LinkContext): Interface {
  * Adds the pair in one request, and returns the near end. A pair of ours that is there already is taken over; other leftovers of
  * ours are cleared away.
  */
-async function addPair(near: End, far: End, marker: Marker): Promise<Link> {
+async function addPair(near: End, far: End, context: LinkContext): Promise<Link> {
+  const { marker } = context;
   try {
     return await addOnce(near, far, marker);
   } catch (error) {
     if (!isCode(error, "EEXIST")) throw error;
     if (await isPairOfOurs(near, far, marker)) return madeEnd(near);
-    await clearName(near, far, marker, error);
-    await clearName(far, near, marker, error);
+    await clearName(near, far, context, error);
+    await clearName(far, near, context, error);
     return addOnce(near, far, marker);
   }
 }
@@ -185,8 +186,8 @@ async function isPairOfOurs(near: End, far: End, marker: Marker): Promise<boolea
 }
 
 /** Removes a link of ours that has the end's host name. Throws `EEXIST` when it is not ours. */
-async function clearName(end: End, other: End, marker: Marker, cause: unknown): Promise<void> {
-  const link = await end.handle.linkByName(hostNameOf(end.value, veth));
+async function clearName(end: End, other: End, { marker, makeWay }: LinkContext, cause: unknown): Promise<void> {
+  const link = await makeWay(end.handle, hostNameOf(end.value, veth), end.value.namespace);
   if (link === undefined) return;
   const isOurs =
     link.alias === marker.of(end.value.name ?? "") ||

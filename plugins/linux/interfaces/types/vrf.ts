@@ -18,6 +18,7 @@ export const vrf = new KernelLinkType({
   type: "VRF_DEVICE",
   field: "vrf_dev",
   kinds: ["vrf"],
+  outsideVrfs: true,
   options: { routing_table: number("table", { fixed: true }) },
 
   validate({ routing_table: table }) {

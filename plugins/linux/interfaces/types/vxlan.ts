@@ -47,6 +47,7 @@ export const vxlan = new KernelLinkType({
     ...checkRange("vxlan.tos", part.tos, 0, 255),
     ...checkSourcePorts(part),
     ...checkGroup(part),
+    ...checkScopes(part),
   ],
 
   /** drivers/net/vxlan, vxlan_nl2conf: the kernel changes addresses, but neither their family nor whether there are any. */
@@ -65,6 +66,18 @@ function checkSourcePorts({ source_port_min: low = 0, source_port_max: high = 0 
   return [
     { field: "vxlan.source_port_min", problem: `is ${low}, with a maximum of ${high}: expected a range of ports` },
   ];
+}
+
+/** drivers/net/vxlan, vxlan_config_validate. */
+function checkScopes({ remote = "", local = "", underlay_interface: underlay }: VxlanLink): Problems {
+  const group = isMulticast(local) ? [{ field: "vxlan.local", problem: `is ${local}, a multicast group` }] : [];
+  if (underlay || (!isLinkLocal(remote) && !isLinkLocal(local))) return group;
+  const problem = `is missing, but ${isLinkLocal(remote) ? remote : local} means nothing without a link`;
+  return [...group, { field: "vxlan.underlay_interface", problem }];
+}
+
+function isLinkLocal(text: string): boolean {
+  return /^fe[89ab]/i.test(text);
 }
 
 function checkGroup({ remote, underlay_interface: underlay }: VxlanLink): Problems {

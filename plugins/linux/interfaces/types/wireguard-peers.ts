@@ -24,6 +24,23 @@ export function checkPeers(peers: readonly WireguardLinkPeer[] = []): Problems {
   });
 }
 
+/** The kernel gives a network to the last peer that asks for it, and takes it from the others (allowedips.c, add). */
+export function checkNetworks(peers: readonly WireguardLinkPeer[] = []): Problems {
+  const owners = new Map<string, number>();
+  return peers.flatMap(({ allowed_ips: networks = [] }, position) =>
+    networks.flatMap((text, each): Problems => {
+      const network = canonicalNetwork(text);
+      if (network === undefined) return [];
+      const owner = owners.get(network);
+      owners.set(network, owner ?? position);
+      if (owner === undefined || owner === position) return [];
+      const [first, second] = [peers[owner]?.public_key, peers[position]?.public_key];
+      const problem = `is ${network}, which is given to peer ${first} and to peer ${second}: only one can have it`;
+      return [{ field: `${FIELD}[${position}].allowed_ips[${each}]`, problem }];
+    }),
+  );
+}
+
 function checkEndpoint(field: string, text: string | undefined): Problems {
   if (!text || parseEndpoint(text) !== undefined) return [];
   return [{ field, problem: `is "${text}", expected an address with port, 192.0.2.1:51820 or [2001:db8::1]:51820` }];

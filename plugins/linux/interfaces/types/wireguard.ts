@@ -7,7 +7,7 @@ import type { LinkContext, LinkType } from "../link-type.js";
 import { removeLink } from "../links.js";
 import { makeLink } from "../make-link.js";
 import { pathOfKey, readKey } from "./wireguard-keys.js";
-import { checkPeers, decodePeers, describePeers, peerChanges } from "./wireguard-peers.js";
+import { checkNetworks, checkPeers, decodePeers, describePeers, peerChanges } from "./wireguard-peers.js";
 
 const KEY_FILE = "wireguard.private_key_file";
 
@@ -19,11 +19,13 @@ export const wireguard: LinkType = {
   type: "WIREGUARD",
   field: "wireguard",
   kinds: ["wireguard"],
+  withoutMac: () => "a WireGuard interface has none",
 
   validate: ({ wireguard: part = {} }) => [
     ...checkKeyFile(part),
     ...checkRange("wireguard.listen_port", part.listen_port, 0, 0xffff),
     ...checkPeers(part.peers),
+    ...checkNetworks(part.peers),
   ],
 
   async create(value, context) {

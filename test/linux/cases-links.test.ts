@@ -1,0 +1,311 @@
+/**
+ * What people who configure links ran into, by the public report that tells of it. Each story begins with nothing and says what is right.
+ */
+import test, { type ExecutionContext } from "ava";
+import { type Interface, interfaceKey } from "#proto/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { addressesOf, ip, link, links, run } from "#test/support/sandbox.js";
+import { hasKind } from "./support/kinds.js";
+import {
+  dropInterface,
+  NetworkAgent,
+  operations,
+  states,
+  wantInterface,
+  wantNeighbour,
+  wantRoute,
+} from "./support/network.js";
+import { TapProgram } from "./support/tap-program.js";
+import { agrees } from "./support/witness.js";
+
+type Named = Interface & { readonly name: string };
+
+interface Story {
+  /** Kinds of links that the kernel needs for it. */
+  readonly kinds?: readonly string[];
+  readonly tell: (t: ExecutionContext) => Promise<void>;
+}
+
+let agent: NetworkAgent;
+test.beforeEach(async () => {
+  agent = await NetworkAgent.start("cases", { "interface-watcher": { settle_delay: "1ms" } });
+});
+test.afterEach.always(async () => {
+  await agent.resync();
+  await agent.close();
+});
+
+/** Commits interfaces; all of them come about. */
+async function apply(t: ExecutionContext, ...values: readonly Named[]): Promise<void> {
+  const record = await agent.commit(...values.map(wantInterface));
+  t.is(record.error, "", JSON.stringify(states(record)));
+}
+
+/** Reading it anew finds nothing to do, and iproute2 sees what the agent does. */
+async function isSettled(t: ExecutionContext): Promise<void> {
+  t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+  await agrees(t, agent);
+}
+
+const stateOf = (name: string) => agent.status(interfaceKey(name)).state;
+const errorOf = (name: string) => agent.status(interfaceKey(name)).error;
+const byOthers = (...command: readonly string[]) => run(["ip", ...command]);
+const pair = (name: string, more: Partial<Interface> = {}): readonly Named[] => [
+  { name, type: "VETH", enabled: true, veth: { peer_if_name: `${name}-far` }, ...more },
+  { name: `${name}-far`, type: "VETH", enabled: true, veth: { peer_if_name: name } },
+];
+const tap = (name: string, hostName: string, more: Partial<Interface> = {}): Named => ({
+  name,
+  type: "TAP",
+  host_if_name: hostName,
+  enabled: true,
+  tuntap: {},
+  ...more,
+});
+
+const STORIES: Readonly<Record<string, Story>> = {
+  "TAPs that programs have open swap their names, and the programs keep them (systemd#42527)": {
+    async tell(t) {
+      const names = ["tap0", "tap1", "tap2"];
+      const taps = (order: readonly string[]) =>
+        order.map((hostName, each) => tap(`vm${each}`, hostName, { ip_addresses: [`10.6${each}.0.1/24`] }));
+      await apply(t, ...taps(names));
+      const programs = names.map((name) => new TapProgram(name));
+      t.teardown(() => {
+        for (const each of programs) each.close();
+      });
+      const before = await Promise.all(names.map((name) => link(name)));
+      for (const order of [
+        ["tap1", "tap0", "tap2"],
+        ["tap2", "tap1", "tap0"],
+        ["tap1", "tap2", "tap0"],
+      ]) {
+        const record = await agent.commit(...taps(order).map(wantInterface));
+        t.is(record.error, "");
+        t.deepEqual(new Set(record.executed.map(({ operation }) => operation)), new Set(["UPDATE"]));
+        for (const [each, hostName] of order.entries()) {
+          const { ifindex, address } = before[each]!;
+          t.like(await link(hostName), { ifindex, address, ifalias: `tenuto:cases:vm${each}` });
+        }
+        for (const program of programs) t.notThrows(() => program.send());
+        await isSettled(t);
+      }
+    },
+  },
+  "links swap names, and routes, lower links and neighbours stay with them (systemd#42527)": {
+    async tell(t) {
+      const [wan, wanFar] = pair("wan", { host_if_name: "enp0", ip_addresses: ["192.0.2.1/24", "2001:db8:1::1/64"] });
+      const [lan, lanFar] = pair("lan", { host_if_name: "enp1", ip_addresses: ["198.51.100.1/24"] });
+      const macvlan: Named = {
+        name: "mv",
+        type: "MACVLAN",
+        enabled: true,
+        ip_addresses: ["10.10.10.1/24"],
+        macvlan: { lower_interface: "wan", mode: "BRIDGE" },
+      };
+      const rest = [
+        wantRoute({ outgoing_interface: "wan", dst_network: "0.0.0.0/0", gw_addr: "192.0.2.254" }),
+        wantRoute({ outgoing_interface: "wan", dst_network: "::/0", gw_addr: "2001:db8:1::fe" }),
+        wantNeighbour({ interface: "lan", ip_address: "198.51.100.9", hw_address: "02:00:00:00:00:09" }),
+      ];
+      const all = [wan!, wanFar!, lan!, lanFar!, macvlan].map(wantInterface);
+      t.is((await agent.commit(...all, ...rest)).error, "");
+      const before = (await link("enp0"))?.ifindex;
+      const record = await agent.commit(
+        wantInterface({ ...wan!, host_if_name: "enp1" }),
+        wantInterface({ ...lan!, host_if_name: "enp0" }),
+      );
+      t.is(record.error, "");
+      t.is((await link("enp1"))?.ifindex, before);
+      t.is((await link("mv"))?.link, "enp1");
+      t.regex(await run(["ip", "route"]), /default via 192\.0\.2\.254 dev enp1/);
+      t.regex(await run(["ip", "-6", "route"]), /default via 2001:db8:1::fe dev enp1/);
+      t.regex(await run(["ip", "neigh", "show", "nud", "permanent"]), /198\.51\.100\.9 dev enp0/);
+      await isSettled(t);
+    },
+  },
+  "a link takes the name of one that goes in the same transaction, whoever comes first": {
+    async tell(t) {
+      await apply(t, tap("old", "tap0"), tap("a-new", "tap1"));
+      const record = await agent.commit(
+        dropInterface("old"),
+        wantInterface(tap("a-new", "tap0")),
+        wantInterface(tap("z", "tap1")),
+      );
+      t.is(record.error, "");
+      t.is((await link("tap0"))?.ifalias, "tenuto:cases:a-new");
+      t.is((await link("tap1"))?.ifalias, "tenuto:cases:z");
+      await isSettled(t);
+    },
+  },
+  "an alternative name given to a link that is down is found by the next resync (lxc#4646)": {
+    async tell(t) {
+      await byOthers("link", "add", "fz", "type", "bridge");
+      t.teardown(() => byOthers("link", "delete", "fz"));
+      const value: Named = {
+        name: "ex",
+        type: "EXISTING",
+        host_if_name: "altex",
+        enabled: true,
+        ip_addresses: ["10.44.0.1/24"],
+      };
+      t.is((await agent.commit(wantInterface(value))).error, "");
+      t.is(stateOf("ex"), "PENDING");
+      await byOthers("link", "property", "add", "dev", "fz", "altname", "altex");
+      await agent.scheduler.resyncDownstream();
+      await eventually(() => stateOf("ex") === "CONFIGURED");
+      t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+      t.deepEqual(addressesOf((await link("fz"))!), ["10.44.0.1/24"]);
+    },
+  },
+  "a value that waits, though its link is there, has nothing deleted by resyncs": {
+    async tell(t) {
+      await byOthers("link", "add", "fz", "type", "bridge");
+      t.teardown(() => byOthers("link", "delete", "fz"));
+      const value: Named = {
+        name: "ex",
+        type: "EXISTING",
+        host_if_name: "fz",
+        enabled: true,
+        link_only: true,
+        ip_addresses: ["10.44.0.1/24"],
+      };
+      await agent.commit(wantInterface(value));
+      t.is(stateOf("ex"), "PENDING");
+      for (let time = 0; time < 2; time++) t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+      t.is(stateOf("ex"), "PENDING");
+    },
+  },
+  "of two values that mean one link the later fails and says whose it is, in any order": {
+    async tell(t) {
+      await byOthers("link", "add", "fz", "type", "bridge");
+      await byOthers("link", "property", "add", "dev", "fz", "altname", "alt");
+      t.teardown(() => byOthers("link", "delete", "fz"));
+      const value = (name: string, hostName: string): Named => ({
+        name,
+        type: "EXISTING",
+        host_if_name: hostName,
+        enabled: true,
+      });
+      const lo = (name: string, address: string): Named => ({
+        name,
+        type: "LOOPBACK",
+        enabled: true,
+        ip_addresses: [address],
+      });
+      // The kernel tells nobody of the names of a link that is down.
+      await agent.scheduler.resyncDownstream();
+      const orders = [
+        [value("a", "fz"), value("b", "alt")],
+        [value("a", "alt"), value("b", "fz")],
+        [lo("a", "10.0.0.1/32"), lo("b", "10.0.0.2/32")],
+      ];
+      for (const [one, two] of orders.flatMap((order) => [order, order.toReversed()])) {
+        await apply(t, one!);
+        await agent.commit(wantInterface(two!));
+        t.is(stateOf(two!.name), "FAILED");
+        t.regex(errorOf(two!.name), new RegExp(`is that of interface ${one!.name}`));
+        await agent.scheduler.resyncDownstream();
+        t.is(stateOf(one!.name), "CONFIGURED");
+        t.not(stateOf(two!.name), "CONFIGURED");
+        const record = await agent.resync(wantInterface(one!), wantInterface(two!));
+        t.is(operations(record).filter((each) => each.includes(interfaceKey(one!.name))).length, 0);
+        t.is((await agent.commit(dropInterface(one!.name), wantInterface(two!))).error, "");
+        t.is(stateOf(two!.name), "CONFIGURED");
+        await agent.resync();
+      }
+    },
+  },
+  "a link of the agent's own is no other value's": {
+    async tell(t) {
+      await apply(t, tap("mine", "tap0"));
+      await agent.commit(wantInterface({ name: "other", type: "EXISTING", host_if_name: "tap0" }));
+      await eventually(() => stateOf("other") === "FAILED");
+      t.regex(errorOf("other"), /tap0 is that of interface mine/);
+      t.is(stateOf("mine"), "CONFIGURED");
+    },
+  },
+  "an alias that somebody has overwritten is put back on the link, which stays": {
+    async tell(t) {
+      await apply(t, ...pair("va"));
+      const before = await link("va");
+      await byOthers("link", "property", "add", "dev", "va", "altname", "theirs");
+      await byOthers("link", "set", "dev", "va", "alias", "mine");
+      await eventually(async () => (await link("va"))?.ifalias === "tenuto:cases:va");
+      t.like(await link("va"), { ifindex: before!.ifindex, address: before!.address, altnames: ["theirs"] });
+      await isSettled(t);
+    },
+  },
+  "what is taken out of a MACVLAN and of a port is as if it had never been there (ifupdown2#15)": {
+    kinds: ["macvlan"],
+    async tell(t) {
+      const base = pair("ul");
+      const all = (sources: readonly string[], port: object): readonly Named[] => [
+        ...base,
+        {
+          name: "mv",
+          type: "MACVLAN",
+          macvlan: { lower_interface: "ul", mode: "SOURCE", source_addresses: [...sources] },
+        },
+        { name: "br0", type: "BRIDGE", enabled: true, bridge: { ports: [{ interface: "p1", ...port }] } },
+        tap("p1", "p1"),
+      ];
+      await apply(
+        t,
+        ...all(["02:00:00:00:00:01", "02:00:00:00:00:02"], {
+          path_cost: 77,
+          priority: 5,
+          hairpin: true,
+          learning: false,
+        }),
+      );
+      await apply(t, ...all([], {}));
+      t.like(await link("mv"), { linkinfo: { info_data: { mode: "source", macaddr_count: 0 } } });
+      const [port] = await ip<{ linkinfo: object }>("-details", "link", "show", "p1");
+      t.like(port?.linkinfo, { info_slave_data: { cost: 2, priority: 32, hairpin: false, learning: true } });
+      await isSettled(t);
+    },
+  },
+  "VETH offloads: off is all that ethtool calls tx, and taken out they are as in a new pair": {
+    async tell(t) {
+      const [near, far] = pair("va");
+      const off = {
+        peer_if_name: "va-far",
+        tx_checksum_offloading: "DISABLED",
+        rx_checksum_offloading: "DISABLED",
+      } as const;
+      await apply(t, near!, far!);
+      const index = (await link("va"))!.ifindex;
+      const before = await agent.features(index);
+      await apply(t, { ...near!, veth: off });
+      t.deepEqual(
+        [...(await agent.features(index))].filter((name) => /^(tx|rx)-checksum/.test(name)),
+        [],
+      );
+      await apply(t, near!);
+      t.deepEqual(await agent.features(index), before);
+      await isSettled(t);
+    },
+  },
+  "times that the kernel's clock rounds are no difference": {
+    async tell(t) {
+      await apply(t, {
+        name: "b",
+        type: "BRIDGE",
+        enabled: true,
+        bridge: { ageing_time: 12_345, forward_delay: 4_003 },
+      });
+      t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+    },
+  },
+};
+
+for (const [title, { kinds = [], tell }] of Object.entries(STORIES)) {
+  const declare = kinds.every((kind) => hasKind(kind)) ? test.serial : test.serial.skip;
+  declare(title, async (t) => {
+    const before = (await links()).length;
+    await tell(t);
+    await agent.resync();
+    t.true((await links()).length <= before + 1, "what is left is what others have made");
+  });
+}
