@@ -1,5 +1,12 @@
 import type { KV } from "nats";
-import { bucketFilter, CONFIG_BUCKET, configBucketKey, keyFromConfigBucket } from "#proto/nats.js";
+import {
+  bucketFilter,
+  COMPLETE_MARKER,
+  CONFIG_BUCKET,
+  configBucketKey,
+  keyFromConfigBucket,
+  RESERVED_PREFIX,
+} from "#proto/nats.js";
 import { AgentClientError } from "./client.js";
 import type { NatsRequests } from "./nats-connection.js";
 import type { KeyValue } from "./types.js";
@@ -28,17 +35,34 @@ export class DesiredState {
     await bucket.delete(configBucketKey(this.#label, key));
   }
 
+  /**
+   * Says that the bucket has everything that the agent is to have: what it lacks is given up, also what the agent kept because the
+   * bucket had lost it. To be called after everything was written.
+   */
+  async markComplete(): Promise<void> {
+    const bucket = await this.#open();
+    const values = (await this.#keys(bucket)).length;
+    await bucket.put(configBucketKey(this.#label, COMPLETE_MARKER), JSON.stringify({ values }));
+  }
+
   /** Everything the bucket holds for the agent. */
   async entries(): Promise<readonly KeyValue[]> {
     const bucket = await this.#open();
     const entries: KeyValue[] = [];
-    const keys = await this.#bus.opening(() => bucket.keys(bucketFilter(this.#label)));
-    for await (const bucketKey of keys) {
-      const key = keyFromConfigBucket(this.#label, bucketKey);
+    for (const { key, bucketKey } of await this.#keys(bucket)) {
       const entry = await bucket.get(bucketKey);
-      if (key !== undefined && entry?.operation === "PUT") entries.push({ key, value: entry.json<object>() });
+      if (entry?.operation === "PUT") entries.push({ key, value: entry.json<object>() });
     }
     return entries;
+  }
+
+  async #keys(bucket: KV): Promise<readonly { readonly key: string; readonly bucketKey: string }[]> {
+    const found: { key: string; bucketKey: string }[] = [];
+    for await (const bucketKey of await this.#bus.opening(() => bucket.keys(bucketFilter(this.#label)))) {
+      const key = keyFromConfigBucket(this.#label, bucketKey);
+      if (key !== undefined && !key.startsWith(RESERVED_PREFIX)) found.push({ key, bucketKey });
+    }
+    return found;
   }
 
   /** The agent creates the bucket on its first start; so does a client that comes first. */

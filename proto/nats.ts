@@ -42,6 +42,12 @@ export function configBucketKey(label: string, key: string): string {
   return `${escapeToken(label)}.${escapeKey(key)}`;
 }
 
+/** Keys of the bucket `tenuto-config` that are no values, below the label: the agent's record of what it has read, */
+export const EPOCH_RECORD = "tenuto/epoch";
+/** and an orchestrator's word that the bucket has everything that it wants. Whatever else begins so is left alone. */
+export const COMPLETE_MARKER = "tenuto/complete";
+export const RESERVED_PREFIX = "tenuto/";
+
 /** Key filter for everything that the bucket holds for an agent. */
 export function bucketFilter(label: string): string {
   return `${escapeToken(label)}.>`;

@@ -1,4 +1,12 @@
-import { type JetStreamClient, type JetStreamManager, type KV, type KvOptions, type MsgHdrs, NatsError } from "nats";
+import {
+  type JetStreamClient,
+  type JetStreamManager,
+  type KV,
+  type KvOptions,
+  type MsgHdrs,
+  NatsError,
+  type StreamInfo,
+} from "nats";
 import type { NatsConfig } from "./config.js";
 import type { Session } from "./connection.js";
 
@@ -11,9 +19,14 @@ export interface Bucket {
   readonly kv: KV;
   readonly jetstream: JetStreamClient;
   readonly streams: JetStreamManager["streams"];
+  readonly consumers: JetStreamManager["consumers"];
   readonly stream: string;
-  /** When it was made: another time means another bucket of the same name. */
-  readonly created: string;
+  /** What the subjects of its entries begin with: a mirror has those of its origin. */
+  readonly prefix: string;
+  /** What the subjects begin with on which entries are written. */
+  readonly writePrefix: string;
+  /** The stream as it was when the bucket was opened. */
+  readonly info: StreamInfo;
 }
 
 /** JetStream's error code for a stream that somebody else made in the same moment, with other settings. */
@@ -38,13 +51,19 @@ export async function openBucket(
   const jetstream = session.connection.jetstream({ timeout: JETSTREAM_TIMEOUT });
   const kv = await openOrCreate(jetstream, name, { history: 1, replicas: config.bucket_replicas, description });
   const { streamInfo } = await kv.status();
-  const { streams } = await jetstream.jetstreamManager();
-  return { name, kv, jetstream, streams, stream: streamInfo.config.name, created: streamInfo.created };
+  const { streams, consumers } = await jetstream.jetstreamManager();
+  const { mirror } = streamInfo.config;
+  const origin = mirror === undefined ? name : mirror.name.replace(/^KV_/, "");
+  const stream = streamInfo.config.name;
+  const prefix = `$KV.${origin}.`;
+  const domain = mirror?.external?.api ?? "";
+  const writePrefix = domain === "" ? prefix : `${domain}.${prefix}`;
+  return { name, kv, jetstream, streams, consumers, stream, prefix, writePrefix, info: streamInfo };
 }
 
 /** The keys of the bucket that match a filter, delete markers included. */
 export async function bucketKeys(bucket: Bucket, filter: string): Promise<readonly string[]> {
-  const prefix = `$KV.${bucket.name}.`;
+  const { prefix } = bucket;
   const { state } = await bucket.streams.info(bucket.stream, { subjects_filter: `${prefix}${filter}` });
   return Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length));
 }

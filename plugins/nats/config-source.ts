@@ -1,192 +1,250 @@
-import type { KvEntry } from "nats";
 import type { AgentInfo } from "#core/agent/types.js";
 import { BusError } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import { Backoff } from "#core/northbound/backoff.js";
-import type { ConfigConsumer, ConfigSource, SourceItem } from "#core/northbound/index.js";
-import { bucketFilter, keyFromConfigBucket } from "#proto/nats.js";
-import { type Bucket, bucketKeys, openBucket } from "./buckets.js";
+import type { Absence, ConfigConsumer, ConfigSource } from "#core/northbound/index.js";
+import { bucketFilter } from "#proto/nats.js";
+import { type BucketEntry, BucketReader } from "./bucket-reader.js";
+import { BucketReading, itemOf, meaningOf } from "./bucket-reading.js";
+import { BucketWatch } from "./bucket-watch.js";
+import { type Bucket, openBucket } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
-import type { BusConnection, NatsConditions, Session } from "./connection.js";
+import type { NatsConditions, Session, Sessions } from "./connection.js";
+import { gapSince, type Position, storedPosition } from "./continuity.js";
+import { Deliveries } from "./deliveries.js";
+import { EpochRecords, newEpoch, recordOf } from "./epoch-record.js";
 import { bucketFailure } from "./failure.js";
 
 interface SourceContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
-  readonly bus: BusConnection;
+  readonly bus: Sessions;
   readonly conditions: NatsConditions;
   readonly log: Logger;
 }
 
-/** How far the bucket was read. */
-interface Position {
-  /** Of the bucket. */
-  readonly created: string;
-  revision: number;
-  /** Model keys that the bucket has a value for. */
-  readonly live: Set<string>;
-}
+/** Copies of a replicated bucket may be a little behind: so often it is read again before its state is believed. */
+const DOUBTS = 3;
 
 /**
- * Desired state from the bucket `tenuto-config`: a snapshot, then changes as they are written. After a loss of the
- * connection it goes on at the revision that it had reached, and gives up keys whose delete markers are gone as well.
+ * Desired state from the bucket `tenuto-config`: a snapshot, then changes as they are written.
  *
- * A bucket without a trace of this agent, not even a delete marker, says nothing: a broker that lost its data, or one that is
- * new, must not take a host's network away. What was asked for before stays.
- * A key written in two spellings (`.` and `=2E`) is one key, and the later change counts.
+ * A snapshot is what the bucket has now. What it does not have any more was deleted only if the bucket is proven to be the same and to
+ * have gone on from where it was read before (see `continuity.ts`); that is looked at with every connection, and every `bucket_check`.
+ * Otherwise the snapshot says that its absences mean nothing, and why.
  */
 export class NatsConfigSource implements ConfigSource {
   readonly name = "nats";
   readonly priority = 50;
   readonly #context: SourceContext;
-  #consumer: ConfigConsumer | undefined;
+  readonly #records: EpochRecords;
+  #deliveries: Deliveries | undefined;
+  /** How far the bucket was read, and what of it had a value. Without `live` it is to be read as a whole. */
   #position: Position | undefined;
-  /** What the consumer has not had yet: a snapshot first, then the newest change of each key. */
-  #snapshot: readonly SourceItem[] | undefined;
-  readonly #changes = new Map<string, SourceItem>();
-  #delivering: Promise<void> | undefined;
-  /** A watch that is being set up. */
-  #opening: Promise<unknown> | undefined;
+  #live: Set<string> | undefined;
+  /** Why the next reading lacks something, if that was seen while the bucket was watched. */
+  #loss: string | undefined;
+  #doubts = 0;
+  /** Revision of our record's key in the bucket, whatever it says. */
+  #recordRevision = 0;
+  /** The watch has come so far that a pause after it is a new one. */
+  #begun = false;
 
   constructor(context: SourceContext) {
     this.#context = context;
+    this.#records = new EpochRecords(context.agent.label, context.log);
     context.bus.onSession((session) => {
-      if (this.#consumer !== undefined) void this.#follow(session);
+      if (this.#deliveries !== undefined) void this.#follow(session);
     });
   }
 
   start(consumer: ConfigConsumer): void {
-    this.#consumer = consumer;
+    this.#position = storedPosition(consumer.position);
+    this.#deliveries = new Deliveries(consumer, this.#context.log);
     const { session } = this.#context.bus;
     if (session !== undefined) void this.#follow(session);
   }
 
-  /**
-   * Waits for what the consumer has in hand, and for a watch that is just being set up: nats.js would leave the timer behind that
-   * looks for its heartbeats, if the connection closed in between.
-   */
+  /** Waits for what the consumer has in hand. */
   async close(): Promise<void> {
-    this.#consumer = undefined;
-    await Promise.allSettled([this.#delivering, this.#opening]);
+    const deliveries = this.#deliveries;
+    this.#deliveries = undefined;
+    await deliveries?.close();
   }
 
   async #follow(session: Session): Promise<void> {
     const { config, conditions, log } = this.#context;
     conditions.impaired("desired state", "the desired state is not read yet");
     const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
-    while (!session.signal.aborted) {
+    while (!session.signal.aborted && this.#deliveries !== undefined) {
       try {
-        await this.#watch(session);
-        backoff.reset();
+        await this.#watch(session, this.#deliveries);
         throw new BusError("WATCH_ENDED", `the watch of bucket ${config.config_bucket} ended`);
       } catch (error) {
         if (session.signal.aborted) return;
-        const reason = bucketFailure(error, config.config_bucket);
-        if (conditions.impaired("desired state", reason)) log.warn({ err: error }, reason);
+        if (!(error instanceof ReadAgain)) {
+          const reason = bucketFailure(error, config.config_bucket);
+          if (conditions.impaired("desired state", reason)) log.warn({ err: error }, reason);
+        }
       }
+      if (this.#begun) backoff.reset();
+      this.#begun = false;
       await backoff.wait(session.signal);
     }
   }
 
   /** Follows the bucket until the watch ends. */
-  async #watch(session: Session): Promise<void> {
-    const { config, agent, conditions } = this.#context;
+  async #watch(session: Session, deliveries: Deliveries): Promise<void> {
+    const { config, agent } = this.#context;
     const bucket = await openBucket(session, config.config_bucket, "Desired state of Tenuto agents", config);
-    const position = this.#position;
-    const filter = bucketFilter(agent.label);
-    const resumes = position !== undefined && position.created === bucket.created;
-    if (resumes) this.#giveUp(position, await bucketKeys(bucket, filter), bucket);
-
-    let first: Map<string, SourceItem> | undefined = resumes ? undefined : new Map();
-    const next: Position = resumes ? position : { created: bucket.created, revision: 0, live: new Set() };
-    if (this.#consumer === undefined) return;
-    const opening = bucket.kv.watch({
-      key: filter,
-      ...(resumes ? { resumeFromRevision: position.revision + 1 } : {}),
-      initializedFn: () => {
-        if (first !== undefined) this.#begin(next, [...first.values()]);
-        first = undefined;
-        conditions.fine("desired state");
-      },
-    });
-    this.#opening = opening;
-    const entries = await opening;
-    for await (const entry of entries) {
-      const item = this.#item(entry);
-      next.revision = Math.max(next.revision, entry.revision);
-      if (item.value === undefined) next.live.delete(item.key);
-      else next.live.add(item.key);
-
-      if (first === undefined) this.#change(item);
-      else if (item.value === undefined) first.delete(item.key);
-      else first.set(item.key, item);
-    }
-  }
-
-  #item(entry: KvEntry): SourceItem {
-    const { agent, config } = this.#context;
-    // A key with broken escapes goes on as it is, to be refused like any other unknown key.
-    const key = keyFromConfigBucket(agent.label, entry.key) ?? entry.key;
-    return {
-      key,
-      value: entry.operation === "PUT" ? entry.value : undefined,
-      origin: `${config.config_bucket}@${entry.revision}`,
-    };
-  }
-
-  /** The first reading of a bucket is complete. */
-  #begin(position: Position, items: readonly SourceItem[]): void {
-    this.#position = position;
-    if (position.revision === 0) {
-      this.#context.log.info("the bucket says nothing about this agent; what was asked for before, if anything, stays");
-      return;
-    }
-    this.#changes.clear();
-    this.#snapshot = items;
-    this.#deliver();
-  }
-
-  /** Keys that were deleted while we were away and whose delete markers were purged since. */
-  #giveUp(position: Position, bucketKeysNow: readonly string[], bucket: Bucket): void {
-    const { agent } = this.#context;
-    const present = new Set(bucketKeysNow.map((key) => keyFromConfigBucket(agent.label, key) ?? key));
-    for (const key of [...position.live]) {
-      if (present.has(key)) continue;
-      position.live.delete(key);
-      this.#change({ key, value: undefined, origin: bucket.name });
-    }
-  }
-
-  #change(item: SourceItem): void {
-    this.#changes.set(item.key, item);
-    this.#deliver();
-  }
-
-  #deliver(): void {
-    this.#delivering ??= this.#drain();
-  }
-
-  async #drain(): Promise<void> {
-    // Lets changes that were read together travel together.
-    await Promise.resolve();
+    const before = this.#position;
+    const isKnown = this.#live !== undefined && this.#loss === undefined;
+    const resumes = isKnown && before !== undefined && isUntouched(before, bucket);
+    const after = resumes ? before.revision : undefined;
+    const reader = await BucketReader.open(session, bucket, bucketFilter(agent.label), after);
+    const watch = new BucketWatch({ ...this.#context, records: this.#records, session, bucket, reader });
     try {
-      while (this.#consumer !== undefined && (this.#snapshot !== undefined || this.#changes.size > 0)) {
-        if (this.#snapshot !== undefined) {
-          const items = this.#snapshot;
-          this.#snapshot = undefined;
-          await this.#consumer.snapshot(items, { kind: "continuous" });
-        } else {
-          const items = [...this.#changes.values()];
-          this.#changes.clear();
-          await this.#consumer.change(items);
-        }
-      }
-    } catch (error) {
-      // The agent's part is to accept anything; what it did not take is read again with the next connection.
-      this.#position = undefined;
-      this.#context.log.error({ err: error }, "the agent did not take the desired state");
+      const reading = resumes ? undefined : new BucketReading(agent.label, bucket, before);
+      if (reading === undefined) this.#settled(watch, deliveries);
+      await this.#read(reader, watch, deliveries, reading);
     } finally {
-      this.#delivering = undefined;
+      watch.end();
+      reader.close();
     }
   }
+
+  async #read(
+    reader: BucketReader,
+    watch: BucketWatch,
+    deliveries: Deliveries,
+    first: BucketReading | undefined,
+  ): Promise<void> {
+    let reading = first;
+    const isWhole = ({ count }: BucketReading, pending: number): boolean => pending === 0 || count >= reader.waiting;
+    if (reading !== undefined && reader.waiting === 0) {
+      this.#begin(reading, watch, deliveries);
+      reading = undefined;
+    }
+    for await (const entry of reader.entries()) {
+      if (reading === undefined) {
+        this.#change(entry, watch, deliveries);
+        continue;
+      }
+      reading.add(entry);
+      if (!isWhole(reading, entry.pending)) continue;
+      this.#begin(reading, watch, deliveries);
+      reading = undefined;
+    }
+  }
+
+  /** The bucket has been read as a whole. */
+  #begin(reading: BucketReading, watch: BucketWatch, deliveries: Deliveries): void {
+    const { log } = this.#context;
+    const { bucket } = watch;
+    const before = this.#position;
+    const gap = this.#loss ?? gapSince(before, reading.facts());
+    if (
+      gap !== undefined &&
+      isReplicated(bucket) &&
+      before?.created === bucket.info.created &&
+      ++this.#doubts < DOUBTS
+    ) {
+      throw new ReadAgain(gap);
+    }
+    this.#doubts = 0;
+    this.#loss = undefined;
+    const goesOn = gap === undefined && before !== undefined;
+    const position = reading.position(goesOn ? before.epoch : newEpoch(), goesOn ? reading.record.revision : 0);
+    const absence = this.#absence(reading, gap);
+    if (gap !== undefined && before !== undefined) log.warn({ absence: absence.kind }, gap);
+    this.#position = position;
+    this.#live = reading.live;
+    deliveries.snapshot([...reading.items, ...reading.deletes], absence, position);
+    this.#recordRevision = reading.record.revision;
+    this.#settled(watch, deliveries);
+  }
+
+  #absence(reading: BucketReading, gap: string | undefined): Absence {
+    if (reading.isComplete()) return { kind: "complete" };
+    if (gap === undefined || this.#context.config.missing === "remove") return { kind: "continuous" };
+    return { kind: "unknown", reason: gap };
+  }
+
+  /** What is delivered from now on is recorded in the bucket, and the bucket is looked after. */
+  #settled(watch: BucketWatch, deliveries: Deliveries): void {
+    const { conditions } = this.#context;
+    deliveries.onStored = () => watch.stored();
+    deliveries.onRefused = (stored) => {
+      this.#position = storedPosition(stored);
+      this.#live = undefined;
+      watch.fail(new BusError("NOT_TAKEN", "the agent did not take the desired state: it is read again"));
+    };
+    watch.onLoss = (reason) => {
+      this.#loss = reason;
+    };
+    if (this.#position !== undefined && this.#live !== undefined) {
+      watch.begin(this.#position, this.#live, this.#recordRevision);
+    }
+    this.#begun = true;
+    conditions.fine("desired state");
+  }
+
+  #change(entry: BucketEntry, watch: BucketWatch, deliveries: Deliveries): void {
+    const { agent } = this.#context;
+    const position = this.#position;
+    if (position === undefined) throw new ReadAgain("the agent did not take what was read");
+    const meaning = meaningOf(agent.label, entry);
+    // What was read before it is compared with the marker's time, so it is read again without having been seen.
+    if (meaning.kind === "complete") throw new ReadAgain("the bucket is said to be complete");
+    position.revision = entry.revision;
+    if (entry.time > BigInt(position.time)) position.time = String(entry.time);
+    switch (meaning.kind) {
+      case "record":
+        this.#recorded(entry, position, watch);
+        deliveries.moved(position);
+        break;
+      case "value":
+        this.#live?.add(entry.key);
+        break;
+      case "deleted":
+        this.#live?.delete(entry.key);
+        break;
+      case "expired":
+        watch.expired();
+        break;
+      case "reserved":
+    }
+    position.values = this.#live?.size ?? 0;
+    if (meaning.kind !== "value" && meaning.kind !== "deleted") return;
+    deliveries.change(itemOf(watch.bucket.name, meaning.key, entry), position);
+  }
+
+  #recorded(entry: BucketEntry, position: Position, watch: BucketWatch): void {
+    const { epoch, revision } = recordOf(entry);
+    this.#recordRevision = revision;
+    if (epoch !== position.epoch) {
+      this.#loss = `the record of this agent in bucket ${watch.bucket.name} was replaced by somebody else`;
+      throw new ReadAgain(this.#loss);
+    }
+    position.record = revision;
+  }
+}
+
+/** The bucket is to be read as a whole again, which is nothing to complain about. */
+class ReadAgain extends BusError {
+  constructor(reason: string) {
+    super("READ_AGAIN", reason);
+  }
+}
+
+/** Nobody wrote to the bucket since it was read. */
+function isUntouched({ created, sequence, written, messages }: Position, { info }: Bucket): boolean {
+  const { state } = info;
+  return (
+    created === info.created && sequence === state.last_seq && written === state.last_ts && messages === state.messages
+  );
+}
+
+function isReplicated({ info }: Bucket): boolean {
+  return info.config.num_replicas > 1;
 }

@@ -65,6 +65,14 @@ export const natsConfig = z.strictObject({
     ),
 
   config_bucket: bucketName.default(CONFIG_BUCKET),
+  missing: z
+    .enum(["keep", "remove"])
+    .default("keep")
+    .describe(
+      "What becomes of values that are not in config_bucket any more when nobody is known to have deleted them: " +
+        "keep leaves them as they are and degrades the agent, remove takes their absence for a delete",
+    ),
+  bucket_check: time.prefault("3s").describe("How often the bucket is looked at, whether it is still the same one"),
   state_bucket: bucketName.default(STATE_BUCKET),
   bucket_replicas: z.int().min(1).max(5).default(1).describe("Of a bucket that the agent has to create"),
 

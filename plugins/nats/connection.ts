@@ -12,8 +12,16 @@ export type NatsConditions = Conditions<"connection" | "requests" | "desired sta
 /** One connection, from the moment it stands until it is lost. */
 export interface Session {
   readonly connection: NatsConnection;
+  /** What the agent's inboxes begin with. */
+  readonly inbox: string;
   /** Aborts when the connection is gone, or is about to be closed. */
   readonly signal: AbortSignal;
+}
+
+/** Where sessions come from, for whoever sets himself up anew for each. */
+export interface Sessions {
+  readonly session: Session | undefined;
+  onSession(listener: SessionListener): void;
 }
 
 /** What headers and the protocol take of the broker's limit. */
@@ -43,7 +51,7 @@ interface ConnectionContext {
  * reconnect by itself, but gives up after two refusals of the same credentials, keeps credentials it once read, and drops
  * what was written meanwhile; with sessions there is one way in, at start as after a loss.
  */
-export class BusConnection {
+export class BusConnection implements Sessions {
   readonly #context: ConnectionContext;
   readonly #listeners: SessionListener[] = [];
   readonly #closing = new AbortController();
@@ -140,7 +148,7 @@ export class BusConnection {
 
     this.#ended = new AbortController();
     this.#maxMessage = (connection.info?.max_payload ?? MAX_PAYLOAD) - HEADER_ROOM;
-    this.#session = { connection, signal: this.#ended.signal };
+    this.#session = { connection, inbox: this.inbox, signal: this.#ended.signal };
     for (const listener of this.#listeners) listener(this.#session);
     conditions.fine("connection");
     const error = await connection.closed();

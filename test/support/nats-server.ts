@@ -10,6 +10,8 @@ export interface NatsOptions {
   readonly port?: number;
   /** JetStream on, with its data in a temporary directory. Default true. */
   readonly jetstream?: boolean;
+  /** Where JetStream keeps its data; in the broker's own directory when left out. */
+  readonly storeDirectory?: string;
   /** More of nats-server's configuration language: `authorization`, `tls`, `max_payload` … */
   readonly configuration?: string;
 }
@@ -29,6 +31,6 @@ export async function startNats(options: NatsOptions = {}): Promise<Broker> {
 }
 
 function configuration(port: number, options: NatsOptions): string {
-  const jetstream = options.jetstream === false ? "" : `jetstream { store_dir: "." }\n`;
+  const jetstream = options.jetstream === false ? "" : `jetstream { store_dir: "${options.storeDirectory ?? "."}" }\n`;
   return `listen: "127.0.0.1:${port}"\n${jetstream}${options.configuration ?? ""}\n`;
 }
