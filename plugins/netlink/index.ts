@@ -2,6 +2,7 @@ export { DumpMemory } from "./namespace/dump-memory.js";
 export { type NetlinkConfig, NetlinkPlugin, netlinkConfig } from "./plugin.js";
 export {
   type Address,
+  type BridgeMember,
   type BridgeVlan,
   type EventGroup,
   type Link,

@@ -107,6 +107,13 @@ export interface PortVlans {
   readonly vlans: readonly BridgeVlan[];
 }
 
+/** What a bridge tells of one of its ports, or (`master` is the link itself) of itself. */
+export interface BridgeMember extends PortVlans {
+  readonly master: number;
+  /** As `Link.slaveData`. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 /** A TUN or TAP device that stays when no program is attached (linux/if_tun.h). */
 export interface TapRequest {
   readonly name: string;
@@ -256,6 +263,8 @@ export interface RouteInterpreter<T> {
 
 export type NetlinkEvent =
   | { readonly type: "link"; readonly deleted: boolean; readonly link: Link }
+  /** With the group `link`: settings or VLANs of a bridge's port, which events about the link do not tell. */
+  | { readonly type: "bridge-member"; readonly deleted: boolean; readonly member: BridgeMember }
   | { readonly type: "address"; readonly deleted: boolean; readonly address: Address }
   | { readonly type: "route"; readonly deleted: boolean; readonly route: Route }
   | { readonly type: "neighbour"; readonly deleted: boolean; readonly neighbour: Neighbour }

@@ -287,6 +287,27 @@ const STORIES: Readonly<Record<string, Story>> = {
       await isSettled(t);
     },
   },
+  "what others change with bridge and ethtool is noticed and put back": {
+    async tell(t) {
+      const [near, far] = pair("va");
+      await apply(t, { ...near!, veth: { peer_if_name: "va-far", tx_checksum_offloading: "DISABLED" } }, far!, {
+        name: "br0",
+        type: "BRIDGE",
+        enabled: true,
+        bridge: { ports: [{ interface: "va", learning: false }] },
+      });
+      const index = (await link("va"))!.ifindex;
+      const isLearning = async (): Promise<boolean> => {
+        const [port] = await ip<{ linkinfo: { info_slave_data: { learning: boolean } } }>("-d", "link", "show", "va");
+        return port!.linkinfo.info_slave_data.learning;
+      };
+      await run(["bridge", "link", "set", "dev", "va", "learning", "on"]);
+      await eventually(async () => !(await isLearning()));
+      await agent.setFeature(index, "tx-checksum-sctp", true);
+      await eventually(async () => !(await agent.features(index)).has("tx-checksum-sctp"));
+      await isSettled(t);
+    },
+  },
   "times that the kernel's clock rounds are no difference": {
     async tell(t) {
       await apply(t, {

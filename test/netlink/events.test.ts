@@ -17,6 +17,8 @@ function summary(event: NetlinkEvent): string {
       return `${event.deleted ? "-" : "+"}neighbour ${event.neighbour.address}`;
     case "rule":
       return `${event.deleted ? "-" : "+"}rule ${event.rule.priority}`;
+    case "bridge-member":
+      return `${event.deleted ? "-" : "+"}member ${event.member.linkIndex}`;
     case "lost":
     case "closed":
       return event.type;

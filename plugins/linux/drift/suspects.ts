@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Scheduler } from "#core/scheduler/types.js";
-import type { Address, Link, Neighbour, NetlinkEvent, Route, Rule } from "#plugins/netlink/index.js";
+import type { Address, BridgeMember, Link, Neighbour, NetlinkEvent, Route, Rule } from "#plugins/netlink/index.js";
 import {
   type ARPEntry,
   arpKey,
@@ -39,6 +39,9 @@ export class Suspects {
   /** Of every link of the namespace that an event was about. */
   readonly #settings = new Map<number, Settings>();
 
+  /** What their bridge has told of ports. */
+  readonly #members = new Map<number, string>();
+
   constructor(private readonly parts: SuspectsParts) {}
 
   /** Keys of wanted base values. */
@@ -46,6 +49,8 @@ export class Suspects {
     switch (event.type) {
       case "link":
         return this.#byLink(event.link, event.deleted);
+      case "bridge-member":
+        return event.deleted ? [] : this.#byMember(event.member);
       case "address":
         return event.deleted ? this.#byLostAddress(event.address) : [];
       case "route":
@@ -62,8 +67,10 @@ export class Suspects {
   #byLink(link: Link, deleted: boolean): readonly string[] {
     const before = this.#settings.get(link.index);
     const settings = settingsOf(link);
-    if (deleted) this.#settings.delete(link.index);
-    else this.#settings.set(link.index, settings);
+    if (deleted) {
+      this.#settings.delete(link.index);
+      this.#members.delete(link.index);
+    } else this.#settings.set(link.index, settings);
     const metadata = this.parts.interfaces.byIndex(this.parts.identity, link.index);
     if (metadata === undefined) return [];
     const key = interfaceKey(metadata.name);
@@ -71,13 +78,24 @@ export class Suspects {
     if (wanted === undefined) return [];
     const contradicts = link.up !== Boolean(wanted.enabled) || !isNamed(link, metadata.hostName);
     const isAsBefore = before !== undefined && isDeepStrictEqual(pinned(before, wanted), pinned(settings, wanted));
-    if (!deleted && !contradicts && isAsBefore) return [];
+    if (!deleted && !contradicts && isAsBefore && !choosesOffloads(wanted)) return [];
     const wentDown = !link.up && (before?.up ?? true);
     return [
       key,
       ...this.#byMembership(before, settings, wanted),
       ...(wentDown && wanted.enabled ? this.#droppedWith(metadata.name) : []),
     ];
+  }
+
+  /** Neither VLANs nor settings that are made with `bridge` are told with the link. Ports are parts of their bridge. */
+  #byMember({ linkIndex, master, data, vlans }: BridgeMember): readonly string[] {
+    const name = this.#nameOf(master);
+    if (name === undefined) return [];
+    const { state: _state, ...settings } = data;
+    const now = JSON.stringify([master, settings, vlans]);
+    const before = this.#members.get(linkIndex);
+    this.#members.set(linkIndex, now);
+    return before === now ? [] : [interfaceKey(name)];
   }
 
   /** Ports are parts of their master: of the one that the link has left, of one that does not want it, or wants it to be otherwise. */
@@ -133,6 +151,12 @@ export class Suspects {
   #nameOf(linkIndex: number): string | undefined {
     return this.parts.interfaces.byIndex(this.parts.identity, linkIndex)?.name;
   }
+}
+
+/** Offloads are told of by an event in which nothing seems to have changed. */
+function choosesOffloads({ veth }: Interface): boolean {
+  const { rx_checksum_offloading: rx = "DEFAULT", tx_checksum_offloading: tx = "DEFAULT" } = veth ?? {};
+  return rx !== "DEFAULT" || tx !== "DEFAULT";
 }
 
 /** An MTU that the value leaves to the kernel is not looked at, unless it keeps IPv6 away. */

@@ -1,8 +1,9 @@
-import type { BridgeVlan, PortVlans } from "../types.js";
-import { AttributeTable, type Codec, list } from "./attributes.js";
+import type { BridgeMember, BridgeVlan, PortVlans } from "../types.js";
+import { AttributeTable, type Codec, list, nested } from "./attributes.js";
 import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_BRIDGE } from "./constants.js";
 import { linkHeaderBytes, writeLinkHeader } from "./link.js";
+import { bridgePort } from "./link-kinds.js";
 import { u32 } from "./scalars.js";
 
 /** BRIDGE_VLAN_INFO_* of linux/if_bridge.h. */
@@ -48,6 +49,21 @@ export function encodeBridgeVlans(writer: Writer, { linkIndex, vlans }: PortVlan
 export function encodeBridgeVlanDump(writer: Writer): void {
   writeBridgeHeader(writer, 0);
   bridgeVlanTable.encode(writer, { extensionMask: WITH_VLAN_RANGES });
+}
+
+/** What the bridge says of itself and of its ports, in events. */
+const memberTable = new AttributeTable(
+  "bridge member",
+  { master: [10, u32], port: [12, nested(bridgePort)], vlans: [26, list(vlanInfo, IFLA_BRIDGE_VLAN_INFO)] },
+  [1, 3, 4, 5, 16, 33],
+);
+
+/** `undefined` for another message than of a bridge about itself or a port. */
+export function decodeBridgeMember(reader: Reader, start: number, end: number): BridgeMember | undefined {
+  if (end - start < linkHeaderBytes || reader.view.getUint8(start) !== AF_BRIDGE) return undefined;
+  const { master, port = {}, vlans = [] } = memberTable.decode(reader, start + linkHeaderBytes, end);
+  const linkIndex = reader.view.getInt32(start + 4, true);
+  return { linkIndex, master: master ?? linkIndex, data: port, vlans: vlansOf(vlans) };
 }
 
 /** `undefined` for what has no VLANs. */

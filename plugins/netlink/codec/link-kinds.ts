@@ -62,7 +62,7 @@ const bridge = new AttributeTable("bridge data", {
   vlanStatsPerPort: [45, boolean8],
 });
 
-const bridgePort = new AttributeTable("bridge port data", {
+export const bridgePort = new AttributeTable("bridge port data", {
   state: [1, u8],
   priority: [2, u16],
   cost: [3, u32],

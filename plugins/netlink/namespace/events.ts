@@ -1,5 +1,6 @@
 import { SouthboundError } from "#core/errors.js";
 import { decodeAddress } from "../codec/address.js";
+import { decodeBridgeMember } from "../codec/bridge-vlan.js";
 import type { Reader } from "../codec/buffer.js";
 import * as k from "../codec/constants.js";
 import { decodeLink } from "../codec/link.js";
@@ -39,13 +40,15 @@ export function eventGroupOf(messageType: number): EventGroup | undefined {
   return groupsByType.get(messageType);
 }
 
-/** `undefined` for a message about something that no event type stands for (a bridge port, say). */
+/** `undefined` for a message about something that no event type stands for. */
 export function decodeEvent(reader: Reader, { type, start, end }: Message): NetlinkEvent | undefined {
   const deleted = (type & 3) === 1;
   switch (eventGroupOf(type)) {
     case "link": {
       const link = decodeLink(reader, start, end);
-      return link && { type: "link", deleted, link };
+      if (link !== undefined) return { type: "link", deleted, link };
+      const member = decodeBridgeMember(reader, start, end);
+      return member && { type: "bridge-member", deleted, member };
     }
     case "address": {
       const address = decodeAddress(reader, start, end);

@@ -68,6 +68,11 @@ export class NetworkAgent {
     return this.agent.get(Netlink).default.featureList(index);
   }
 
+  /** As `ethtool -K` of somebody else. */
+  setFeature(index: number, name: string, on: boolean): Promise<void> {
+    return this.agent.get(Netlink).default.featureSet(index, { [name]: on });
+  }
+
   close(): Promise<void> {
     return this.agent.close();
   }
