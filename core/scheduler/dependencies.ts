@@ -32,6 +32,16 @@ export function support(
   return undefined;
 }
 
+/** What an `anyOf` dependency of a value could rest on now. What depends on the value is nothing of that. */
+export function supportsNow(graph: Graph, dependency: AnyOf, self: Node): readonly Node[] {
+  const own = dependingOn(graph, self);
+  const { prefixes, matches } = dependency.anyOf;
+  return [...graph.present(prefixes)].flatMap((key) => {
+    const node = (matches?.(key) ?? true) ? graph.get(key) : undefined;
+    return node === undefined || own.has(node) || isPartOf(node, self) ? [] : [node];
+  });
+}
+
 /** Tells the `anyOf` dependencies of a value apart. Predicates cannot be compared: the label has to differ where they do. */
 export function anyOfName(dependency: AnyOf): string {
   let name = names.get(dependency);

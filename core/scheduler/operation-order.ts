@@ -2,8 +2,14 @@ import { deepEqual } from "./equality.js";
 import type { Node } from "./node.js";
 import type { Operation } from "./operations.js";
 
-/** Kahn's algorithm. Keeps the order of the operations where it is free to. */
-export function sort(operations: readonly Operation[]): { ordered: Operation[]; cycle: Node[] } {
+/** Updates to be made as re-creations, so that nothing waits for itself; there may be none that helps. */
+export type Cycle = "none" | readonly Node[];
+
+/** Kahn's algorithm. Keeps the order of the operations where it is free to. `hasAlternative`: another plan is possible. */
+export function sort(
+  operations: readonly Operation[],
+  hasAlternative: boolean,
+): { readonly ordered: Operation[]; readonly cycle: Cycle } {
   const blockers = operations.map((each) => each.blockers);
   const order: number[] = [];
   for (let i = 0; i < operations.length; i++) if (blockers[i] === 0) order.push(i);
@@ -14,11 +20,13 @@ export function sort(operations: readonly Operation[]): { ordered: Operation[]; 
       if (left === 0) order.push(follower);
     }
   }
-  if (order.length === operations.length) return { ordered: reorder(operations, order), cycle: [] };
+  if (order.length === operations.length) return { ordered: reorder(operations, order), cycle: "none" };
   const stuck = [...operations.keys()].filter((i) => (blockers[i] ?? 0) > 0);
   const cycle = new Circles(operations, stuck).find().flatMap((circle) => inTheWay(operations, circle));
   // A circle without updates can only come from books that failures have left inexact: its order is given up.
-  return cycle.length > 0 ? { ordered: [], cycle } : { ordered: reorder(operations, [...order, ...stuck]), cycle: [] };
+  return cycle.length > 0 || hasAlternative
+    ? { ordered: [], cycle }
+    : { ordered: reorder(operations, [...order, ...stuck]), cycle: "none" };
 }
 
 /**

@@ -1,7 +1,16 @@
-import { type AnyOf, anyOfName, type Existence, expanded, isPresent, restingOn, support } from "./dependencies.js";
+import {
+  type AnyOf,
+  anyOfName,
+  type Existence,
+  expanded,
+  isPresent,
+  restingOn,
+  support,
+  supportsNow,
+} from "./dependencies.js";
 import { equivalent, type Graph } from "./graph.js";
 import type { Node } from "./node.js";
-import { sort } from "./operation-order.js";
+import { type Cycle, sort } from "./operation-order.js";
 import type { Dependency } from "./types.js";
 
 /** One call of a descriptor, and what has to be done before it. */
@@ -25,8 +34,10 @@ export interface Operation {
 export interface OperationGraph {
   readonly operations: Operation[];
   readonly adopted: Node[];
-  /** Updates that keep operations waiting for each other in circles; the operations cannot be run while there are any. */
-  readonly cycle: readonly Node[];
+  /**
+   * Updates that keep operations waiting for each other in circles, if there are circles; the operations cannot be run then.
+   */
+  readonly cycle: Cycle;
 }
 
 /** What a plan says of the values to come. */
@@ -34,6 +45,8 @@ export interface Outlook {
   /** The key that each of the value's `anyOf` dependencies (by name) rests on. */
   readonly supportsOf: (node: Node) => ReadonlyMap<string, string> | undefined;
   readonly existsAfter: Existence;
+  /** Values that stay while what they rest on is replaced. */
+  readonly moving: ReadonlySet<Node>;
 }
 
 /** Turns what the planner decided into operations with their must-follow relations, in a runnable order. */
@@ -52,7 +65,10 @@ export function buildOperations(
   }
   const edges = new Edges(graph, operations, outlook);
   edges.connectAll();
-  const { ordered, cycle } = edges.isEmpty ? { ordered: operations, cycle: [] } : sort(operations);
+  if (!edges.connectMoving()) return { operations: [], adopted, cycle: [] };
+  const { ordered, cycle } = edges.isEmpty
+    ? { ordered: operations, cycle: "none" as const }
+    : sort(operations, outlook.moving.size > 0);
   return { operations: ordered, adopted, cycle };
 }
 
@@ -126,6 +142,29 @@ class Edges {
       else this.connectPut(index, node);
       if (kind !== "DELETE" && releases.size > 0) this.connectClaims(index, node, releases);
     }
+  }
+
+  /**
+   * Values that stay while everything that they could rest on goes: something else is made before the last of that goes. False when
+   * that cannot be.
+   */
+  connectMoving(): boolean {
+    for (const node of this.outlook.moving) {
+      if (node.broken || !node.granted || !node.present) continue;
+      for (const dependency of node.wantedDependencies)
+        if ("anyOf" in dependency && !this.connectReplaced(dependency, node)) return false;
+    }
+    return true;
+  }
+
+  private connectReplaced(dependency: AnyOf, node: Node): boolean {
+    const leaving = supportsNow(this.graph, dependency, node);
+    if (leaving.some((each) => this.deleteOf(each) === -1)) return true;
+    const next = this.known(dependency, this.outlook.supportsOf(node), false);
+    const old = leaving.find((each) => each !== next);
+    if (next === undefined || old === undefined) return false;
+    this.connect(this.putOf(next), this.deleteOf(old));
+    return true;
   }
 
   /** `after` must not start before `before` is finished. Either may be -1: there is no such operation. */

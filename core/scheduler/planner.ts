@@ -1,12 +1,15 @@
 import {
+  type AnyOf,
   anyOfName,
   type Existence,
   holds,
+  isPartOf,
   matchesAnyOf,
   restingOn,
   sameDependencies,
   sameDependency,
   support,
+  supportsNow,
 } from "./dependencies.js";
 import { equivalent, type Graph, outlastsDeletion } from "./graph.js";
 import { Grounds } from "./grounds.js";
@@ -50,11 +53,16 @@ let epochs = 0;
  */
 export function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOptions): Plan {
   const forced = new Set<Node>();
-  for (;;) {
-    const planning = new Planning(graph, options, forced);
+  for (let mayReplace = true; ; ) {
+    const planning = new Planning(graph, options, forced, mayReplace);
     const nodes = planning.settle(seeds);
     const { operations, adopted, cycle } = buildOperations(graph, nodes, planning, options.transaction);
-    if (cycle.length === 0) return { operations, nodes, adopted, supported: planning.grounds.supported };
+    if (cycle === "none") return { operations, nodes, adopted, supported: planning.grounds.supported };
+    // What supports a value cannot be replaced while the value stays, if that is part of the circle.
+    if (planning.moving.size > 0) {
+      mayReplace = false;
+      continue;
+    }
     // Values that swap what they depend on cannot all be updated in place: those in the way are re-created.
     for (const node of cycle) forced.add(node);
   }
@@ -66,17 +74,24 @@ class Planning {
   private readonly candidates: Node[] = [];
   private readonly broken: Node[] = [];
   private readonly gained: Node[] = [];
+  private seeds: readonly Node[] = [];
+  /** By the name of an `anyOf` dependency. */
+  private readonly coming = new Map<string, readonly Node[]>();
   readonly grounds: Grounds;
+  /** Values that stay while everything that one of their `anyOf` dependencies could rest on is replaced, one thing after the other. */
+  readonly moving = new Set<Node>();
 
   constructor(
     private readonly graph: Graph,
     private readonly options: PlanOptions,
     private readonly forced: ReadonlySet<Node>,
+    private readonly mayReplace: boolean,
   ) {
     this.grounds = new Grounds(graph, this.epoch, this.existsAfter);
   }
 
   settle(seeds: readonly Node[]): readonly Node[] {
+    this.seeds = seeds;
     for (const seed of seeds) {
       this.enter(seed, this.options.verify ?? false);
       this.lookAtPeersOf(seed);
@@ -224,10 +239,34 @@ class Planning {
     const lost = node.appliedDependencies.some(
       (each) =>
         (!changes || node.wantedDependencies.some((other) => sameDependency(each, other))) &&
-        !holds(this.graph, each, node, this.unbroken),
+        !holds(this.graph, each, node, this.unbroken) &&
+        !this.isReplaced(each, node),
     );
     if (lost) this.break(node);
     else if (node.appliedDependencies.some((each) => "anyOf" in each)) this.restElsewhere(node);
+  }
+
+  /** Everything that it could rest on goes, and something else comes that could be made before the last of that goes. */
+  private isReplaced(dependency: Dependency, node: Node): boolean {
+    if (!this.mayReplace || !("anyOf" in dependency) || !node.eligible) return false;
+    const coming = this.comingFor(dependency).filter((each) => !isPartOf(each, node));
+    if (coming.length === 0) return false;
+    const leaving = supportsNow(this.graph, dependency, node);
+    const isPossible = coming.some((next) => leaving.some((old) => old !== next));
+    if (isPossible) this.moving.add(node);
+    return isPossible;
+  }
+
+  /** Seeds that may be made, anew or for the first time, and that would satisfy an `anyOf`. */
+  private comingFor(dependency: AnyOf): readonly Node[] {
+    const name = anyOfName(dependency);
+    let coming = this.coming.get(name);
+    if (coming === undefined) {
+      const isComing = (node: Node): boolean => node.eligible && (!node.present || node.broken) && !this.isFrozen(node);
+      coming = this.seeds.filter((seed) => isComing(seed) && matchesAnyOf(dependency, seed.key));
+      this.coming.set(name, coming);
+    }
+    return coming;
   }
 
   /** One of the keys that satisfied an `anyOf` goes; others are left. */
