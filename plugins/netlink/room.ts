@@ -90,8 +90,8 @@ export class NetlinkRoom implements Netlink {
     return this.use().registry.open(ref);
   }
 
-  async createNamed(name: string): Promise<void> {
-    await this.use().named.create(name);
+  async createNamed(name: string, { alias }: { readonly alias?: string } = {}): Promise<void> {
+    await this.use().named.create(name, alias);
   }
 
   async deleteNamed(name: string): Promise<void> {

@@ -1,11 +1,14 @@
 import { token } from "#core/plugin/token.js";
 import type { DumpMemory } from "./namespace/dump-memory.js";
 
-/** How to find a network namespace. `path` is a file such as `/run/netns/red` or `/proc/42/ns/net`. */
+/**
+ * How to find a network namespace. `path` is a file such as `/run/netns/red` or `/proc/42/ns/net`. With a `startTime` (field 22 of
+ * proc_pid_stat(5)) `pid` is that process only, and not another one that gets its id; the `ref` of a handle has it.
+ */
 export type NamespaceRef =
   | { readonly kind: "default" }
   | { readonly kind: "named"; readonly name: string }
-  | { readonly kind: "pid"; readonly pid: number }
+  | { readonly kind: "pid"; readonly pid: number; readonly startTime?: string | undefined }
   | { readonly kind: "path"; readonly path: string };
 
 /**
@@ -372,8 +375,11 @@ export interface Netlink {
   readonly default: NamespaceHandle;
   /** Opens a namespace, or one more reference to an open one. Fails with `SouthboundError`: `ENOENT`, `EPERM`… */
   open(ref: NamespaceRef): Promise<NamespaceHandle>;
-  /** Makes a named namespace with its loopback up. `EEXIST` when the name is taken. Needs CAP_SYS_ADMIN. */
-  createNamed(name: string): Promise<void>;
+  /**
+   * Makes a named namespace with its loopback up. `alias`: of its loopback, which has it before anybody can find the namespace: whoever
+   * marks what he makes finds it again however he ends. `EEXIST` when the name is taken. Needs CAP_SYS_ADMIN.
+   */
+  createNamed(name: string, options?: { readonly alias?: string }): Promise<void>;
   /** Unmounts and removes a named namespace. Links in it that have no other home go with it. */
   deleteNamed(name: string): Promise<void>;
   /** Names under the directory of named namespaces. */

@@ -1,4 +1,4 @@
-import { access } from "node:fs/promises";
+import { access, rm, symlink, writeFile } from "node:fs/promises";
 import test from "ava";
 import { interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
@@ -130,4 +130,37 @@ test.serial("a namespace that exists only for a loopback outlives the agent, and
   t.true(await exists("kept"));
   await agent.resync();
   await t.notThrowsAsync(gone("kept"));
+});
+
+test.serial("what an agent left behind that was killed while it made a namespace is used or removed", async (t) => {
+  await agent.commit(wantInterface(a), wantInterface(b));
+  // The file, and the marked namespace that nothing is in yet.
+  await writeFile("/run/netns/blue", "", { mode: 0 });
+  await run(["ip", "netns", "add", "half"]);
+  await run(["ip", "link", "set", "lo", "alias", "tenuto:places"], { namespace: "half" });
+  const record = await agent.commit(wantInterface({ ...a, ...place("blue") }));
+  t.is(record.error, "");
+  t.true(carries(await link("a", { namespace: "blue" })));
+  await agent.resync(wantInterface(a), wantInterface(b));
+  await t.notThrowsAsync(gone("half"));
+  await t.notThrowsAsync(gone("blue"));
+});
+
+test.serial("what is no network namespace fails its values by name, holds nothing up, and can be mended", async (t) => {
+  await run(["mkfifo", "/run/pipe"]);
+  await symlink("/dev/zero", "/run/netns/device");
+  for (const [namespace, reason] of [
+    [{ type: "FD", reference: "/run/pipe" }, /namespace\.reference: .*\/run\/pipe is a FIFO, not a network namespace/],
+    [{ type: "FD", reference: "/dev/zero" }, /\/dev\/zero is a device/],
+    [{ type: "FD", reference: "/proc/self/ns/mnt" }, /of another kind/],
+    [{ type: "NSID", reference: "device" }, /namespace device: .* is a device/],
+  ] as const) {
+    await agent.commit(wantInterface({ ...a, namespace }), wantInterface(b));
+    t.regex(agent.status(interfaceKey("a")).error, reason);
+  }
+  const record = await agent.commit(wantInterface({ ...a, namespace: {} }));
+  t.is(record.error, "");
+  t.true(carries(await link("a")));
+  await rm("/run/netns/device");
+  await agent.resync();
 });

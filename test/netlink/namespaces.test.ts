@@ -47,6 +47,7 @@ test("one namespace has one identity, however it is found", async (t) => {
   await t.throwsAsync(named.linkList(), { code: "EBADF" });
 });
 
+const odd = "/run/odd/netns";
 const missing = [
   { ref: { kind: "named", name: "no-such" }, code: "ENOENT", message: /^open network namespace no-such: / },
   { ref: { kind: "pid", pid: 4_194_305 }, code: "ENOENT", message: /process 4194305/ },
@@ -54,14 +55,37 @@ const missing = [
   {
     ref: { kind: "path", path: "/proc/self/status" },
     code: "EINVAL",
-    message: /open network namespace \/proc\/self\/status: setns: EINVAL/,
+    message: /open network namespace \/proc\/self\/status: \/proc\/self\/status is a file, not a network namespace/,
   },
+  { ref: { kind: "path", path: "/proc/self/ns/mnt" }, code: "EINVAL", message: /is a namespace of another kind/ },
+  { ref: { kind: "path", path: "/dev/zero" }, code: "EINVAL", message: /\/dev\/zero is a device, not a network/ },
+  { ref: { kind: "path", path: "/run/fifo" }, code: "EINVAL", message: /\/run\/fifo is a FIFO, not a network/ },
+  { ref: { kind: "path", path: "/run/to-fifo" }, code: "EINVAL", message: /\/run\/to-fifo is a FIFO/ },
+  { ref: { kind: "path", path: "/run/loop" }, code: "ELOOP", message: /\/run\/loop/ },
+  { ref: { kind: "named", name: "fifo" }, code: "EINVAL", message: /^open network namespace fifo: .* is a FIFO/ },
+  { ref: { kind: "named", name: "to-fifo" }, code: "EINVAL", message: /^open network namespace to-fifo: .* is a FIFO/ },
+  {
+    ref: { kind: "named", name: "left" },
+    code: "ENOENT",
+    message: /no namespace is mounted on \/run\/odd\/netns\/left/,
+  },
+  { ref: { kind: "pid", pid: process.pid, startTime: "1" }, code: "ESRCH", message: /another one has its id now/ },
   { ref: { kind: "named", name: "../etc" }, code: "INVALID_VALUE", message: /"\.\.\/etc" cannot be the name/ },
 ] as const;
 
+test.before(async () => {
+  // Not in /run/netns, where ip-netns(8) opens whatever there is, and waits.
+  mkdirSync(odd, { recursive: true });
+  writeFileSync(`${odd}/left`, "");
+  await run(["mkfifo", "/run/fifo", `${odd}/fifo`]);
+  await run(["ln", "-s", "/run/fifo", "/run/to-fifo"]);
+  await run(["ln", "-s", "/run/fifo", `${odd}/to-fifo`]);
+  await run(["ln", "-s", "loop", "/run/loop"]);
+});
+
 for (const { ref, code, message } of missing) {
   test(`opening ${JSON.stringify(ref)} fails with ${code}`, async (t) => {
-    const room = await openRoom(t);
+    const room = await openRoom(t, { netnsDirectory: odd });
     await t.throwsAsync(room.open(ref), { code, message });
     t.deepEqual((await room.default.linkList({ kind: "bridge" })).length, 0, "and the room goes on");
   });
@@ -78,6 +102,63 @@ test("a name that is taken is refused, and a file left over under a name is not 
   await room.createNamed("left-over");
   t.true((await room.listNamed()).includes("left-over"));
   await t.throwsAsync(room.deleteNamed("never-was"), { code: "ENOENT" });
+});
+
+test("what is no file is in the way of a name, and is named", async (t) => {
+  const room = await openRoom(t, { netnsDirectory: odd });
+  await t.throwsAsync(room.createNamed("fifo"), { code: "EEXIST", message: /a FIFO is in the way: remove it/ });
+  await t.throwsAsync(room.createNamed("to-fifo"), { code: "EEXIST", message: /a symbolic link is in the way/ });
+  t.deepEqual(await room.listNamed(), []);
+});
+
+test("the name of a container's namespace may be a link to it", async (t) => {
+  const room = await openRoom(t);
+  await room.createNamed("container");
+  await run(["ln", "-s", "/run/netns/container", "/run/netns/nickname"]);
+  const [container, nickname] = await Promise.all(
+    ["container", "nickname"].map((name) => room.open({ kind: "named", name })),
+  );
+  t.is(nickname?.identity, container?.identity);
+  t.true((await room.listNamed()).includes("nickname"));
+  await room.deleteNamed("nickname").catch(() => undefined);
+  t.true((await room.listNamed()).includes("container"), "a link that is removed leaves what it led to");
+  for (const handle of [container, nickname]) handle?.close();
+});
+
+/** Makes the namespace `red` in a process that kills itself at that moment. */
+function killedWhile(moment: "inside" | "after"): Promise<unknown> {
+  const kill = `process.kill(process.pid, "SIGKILL")`;
+  const program = [
+    `import { openSync } from "node:fs"`,
+    `import { createAt } from "#plugins/netlink/sys/namespaces.js"`,
+    `createAt("/run/netns", "/run/netns/killed", openSync("/proc/thread-self/ns/net"), () => {${moment === "inside" ? kill : ""}})`,
+    kill,
+  ].join("; ");
+  return run(["node", "--input-type=module", "--eval", program]);
+}
+
+test.serial("a process that is killed while it makes a namespace leaves nothing that has a name", async (t) => {
+  const room = await openRoom(t);
+  await t.throwsAsync(killedWhile("inside"), { message: /SIGKILL|Command failed/ });
+  t.false((await run(["ls", "/run/netns"])).includes("killed"));
+  await t.throwsAsync(killedWhile("after"), { message: /SIGKILL|Command failed/ });
+  t.true((await room.listNamed()).includes("killed"));
+});
+
+test("a namespace has its mark before it can be found", async (t) => {
+  const room = await openRoom(t);
+  const marks: (string | undefined)[] = [];
+  const stop = room.watchNamed(({ name, created }) => {
+    if (!name.startsWith("marked-") || !created) return;
+    void room.open({ kind: "named", name }).then(async (handle) => {
+      marks.push((await handle.linkByIndex(1))?.alias);
+      handle.close();
+    });
+  });
+  for (const name of ["marked-1", "marked-2", "marked-3"]) await room.createNamed(name, { alias: "tenuto:me" });
+  await eventually(() => marks.length === 3);
+  t.deepEqual(marks, ["tenuto:me", "tenuto:me", "tenuto:me"]);
+  stop();
 });
 
 test("without a directory there are no named namespaces", async (t) => {

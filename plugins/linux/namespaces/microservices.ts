@@ -1,4 +1,5 @@
 import { type Container, ContainerEngine } from "./container-engine.js";
+import { startTimeOf } from "./process.js";
 
 export interface MicroserviceOptions {
   /** Unix sockets of container engines. */
@@ -15,9 +16,11 @@ export interface MicroserviceOptions {
   readonly onEngine: (socketPath: string, trouble?: { readonly reason: string; readonly code: string }) => void;
 }
 
-interface Running {
+export interface Running {
   readonly name: string;
   readonly pid: number;
+  /** When the engine named it: a process that has its id later is not it. `undefined` for one that the agent cannot see. */
+  readonly startTime: string | undefined;
 }
 
 interface Connection {
@@ -46,9 +49,9 @@ export class Microservices {
   }
 
   /** The first process of a microservice; `undefined` when it does not run. */
-  pidOf(name: string): number | undefined {
+  processOf(name: string): Running | undefined {
     for (const { containers } of this.#connections) {
-      for (const running of containers.values()) if (running.name === name) return running.pid;
+      for (const running of containers.values()) if (running.name === name) return running;
     }
     return undefined;
   }
@@ -98,7 +101,7 @@ export class Microservices {
     const { variable, label } = this.#options;
     const prefix = `${variable}=`;
     const name = environment.find((entry) => entry.startsWith(prefix))?.slice(prefix.length) || labels[label];
-    return name ? { name, pid } : undefined;
+    return name ? { name, pid, startTime: startTimeOf(pid) } : undefined;
   }
 
   #replace(containers: Map<string, Running>, all: readonly Container[]): void {
@@ -109,7 +112,8 @@ export class Microservices {
 
   #set(containers: Map<string, Running>, id: string, running: Running | undefined): void {
     const before = containers.get(id);
-    if (before?.name === running?.name && before?.pid === running?.pid) return;
+    const isSame = before?.pid === running?.pid && before?.startTime === running?.startTime;
+    if (before?.name === running?.name && isSame) return;
     if (running === undefined) containers.delete(id);
     else containers.set(id, running);
     for (const name of new Set([before?.name, running?.name])) if (name !== undefined) this.#options.onChange(name);

@@ -36,8 +36,8 @@ interface Named {
 }
 
 /**
- * The named namespaces in use. One that is missing is made, and marked as ours by an alias on its loopback link: a mark that
- * lives exactly as long as the namespace, and that a restarted agent finds again. Making and removing one name never
+ * The named namespaces in use. One that is missing is made, and marked as ours by an alias on its loopback link before it has its name: a mark
+ * that lives exactly as long as the namespace, and that a restarted agent finds again, however the last one ended. Making and removing one name never
  * overlap.
  */
 export class NamedNamespaces {
@@ -136,14 +136,12 @@ export class NamedNamespaces {
   async #make(name: string): Promise<NamespaceHandle> {
     const ref = { kind: "named", name } as const;
     try {
-      await this.#netlink.createNamed(name);
+      await this.#netlink.createNamed(name, { alias: this.#mark });
     } catch (error) {
-      if (isCode(error, "EEXIST")) return this.#netlink.open(ref);
-      throw error;
+      const isTaken = isCode(error, "EEXIST") && (await this.#netlink.listNamed()).includes(name);
+      if (!isTaken) throw error;
     }
-    const handle = await this.#netlink.open(ref);
-    await handle.linkSet({ index: LOOPBACK_INDEX, alias: this.#mark });
-    return handle;
+    return this.#netlink.open(ref);
   }
 
   async #removeNow(named: Named): Promise<boolean> {

@@ -81,7 +81,7 @@ export class NamespacesPlugin implements Plugin {
     const locate = (namespace: NetNamespace | undefined) => this.#locate(namespace);
     this.#named = new NamedNamespaces(netlink, agent.label, () => this.#removeSoon());
     this.#watch = new NamespaceWatch({ netlink, scheduler, locate });
-    this.namespaces = new NamespaceRegistry({ netlink, named: this.#named, watch: this.#watch, locate });
+    this.namespaces = new NamespaceRegistry({ netlink, named: this.#named, watch: this.#watch });
     this.#microservices = new Microservices({
       sockets: config.container_sockets,
       variable: config.microservice_variable,
@@ -124,8 +124,8 @@ export class NamespacesPlugin implements Plugin {
 
   #locate(namespace: NetNamespace | undefined): NamespaceRef | undefined {
     if (namespaceKind(namespace) !== "MICROSERVICE") return namespaceRef(namespace);
-    const pid = this.#microservices.pidOf(namespace?.reference ?? "");
-    return pid === undefined ? undefined : { kind: "pid", pid };
+    const process = this.#microservices.processOf(namespace?.reference ?? "");
+    return process && { kind: "pid", pid: process.pid, startTime: process.startTime };
   }
 
   #hearOfTransaction({ kind, values }: TransactionRecord): void {

@@ -11,7 +11,6 @@ export interface NamespaceRegistryParts {
   readonly netlink: Netlink;
   readonly named: NamedNamespaces;
   readonly watch: NamespaceWatch;
-  readonly locate: (namespace: NetNamespace | undefined) => NamespaceRef | undefined;
 }
 
 /** {@link Namespaces} on the netlink room. */
@@ -19,13 +18,11 @@ export class NamespaceRegistry implements Namespaces {
   readonly #netlink: Netlink;
   readonly #named: NamedNamespaces;
   readonly #watch: NamespaceWatch;
-  readonly #locate: NamespaceRegistryParts["locate"];
 
-  constructor({ netlink, named, watch, locate }: NamespaceRegistryParts) {
+  constructor({ netlink, named, watch }: NamespaceRegistryParts) {
     this.#netlink = netlink;
     this.#named = named;
     this.#watch = watch;
-    this.#locate = locate;
   }
 
   dependencies(namespace: NetNamespace | undefined): readonly Dependency[] {
@@ -107,7 +104,7 @@ export class NamespaceRegistry implements Namespaces {
   }
 
   #found(namespace: NetNamespace | undefined): NamespaceRef {
-    const ref = this.#locate(namespace);
+    const ref = this.#watch.located(namespace);
     if (ref === undefined) throw new SouthboundError("ENOENT", `${namespaceText(namespace)} is not there`);
     return ref;
   }

@@ -1,8 +1,9 @@
-import { statSync } from "node:fs";
 import type { Dependency, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
 import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
+import { seemsThere } from "./local-path.js";
 import { isCode } from "./named.js";
+import { isProcess } from "./process.js";
 import { namespaceKey, namespaceKind, namespaceLabel, namespaceText, OWN_NAMESPACE_KEY } from "./reference.js";
 
 /** What opening the namespace of a process or file says that is gone. A process that has ended, but was not waited for, has none. */
@@ -26,13 +27,15 @@ export interface Watched {
   announced: boolean;
   /** The agent made the namespace: it is made again when somebody else removes it. */
   ours: boolean;
+  /** Start time of the process that a `PID` refers to, once it was found: another process that gets its id is not meant. */
+  startTime: string | undefined;
 }
 
 export interface NamespaceWatchOptions {
   readonly netlink: Pick<Netlink, "open">;
   readonly scheduler: Pick<Scheduler, "notify">;
   /** How the netlink room finds the namespace; `undefined` for a microservice that does not run. */
-  readonly locate: (namespace: NetNamespace) => NamespaceRef | undefined;
+  readonly locate: (namespace: NetNamespace | undefined) => NamespaceRef | undefined;
 }
 
 /**
@@ -88,6 +91,7 @@ export class NamespaceWatch {
   leased(namespace: NetNamespace, handle: NamespaceHandle, ours: boolean): () => void {
     const watched = this.#entry(namespace);
     watched.ours = ours;
+    if (namespaceKind(namespace) === "PID" && handle.ref.kind === "pid") watched.startTime = handle.ref.startTime;
     const leases = watched.leases.get(handle.identity) ?? { count: 0, handle };
     watched.leases.set(handle.identity, leases);
     leases.count += 1;
@@ -155,21 +159,28 @@ export class NamespaceWatch {
 
   /** Does the reference lead anywhere? Of named namespaces, which are made when they are missing, always true. */
   #exists(namespace: NetNamespace): boolean {
-    const ref = this.#options.locate(namespace);
+    const ref = this.located(namespace);
     switch (ref?.kind) {
       case undefined:
         return false;
       case "pid":
-        return isThere(`/proc/${ref.pid}/ns/net`);
+        return isProcess(ref);
       case "path":
-        return isThere(ref.path);
+        return seemsThere(ref.path);
       default:
         return true;
     }
   }
 
-  async #identify(namespace: NetNamespace): Promise<string | undefined> {
+  /** How to find it; a process that was found before is meant, and no other that has its id now. */
+  located(namespace: NetNamespace | undefined): NamespaceRef | undefined {
     const ref = this.#options.locate(namespace);
+    const startTime = this.#watched.get(namespaceText(namespace))?.startTime;
+    return ref?.kind === "pid" && startTime !== undefined ? { ...ref, startTime } : ref;
+  }
+
+  async #identify(namespace: NetNamespace): Promise<string | undefined> {
+    const ref = this.located(namespace);
     if (ref === undefined) return undefined;
     try {
       const handle = await this.#options.netlink.open(ref);
@@ -192,6 +203,7 @@ export class NamespaceWatch {
       away: false,
       announced: false,
       ours: false,
+      startTime: undefined,
     };
     this.#watched.set(text, watched);
     return watched;
@@ -202,16 +214,6 @@ export class NamespaceWatch {
     if (watched === undefined || watched.wantedBy.size > 0 || watched.leases.size > 0) return;
     this.#watched.delete(text);
     if (watched.announced) this.#notify(watched.namespace, undefined);
-  }
-}
-
-/** Also when it may not be looked at: whoever enters it is told why. */
-function isThere(path: string): boolean {
-  try {
-    statSync(path);
-    return true;
-  } catch (error) {
-    return error instanceof Error && "code" in error && (error.code === "EACCES" || error.code === "EPERM");
   }
 }
 

@@ -1,11 +1,12 @@
-import { type BigIntStats, existsSync, readdirSync, statSync } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { type BigIntStats, existsSync, lstatSync, readdirSync } from "node:fs";
+import { lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorMessage, SouthboundError } from "#core/errors.js";
+import { patiently } from "#core/files/index.js";
 import type { NamedEvent } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
 import { checkCall } from "./failure.js";
-import { checkName, describeNamespace, identityOf } from "./registry.js";
+import { checkName, describeNamespace, identityOf, namespaceDevice } from "./namespace-file.js";
 
 type Listener = (event: NamedEvent) => void;
 
@@ -15,7 +16,6 @@ type Listener = (event: NamedEvent) => void;
  */
 export class NamedNamespaces {
   private readonly listeners = new Set<Listener>();
-  private readonly namespaceDevice = statSync("/proc/self/ns/net", { bigint: true }).dev;
   /** Identities by name. */
   private known: ReadonlyMap<string, string> = new Map();
   private scanning = false;
@@ -28,9 +28,9 @@ export class NamedNamespaces {
     private readonly onError: (error: Error) => void,
   ) {}
 
-  async create(name: string): Promise<void> {
+  async create(name: string, alias?: string): Promise<void> {
     const path = join(this.directory, checkName(name));
-    const result = await this.channel.call({ kind: "create-named", directory: this.directory, path });
+    const result = await this.channel.call({ kind: "create-named", directory: this.directory, path, alias });
     const what = `create ${describeNamespace({ kind: "named", name })}`;
     checkCall(what, result, "needs CAP_SYS_ADMIN and CAP_NET_ADMIN, and a directory that may be mounted on");
   }
@@ -115,21 +115,23 @@ export class NamedNamespaces {
     if (!this.closed) this.onError(error);
   }
 
-  /** As `survey`, with nothing in between: what appears after it is new. */
+  /** As `survey`, with nothing in between: what appears after it is new. Links are not followed here, as they may lead anywhere. */
   private surveyNow(): ReadonlyMap<string, string> {
     if (!existsSync(this.directory)) return new Map();
-    const find = (name: string) => statSync(join(this.directory, name), { bigint: true, throwIfNoEntry: false });
+    const find = (name: string) => lstatSync(join(this.directory, name), { bigint: true, throwIfNoEntry: false });
     return this.mounted(readdirSync(this.directory).map((name) => [name, find(name)]));
   }
 
   private mounted(files: readonly (readonly [string, BigIntStats | undefined])[]): ReadonlyMap<string, string> {
-    const isMounted = (file: BigIntStats | undefined): file is BigIntStats => file?.dev === this.namespaceDevice;
+    const isMounted = (file: BigIntStats | undefined): file is BigIntStats => file?.dev === namespaceDevice();
     return new Map(files.flatMap(([name, file]) => (isMounted(file) ? [[name, identityOf(file)]] : [])));
   }
 
   private async statOf(name: string): Promise<BigIntStats | undefined> {
+    const path = join(this.directory, name);
     try {
-      return await stat(join(this.directory, name), { bigint: true });
+      const own = await lstat(path, { bigint: true });
+      return own.isSymbolicLink() ? await patiently(path, () => stat(path, { bigint: true })) : own;
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -146,6 +148,8 @@ function eventsOf(
   return [...these].flatMap(([name, identity]) => (those.get(name) === identity ? [] : [{ name, identity, created }]));
 }
 
+/** A link that leads nowhere, to itself, or to where nobody answers is no namespace. */
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
+  if (!(error instanceof Error && "code" in error)) return false;
+  return ["ENOENT", "ELOOP", "ENOTDIR", "EACCES", "ETIMEDOUT"].some((code) => code === error.code);
 }

@@ -1,31 +1,31 @@
-import { type BigIntStats, closeSync, fstatSync, openSync } from "node:fs";
-import { join } from "node:path";
-import { BugError, errorMessage, InvalidInputError, SouthboundError } from "#core/errors.js";
+import { closeSync, openSync } from "node:fs";
+import { BugError } from "#core/errors.js";
 import type { NamespaceHandle, NamespaceRef } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
 import type { FromWorker } from "../worker/protocol.js";
 import { Connection } from "./connection.js";
 import { checkCall } from "./failure.js";
 import { Handle } from "./handle.js";
+import { describeNamespace, openNamespaceFile } from "./namespace-file.js";
 
 /** Every namespace that is open, by its identity: two references to the same namespace share one connection. */
 export class NamespaceRegistry {
   private readonly byIdentity = new Map<string, { readonly connection: Connection; readonly opened: Promise<void> }>();
   private readonly byId = new Map<number, Connection>();
   private nextId = 1;
+  private failure: Error | undefined;
 
   constructor(
     private readonly channel: WorkerChannel,
     private readonly directory: string,
   ) {}
 
-  async open(ref: NamespaceRef): Promise<NamespaceHandle> {
-    const name = describeNamespace(ref);
-    const fd = openNamespaceFile(this.path(ref), name);
-    const identity = identityOf(fstatSync(fd, { bigint: true }));
+  async open(wanted: NamespaceRef): Promise<NamespaceHandle> {
+    const { fd, identity, ref } = await openNamespaceFile(wanted, this.directory);
     const known = this.byIdentity.get(identity);
-    if (known) closeSync(fd);
-    const { connection, opened } = known ?? this.connect(identity, fd, name);
+    if (known || this.failure) closeSync(fd);
+    if (this.failure) throw this.failure;
+    const { connection, opened } = known ?? this.connect(identity, fd, describeNamespace(ref));
     connection.references++;
     try {
       await opened;
@@ -52,22 +52,10 @@ export class NamespaceRegistry {
 
   /** Rejects every request, in flight or to come, and tells subscribers that it is over. */
   fail(error: Error): void {
+    this.failure = error;
     for (const connection of this.byId.values()) connection.fail(error);
     this.byIdentity.clear();
     this.byId.clear();
-  }
-
-  private path(ref: NamespaceRef): string {
-    switch (ref.kind) {
-      case "default":
-        return "/proc/self/ns/net";
-      case "named":
-        return join(this.directory, checkName(ref.name));
-      case "pid":
-        return `/proc/${ref.pid}/ns/net`;
-      case "path":
-        return ref.path;
-    }
   }
 
   private connect(identity: string, fd: number, name: string) {
@@ -84,7 +72,7 @@ export class NamespaceRegistry {
 
   /** The generic netlink of a namespace that is open. */
   private async connectGeneric(identity: string, fd: number, name: string): Promise<Connection> {
-    const own = openNamespaceFile(`/proc/self/fd/${fd}`, name);
+    const own = openSync(`/proc/self/fd/${fd}`, "r");
     const connection = new Connection(this.channel, this.nextId++, identity, own, noGeneric);
     this.byId.set(connection.id, connection);
     const request = { kind: "open", namespace: connection.id, fd: own, protocol: "generic" } as const;
@@ -114,41 +102,4 @@ export class NamespaceRegistry {
 
 function noGeneric(): never {
   throw new BugError("NETLINK_PROTOCOL", "generic netlink has no generic netlink of its own");
-}
-
-/** Of a namespace's file; its own for as long as the namespace exists. */
-export function identityOf({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): string {
-  return `${dev}:${ino}`;
-}
-
-export function describeNamespace(ref: NamespaceRef): string {
-  switch (ref.kind) {
-    case "default":
-      return "the default network namespace";
-    case "named":
-      return `network namespace ${ref.name}`;
-    case "pid":
-      return `the network namespace of process ${ref.pid}`;
-    case "path":
-      return `network namespace ${ref.path}`;
-  }
-}
-
-/** A name is one file name. Throws `InvalidInputError` for any other. */
-export function checkName(name: string): string {
-  if (name === "" || name === "." || name === ".." || name.includes("/") || name.includes("\0") || name.length > 255) {
-    throw new InvalidInputError("INVALID_VALUE", `"${name}" cannot be the name of a network namespace`, {
-      field: "name",
-    });
-  }
-  return name;
-}
-
-function openNamespaceFile(path: string, name: string): number {
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EIO";
-    throw new SouthboundError(code, `open ${name}: ${errorMessage(error)}`, { cause: error });
-  }
 }

@@ -20,6 +20,7 @@ export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const EBADMSG = 74;
+export const ENOTTY = 25;
 export const EMSGSIZE = 90;
 export const ENOBUFS = 105;
 

@@ -130,7 +130,7 @@ export class WorkerLoop {
         this.sessions.get(work.namespace)?.addTap(work.tap);
         return;
       case "create-named":
-        createAt(work.directory, work.path, this.home, () => this.raiseLoopback());
+        createAt(work.directory, work.path, this.home, () => this.prepareLoopback(work.alias));
         return;
       case "delete-named":
         deleteAt(work.path);
@@ -162,18 +162,18 @@ export class WorkerLoop {
   }
 
   /** In the namespace that the thread is in. */
-  private raiseLoopback(): void {
+  private prepareLoopback(alias: string | undefined): void {
     const socket = NetlinkSocket.open(this.options.receiveBufferBytes);
     try {
       const writer = new Writer();
       const start = beginMessage(writer, RTM_SETLINK, 0, 1);
-      encodeLink(writer, { index: loopbackIndex, up: true });
+      encodeLink(writer, { index: loopbackIndex, up: true, ...(alias === undefined ? {} : { alias }) });
       endMessage(writer, start);
       const bytes = writer.take();
       const answers = new Answers();
       new Exchange(socket, this.datagrams).send(new Reader(bytes), 0, start, bytes.length, 1, answers);
       const failure = answers.failures[0];
-      if (failure) throw new SystemCallError("set loopback up", failure.errno);
+      if (failure) throw new SystemCallError("set up the loopback", failure.errno);
     } finally {
       socket.close();
     }

@@ -43,7 +43,14 @@ export type ToWorker =
     }
   | { readonly kind: "close"; readonly call: number; readonly namespace: number }
   | { readonly kind: "add-tap"; readonly call: number; readonly namespace: number; readonly tap: TapRequest }
-  | { readonly kind: "create-named"; readonly call: number; readonly directory: string; readonly path: string }
+  /** `alias`: of the loopback link. */
+  | {
+      readonly kind: "create-named";
+      readonly call: number;
+      readonly directory: string;
+      readonly path: string;
+      readonly alias: string | undefined;
+    }
   | { readonly kind: "delete-named"; readonly call: number; readonly path: string }
   /** Reports `mounts` whenever this mount namespace changes. */
   | { readonly kind: "watch-mounts"; readonly call: number }

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { errorMessage, SouthboundError } from "#core/errors.js";
+import { FileError, patiently, readRegularFile } from "#core/files/index.js";
 
 /** 32 bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
@@ -11,11 +11,22 @@ export function isKey(text: string): boolean {
   return KEY.test(text);
 }
 
-/** Reads a key. Errors name the file and the field, and never what is in the file. */
+/** Bytes of a file with a key: more than a key has, since there may be empty lines around it. */
+const LONGEST_FILE = 4096;
+const WRITABLE_BY_OTHERS = 0o002n;
+
+/** Reads a key, of a regular file that not just anybody can write. Errors name the file and the field, and never what is in the file. */
 export async function readKey(path: string, field: string): Promise<string> {
   let text: string;
   try {
-    text = (await readFile(path, "utf8")).trim();
+    const { content } = await patiently(path, () =>
+      readRegularFile(path, LONGEST_FILE, ({ mode }) => {
+        if ((mode & WRITABLE_BY_OTHERS) !== 0n) {
+          throw new FileError("EACCES", `anybody can write it; take that away: chmod o-w ${path}`);
+        }
+      }),
+    );
+    text = content.toString("utf8").trim();
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "EIO";
     throw new SouthboundError(code, `cannot read the key in ${path}: ${errorMessage(error)}`, { field, cause: error });

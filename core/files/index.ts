@@ -1,0 +1,2 @@
+export { FileError, patiently } from "./patience.js";
+export { kindOfFile, O_PATH, type RegularFile, readRegularFile } from "./regular.js";

@@ -1,0 +1,90 @@
+import { type BigIntStats, constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { FileError } from "./patience.js";
+
+/** Linux's O_PATH, which Node has no name for: names a file without opening it, so that no device or FIFO notices. */
+export const O_PATH = 0o10000000;
+
+const READ_AT_ONCE = 64 * 1024;
+
+export interface RegularFile {
+  readonly content: Buffer;
+  readonly stat: BigIntStats;
+}
+
+/** What a file is, for a message that says that it is not what it should be. */
+export function kindOfFile(stat: BigIntStats): string {
+  if (stat.isFile()) return "a file";
+  if (stat.isDirectory()) return "a directory";
+  if (stat.isSymbolicLink()) return "a symbolic link";
+  if (stat.isFIFO()) return "a FIFO";
+  if (stat.isSocket()) return "a socket";
+  return "a device";
+}
+
+/**
+ * Reads a file of at most `limit` bytes. One that is no regular file is not opened: that of a FIFO would wait for a writer, that of a
+ * device may do anything. Symbolic links are followed. Rejects with `FileError`, which tells nothing of what is in the file. `accept` may throw to
+ * refuse a file before it is read: what it sees is what will be read.
+ */
+export async function readRegularFile(
+  path: string,
+  limit: number,
+  accept: (stat: BigIntStats, handle: FileHandle) => void | Promise<void> = () => undefined,
+): Promise<RegularFile> {
+  const named = await open(path, O_PATH).catch((error: unknown) => {
+    throw fileError(path, error);
+  });
+  try {
+    const stat = await named.stat({ bigint: true });
+    if (!stat.isFile()) throw new FileError("EINVAL", `${path} is ${kindOfFile(stat)}, expected a regular file`);
+    if (stat.size > BigInt(limit)) throw tooLarge(path, limit);
+    await accept(stat, named);
+    const file = await open(`/proc/self/fd/${named.fd}`, constants.O_RDONLY | constants.O_NONBLOCK).catch(
+      (error: unknown) => {
+        throw fileError(path, error);
+      },
+    );
+    try {
+      return { content: await readUpTo(file, path, limit), stat: await file.stat({ bigint: true }) };
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await named.close();
+  }
+}
+
+/** It may grow while it is read, and a file of /proc has the size 0. */
+async function readUpTo(file: FileHandle, path: string, limit: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (let length = 0; ; ) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_AT_ONCE), 0, READ_AT_ONCE, null);
+    if (bytesRead === 0) return Buffer.concat(parts);
+    length += bytesRead;
+    if (length > limit) throw tooLarge(path, limit);
+    parts.push(buffer.subarray(0, bytesRead));
+  }
+}
+
+function tooLarge(path: string, limit: number): FileError {
+  return new FileError("EFBIG", `${path} is larger than ${limit} bytes`);
+}
+
+/** Node's own error, about the path that was meant. */
+function fileError(path: string, error: unknown): FileError {
+  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EIO";
+  return new FileError(code, `${path}: ${REASONS[code] ?? code}`, { cause: error });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  ELOOP: "too many symbolic links",
+  ENOTDIR: "a part of the path is no directory",
+  ESTALE: "the file server does not know it any more",
+  EIO: "input or output error",
+  EMFILE: "out of file descriptors",
+  ENFILE: "the host is out of file descriptors",
+};

@@ -1,0 +1,30 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import "./sandbox.js";
+
+const DEVICE = "/dev/fuse";
+
+/** Why there can be no file system that never answers; `undefined` when there can. */
+export function whyNoHungFileSystem(): string | undefined {
+  return existsSync(DEVICE) ? undefined : `there is no ${DEVICE}`;
+}
+
+/**
+ * Mounts a file system whose server never answers, as that of a file server that is away. Whoever touches a path below it waits,
+ * uninterruptibly, until the returned function ends it.
+ */
+export function mountHungFileSystem(directory: string): () => void {
+  mkdirSync(directory, { recursive: true });
+  const fd = openSync(DEVICE, "r+");
+  const options = "fd=3,rootmode=40000,user_id=0,group_id=0";
+  const mount = ["-i", "-n", "-t", "fuse", "-o", options, "hung", directory];
+  const { status, stderr } = spawnSync("mount", mount, { stdio: ["ignore", "ignore", "pipe", fd], encoding: "utf8" });
+  if (status !== 0) {
+    closeSync(fd);
+    throw new Error(`mount ${directory}: ${stderr}`);
+  }
+  return () => {
+    closeSync(fd);
+    execFileSync("umount", ["--lazy", directory]);
+  };
+}
