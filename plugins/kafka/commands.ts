@@ -11,10 +11,13 @@ import type { KafkaConfig } from "./config.js";
 import { type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
 import { deadLetter } from "./dead-letters.js";
 import { headerOf, type Origin } from "./message.js";
+import { unreadableReason } from "./records/log-record.js";
 import type { ReplyTopics } from "./reply-topics.js";
 
 const TRANSACTION = "tenuto.v1.Transaction";
 const RESULT = "tenuto.v1.TransactionResult";
+/** Characters of a transaction's id, which is in its answer's key and headers. */
+const MAX_ID = 256;
 
 export interface CommandsContext {
   readonly config: KafkaConfig;
@@ -55,6 +58,8 @@ export class Commands {
   async apply(message: KafkaMessage, origin: Origin): Promise<Answer> {
     let id = "";
     try {
+      const unreadable = unreadableReason(message);
+      if (unreadable !== undefined) return this.#unreadable(message, origin, unreadable);
       const transaction = this.#decode(message);
       id = transaction.id ?? "";
       const result = await this.#commit(message, transaction, origin);
@@ -68,7 +73,20 @@ export class Commands {
   #decode(message: KafkaMessage): Transaction {
     if (message.value === null) throw new InvalidInputError("NO_VALUE", "the message has no value, not a transaction");
     const contentType = headerOf(message, HEADERS.contentType);
-    return this.#context.registry.decodeMessage<Transaction>(TRANSACTION, message.value, contentType);
+    const transaction = this.#context.registry.decodeMessage<Transaction>(TRANSACTION, message.value, contentType);
+    if ((transaction.id?.length ?? 0) <= MAX_ID) return transaction;
+    throw new InvalidInputError("ID_TOO_LONG", `the id of the transaction is longer than ${MAX_ID} characters`);
+  }
+
+  /** Whose command it was cannot be told. */
+  #unreadable(message: KafkaMessage, origin: Origin, error: string): Answer {
+    const { config, label } = this.#context;
+    return {
+      kind: "dead",
+      id: "",
+      error,
+      records: (limit) => [deadLetter(config, label, { origin, message, error, limit })],
+    };
   }
 
   /** The result, or `undefined` when more parts are to come. */
@@ -94,7 +112,7 @@ export class Commands {
     const invalid = thrown instanceof TenutoError && thrown.kind === "invalid-input";
     if (!invalid) log.error({ err: thrown, ...origin }, "a command could not be worked on");
     const error = invalid ? thrown.message : `the agent failed: ${errorMessage(thrown)}`;
-    const id = decodedId !== "" || message.value === null ? decodedId : idOf(message.value);
+    const id = (decodedId !== "" || message.value === null ? decodedId : idOf(message.value)).slice(0, MAX_ID);
     const awaited = [id, headerOf(message, HEADERS.correlationId), headerOf(message, HEADERS.replyTopic)];
     const answered = awaited.some((text) => text !== "");
     const records = (limit: number): readonly OutgoingRecord[] => [
@@ -116,7 +134,7 @@ export class Commands {
       value: fitResult(result, Math.max(0, limit - RECORD_ROOM), encode),
       headers: {
         [HEADERS.contentType]: CONTENT_TYPE[encoding],
-        [HEADERS.correlationId]: headerOf(message, HEADERS.correlationId) || result.id,
+        [HEADERS.correlationId]: headerOf(message, HEADERS.correlationId).slice(0, MAX_ID) || result.id,
         [HEADERS.label]: label,
       },
     };

@@ -6,8 +6,11 @@ import { HEADERS, topicFor } from "#proto/kafka.js";
 import type { BusContext } from "./connection/context.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
 import type { Origins } from "./dead-letters.js";
-import { headerOf, originText, type ReadMessage } from "./message.js";
+import { headerOf, originOf, originText, type ReadMessage } from "./message.js";
 import { Reading } from "./reading.js";
+import { unreadableReason } from "./records/log-record.js";
+
+const NO_KEY = "a message without a key: the key says which value is meant";
 
 export interface SourceContext extends BusContext {
   readonly agent: AgentInfo;
@@ -60,6 +63,7 @@ export class KafkaConfigSource implements ConfigSource {
   }
 
   async #begin(admin: Admin): Promise<void> {
+    this.#context.conditions.fine("lost values");
     this.#reading = new Reading(await admin.fetchTopicOffsets(this.#topic));
     if (!this.#reading.empty) return;
     this.#reading = undefined;
@@ -71,8 +75,10 @@ export class KafkaConfigSource implements ConfigSource {
     const { topic, partition } = batch;
     const last = new Map<string, ReadMessage>();
     for (const message of batch.messages) {
-      const read = { origin: { topic, partition, offset: message.offset }, message };
-      if (message.key === null) await this.#refuse(read);
+      const read = { origin: originOf(topic, partition, message), message };
+      const unreadable = unreadableReason(message);
+      if (unreadable !== undefined) await this.#lost(read, unreadable);
+      else if (message.key === null) await this.#refuse(read, NO_KEY);
       else last.set(message.key.toString(), read);
     }
     const reading = this.#reading;
@@ -98,10 +104,16 @@ export class KafkaConfigSource implements ConfigSource {
     await this.#context.origins.during(messages, () => deliver(consumer, messages.map(itemOf)));
   }
 
-  /** A message without a key can mean nothing; any other is judged by the orchestrator. */
-  async #refuse(read: ReadMessage): Promise<void> {
+  /** A value that is not known, and neither is its key: what was asked for before stays, and may not be what is asked for now. */
+  async #lost(read: ReadMessage, error: string): Promise<void> {
+    const reason = `${this.#topic}: ${error}; see ${this.#context.config.topics.dead_letter}`;
+    this.#context.conditions.impaired("lost values", reason);
+    await this.#refuse(read, error);
+  }
+
+  /** A message that can mean nothing by itself; any other is judged by the orchestrator. */
+  async #refuse(read: ReadMessage, error: string): Promise<void> {
     const { origins, publisher, log } = this.#context;
-    const error = "a message without a key: the key says which value is meant";
     log.warn({ ...read.origin }, error);
     const origin = originText(read.origin);
     const data = { key: "", origin, error, payload: "" };

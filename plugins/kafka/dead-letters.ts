@@ -2,12 +2,19 @@ import type { IHeaders } from "kafkajs";
 import type { DeadLetter } from "#core/northbound/index.js";
 import { DEAD_LETTER_HEADERS, topicFor } from "#proto/kafka.js";
 import type { KafkaConfig } from "./config.js";
-import { type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
+import { headersSize, type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
 import { type Origin, originText, type ReadMessage } from "./message.js";
 
 const TRUNCATED_HEADER = "truncated";
+/** Of what a record may have, the message's own headers get at most this part; those behind are left out. */
+const HEADERS_PART = 1 / 4;
+/** So that readers that bound the number of headers, as this agent does, take the dead letter. */
+const MOST_HEADERS = 500;
 
-/** A message that can never be applied, as it came, with the reason in headers. Cut when it is larger than `limit` bytes. */
+/**
+ * A message that can never be applied, as it came, with the reason in headers. What is larger than `limit` bytes is cut: value
+ * and headers. Whatever came, this can be encoded and is not larger.
+ */
 export function deadLetter(
   config: KafkaConfig,
   label: string,
@@ -15,11 +22,13 @@ export function deadLetter(
 ): OutgoingRecord {
   const { origin, message, error, limit } = letter;
   const reason = error.slice(0, RECORD_ROOM / 2);
-  const room = Math.max(0, limit - RECORD_ROOM);
+  const own = headersWithin(message.headers ?? {}, limit * HEADERS_PART);
+  const room = Math.max(0, limit - RECORD_ROOM - own.bytes);
   const { value } = message;
-  const cut = value !== null && value.length > room;
+  const cutValue = value !== null && value.length > room;
+  const cut = cutValue || own.cut;
   const headers: IHeaders = {
-    ...message.headers,
+    ...own.headers,
     [DEAD_LETTER_HEADERS.error]: reason,
     [DEAD_LETTER_HEADERS.topic]: origin.topic,
     [DEAD_LETTER_HEADERS.partition]: String(origin.partition),
@@ -28,7 +37,22 @@ export function deadLetter(
     ...(cut ? { [TRUNCATED_HEADER]: "true" } : {}),
   };
   const topic = topicFor(config.topics.dead_letter, label);
-  return { topic, key: label, value: cut ? value.subarray(0, room) : value, headers };
+  return { topic, key: label, value: cutValue ? value.subarray(0, room) : value, headers, isOptional: true };
+}
+
+function headersWithin(
+  headers: IHeaders,
+  limit: number,
+): { readonly headers: IHeaders; readonly bytes: number; readonly cut: boolean } {
+  const kept: [string, IHeaders[string]][] = [];
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    const size = headersSize({ [name]: value });
+    if (bytes + size > limit || kept.length >= MOST_HEADERS) continue;
+    kept.push([name, value]);
+    bytes += size;
+  }
+  return { headers: Object.fromEntries(kept), bytes, cut: kept.length < Object.keys(headers).length };
 }
 
 /**

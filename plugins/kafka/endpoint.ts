@@ -10,8 +10,9 @@ import type { BusProducer } from "./connection/producer.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
 import type { Origins } from "./dead-letters.js";
 import { HeldOffsets } from "./held-offsets.js";
-import type { Origin } from "./message.js";
+import { type Origin, originOf } from "./message.js";
 import { Outbox, type Outcome } from "./outbox.js";
+import { unreadableReason } from "./records/log-record.js";
 import { ReplyTopics } from "./reply-topics.js";
 
 export interface EndpointContext extends BusContext {
@@ -25,6 +26,9 @@ export interface EndpointContext extends BusContext {
   /** There is a new consumer, in place of one that was lost. */
   readonly returned: () => void;
 }
+
+/** How long health tells of what was lost of commands, ms. */
+const TOLD_FOR = 15 * 60_000;
 
 /**
  * Transactions from the command topic. They take effect in the order of the topic, which is the order in which the agent is
@@ -42,6 +46,7 @@ export class KafkaEndpoint implements TransactionEndpoint {
   readonly #held = new HeldOffsets();
   readonly #replyTopics: ReplyTopics;
   #supervisor: ConsumerSupervisor | undefined;
+  #telling: NodeJS.Timeout | undefined;
 
   constructor(context: EndpointContext) {
     const { config, agent, maxTransactionBytes } = context;
@@ -76,6 +81,7 @@ export class KafkaEndpoint implements TransactionEndpoint {
   async close(): Promise<void> {
     await this.#supervisor?.close();
     this.#parts.close();
+    clearTimeout(this.#telling);
   }
 
   async #take(batch: TopicBatch, commands: Commands): Promise<void> {
@@ -87,10 +93,8 @@ export class KafkaEndpoint implements TransactionEndpoint {
       maxPending: config.max_pending_commands,
       maxPendingBytes: config.max_pending_bytes,
       signal: batch.signal,
-      done: async (offset) => {
-        batch.resolve(offset);
-        await batch.commit(this.#held.limit(batch, offset));
-      },
+      lost: ({ offset }, error) => this.#lost(`no topic takes the answer to the command at offset ${offset}`, error),
+      done: (offset) => this.#done(batch, offset),
     });
     for (const message of batch.messages) {
       await outbox.room();
@@ -98,15 +102,34 @@ export class KafkaEndpoint implements TransactionEndpoint {
       outbox.add(this.#answer(commands, message, batch));
     }
     await outbox.sent();
+    // What only the protocol sees may be the last of it, or all.
+    const isEnd = batch.messages.at(-1)?.offset === batch.lastOffset;
+    if (!isEnd && !batch.stopping()) await this.#done(batch, batch.lastOffset);
+  }
+
+  async #done(batch: TopicBatch, offset: string): Promise<void> {
+    batch.resolve(offset);
+    await batch.commit(this.#held.limit(batch, offset));
+  }
+
+  /** What is lost of commands is told for a while: a command is of the moment, and nothing of it is left to repair. */
+  #lost(what: string, error?: Error): void {
+    const { conditions, log } = this.#context;
+    const reason = `${this.#topic}: ${what}`;
+    log.error({ err: error, topic: this.#topic }, reason);
+    conditions.impaired("lost commands", reason);
+    clearTimeout(this.#telling);
+    this.#telling = setTimeout(() => conditions.fine("lost commands"), TOLD_FOR).unref();
   }
 
   async #answer(commands: Commands, message: KafkaMessage, { topic, partition }: TopicBatch): Promise<Outcome> {
-    const origin = { topic, partition, offset: message.offset };
-    return this.#outcome(await commands.apply(message, origin), origin);
+    const origin = originOf(topic, partition, message);
+    const reason = unreadableReason(message);
+    if (reason !== undefined) this.#lost(`${reason}; see ${this.#context.config.topics.dead_letter}`);
+    return this.#outcome(await commands.apply(message, origin), origin, message.offset);
   }
 
-  #outcome(answer: Answer, origin: Origin): Outcome {
-    const { offset } = origin;
+  #outcome(answer: Answer, origin: Origin, offset: string): Outcome {
     if (answer.kind === "part") {
       this.#held.hold(answer.id, origin);
       return { offset, records: () => [], sent: () => undefined };

@@ -1,10 +1,11 @@
 import type { KafkaMessage } from "kafkajs";
+import { firstOffsetOf } from "./records/log-record.js";
 
 /** A header's text; empty without. Names are compared without regard to case, as on other buses. */
 export function headerOf({ headers = {} }: KafkaMessage, name: string): string {
   const [, value] = Object.entries(headers).find(([key]) => key.toLowerCase() === name) ?? [];
   const first = Array.isArray(value) ? value[0] : value;
-  return first === undefined ? "" : first.toString();
+  return first === undefined || first === null ? "" : first.toString();
 }
 
 /** Where a message came from. */
@@ -17,6 +18,10 @@ export interface Origin {
 export interface ReadMessage {
   readonly origin: Origin;
   readonly message: KafkaMessage;
+}
+
+export function originOf(topic: string, partition: number, message: KafkaMessage): Origin {
+  return { topic, partition, offset: firstOffsetOf(message) };
 }
 
 /** An origin as text: `tenuto.t1.config@17`, with the partition when it is not the first one. */

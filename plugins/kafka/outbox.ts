@@ -1,5 +1,5 @@
 import { BusError } from "#core/errors.js";
-import { type BusProducer, type OutgoingRecord, sizeOf, TOO_LARGE } from "./connection/producer.js";
+import { type BusProducer, type OutgoingRecord, sizeOf, TOO_LARGE, UNSENDABLE } from "./connection/producer.js";
 import type { ReplyTopics } from "./reply-topics.js";
 
 /** What one command leads to. */
@@ -21,6 +21,8 @@ export interface OutboxOptions {
   readonly maxPending: number;
   readonly maxPendingBytes: number;
   readonly signal: AbortSignal;
+  /** An outcome that no topic takes, however small it is made. Those behind it go on. */
+  readonly lost: (outcome: Outcome, error: BusError) => void;
   /** The outcomes of all commands up to this offset are on the bus. */
   readonly done: (offset: string) => Promise<void>;
 }
@@ -156,8 +158,9 @@ export class Outbox {
         if (!TOO_LARGE.has(error.code)) {
           if (replyTo === undefined) throw error;
           this.#options.replyTopics.refuse(replyTo);
-        } else if (limit < MIN_LIMIT) {
-          throw error;
+        } else if (limit < MIN_LIMIT || error.code === UNSENDABLE) {
+          this.#options.lost(outcome, error);
+          return;
         } else {
           limit /= 2;
         }

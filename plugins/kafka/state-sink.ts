@@ -1,4 +1,5 @@
 import type { AgentInfo } from "#core/agent/types.js";
+import { errorMessage } from "#core/errors.js";
 import { pause } from "#core/northbound/backoff.js";
 import { EventQueue } from "#core/northbound/event-queue.js";
 import type { EventEnvelope, EventPublisher, StateSink } from "#core/northbound/index.js";
@@ -89,15 +90,22 @@ export class KafkaStateSink implements StateSink {
   }
 
   async #deliver(records: readonly OutgoingRecord[], signal: AbortSignal): Promise<void> {
-    const { producer, log } = this.#context;
+    const { producer } = this.#context;
     try {
       const { retried } = await producer.deliver(records, signal);
       if (retried) this.#returned = true;
     } catch (error) {
       if (signal.aborted) return;
-      if (records.length <= 1) log.warn({ err: error, topic: records[0]?.topic }, "an event was not published");
+      if (records.length <= 1) this.#lost(records[0], error);
       else for (const record of records) await this.#deliver([record], signal);
     }
+  }
+
+  #lost(record: OutgoingRecord | undefined, error: unknown): void {
+    const { conditions, log } = this.#context;
+    log.warn({ err: error, topic: record?.topic }, "an event was not published");
+    if (record?.isOptional)
+      conditions.impaired("dead letters", `a dead letter was not written: ${errorMessage(error)}`);
   }
 
   async #renew(): Promise<void> {

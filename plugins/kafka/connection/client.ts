@@ -1,6 +1,7 @@
 import type { Admin, Kafka } from "kafkajs";
 import type { Logger } from "#core/logging/types.js";
 import type { KafkaConfig } from "../config.js";
+import { installFetchDecoder } from "./fetch-decoder.js";
 import { kafkajsLogging } from "./logging.js";
 import { clientOptions } from "./options.js";
 
@@ -19,6 +20,7 @@ export class KafkaClient {
   /** A client with the credentials as they are now. It connects to nothing by itself. Throws `BusError`. */
   async open(): Promise<Kafka> {
     const { Kafka } = await import("kafkajs");
+    await installFetchDecoder();
     return new Kafka({ ...clientOptions(this.#config, this.#label), ...kafkajsLogging(this.#log) });
   }
 

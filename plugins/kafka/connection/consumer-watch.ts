@@ -1,5 +1,6 @@
 import type { Consumer } from "kafkajs";
 import { BusError } from "#core/errors.js";
+import { onFetchAnswer, outOfRange } from "./fetch-decoder.js";
 
 export interface WatchLimits {
   /** A consumer of the group shows no sign of life for longer: it is stalled, ms. */
@@ -15,11 +16,18 @@ export interface WatchListener {
 
 /** How often the signs of life are looked at, ms. */
 const INTERVAL = 500;
+/** Kafka's number of the error that its broker does not have the offset that was asked for. */
+const OFFSET_OUT_OF_RANGE = 1;
 
 /**
  * Tells when a kafkajs consumer has come to its end: it crashed, was stopped or disconnected by itself, does not get into its
- * group, or has gone silent. kafkajs restarts a consumer after some failures, gives up after others, and in a few says
- * nothing at all; so whoever needs the topic replaces the consumer in every case.
+ * group, gets no answers about its topic any more, or asks for what is not there any more. kafkajs restarts a consumer after some
+ * failures, gives up after others, and in a few says nothing at all; so whoever needs the topic replaces the consumer in
+ * every case.
+ *
+ * A sign of life is an answer without an error about the topic itself, in a consumer that has partitions of it. kafkajs's own
+ * events are none: it sends heartbeats, and fetches from brokers that have nothing of the topic, while the one fetch that
+ * matters hangs, and it calls a fetch done that was refused.
  */
 export class ConsumerWatch {
   readonly #consumer: Consumer;
@@ -29,6 +37,8 @@ export class ConsumerWatch {
   /** When it last showed a sign of life, or began to join; `performance.now()`. */
   #sign = performance.now();
   #joining = true;
+  /** Partitions of the topic that it reads; without any, being in the group is all that can be seen of it. */
+  #partitions: readonly number[] = [];
   /** Batches being worked on: kafkajs does not fetch meanwhile. */
   #busy = 0;
   #end: (reason: Error) => void = () => undefined;
@@ -62,25 +72,38 @@ export class ConsumerWatch {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
+  /** Ends the consumer for a reason that somebody else has seen. */
+  end(reason: Error): void {
+    this.#end(reason);
+  }
+
   #subscribe(topic: string, listener: WatchListener): readonly (() => void)[] {
     const consumer = this.#consumer;
-    const { GROUP_JOIN, REBALANCING, FETCH, HEARTBEAT, CRASH, STOP, DISCONNECT } = consumer.events;
+    const { GROUP_JOIN, REBALANCING, HEARTBEAT, CRASH, STOP, DISCONNECT } = consumer.events;
     // A crash stops and disconnects the consumer first and then says why.
     const over = (what: string) => (): void => {
       setTimeout(() => this.#end(new BusError("CONSUMER_ENDED", `the consumer ${what}`)), INTERVAL).unref();
     };
     return [
       consumer.on(GROUP_JOIN, ({ payload }) => {
+        // One that joins over and over because it may not read what it was given shows no sign of life by that.
+        if (this.#joining || this.#partitions.length === 0) this.#alive();
         this.#joining = false;
-        this.#alive();
-        listener.joined(payload.memberAssignment[topic] ?? []);
+        this.#partitions = payload.memberAssignment[topic] ?? [];
+        listener.joined(this.#partitions);
       }),
       consumer.on(REBALANCING, () => {
+        if (!this.#joining) this.#alive();
         this.#joining = true;
-        this.#alive();
       }),
-      consumer.on(FETCH, () => this.#alive()),
-      consumer.on(HEARTBEAT, () => this.#alive()),
+      consumer.on(HEARTBEAT, () => {
+        if (this.#partitions.length === 0) this.#alive();
+      }),
+      onFetchAnswer(topic, ({ partition, errorCode }) => {
+        if (!this.#partitions.includes(partition)) return;
+        if (errorCode === 0) this.#alive();
+        else if (errorCode === OFFSET_OUT_OF_RANGE) this.#end(outOfRange(topic, partition));
+      }),
       consumer.on(CRASH, ({ payload }) => this.#end(payload.error)),
       consumer.on(STOP, over("stopped by itself")),
       consumer.on(DISCONNECT, over("disconnected by itself")),

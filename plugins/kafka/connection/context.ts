@@ -5,7 +5,15 @@ import type { KafkaClient } from "./client.js";
 import type { Topics } from "./topics.js";
 
 /** A part of the plugin that can be impaired by itself. */
-export type Part = "brokers" | "topics" | "commands" | "desired state" | "publishing";
+export type Part =
+  | "brokers"
+  | "topics"
+  | "commands"
+  | "lost commands"
+  | "desired state"
+  | "lost values"
+  | "publishing"
+  | "dead letters";
 
 /** What everything that uses the bus needs. */
 export interface BusContext {

@@ -14,6 +14,12 @@ export function protocolError(error: unknown): string {
   return cause instanceof Error && "type" in cause ? String(cause.type) : "";
 }
 
+/** Was it thrown by code that was given something it cannot work with, and not by the bus? */
+export function isOurs(error: unknown): boolean {
+  const cause = root(error);
+  return cause instanceof TypeError || cause instanceof RangeError;
+}
+
 /** What kafkajs calls a connection that ended, and the lack of any. */
 const GONE = new Set(["KafkaJSConnectionClosedError", "KafkaJSNoBrokerAvailableError"]);
 const HUNG_UP = new Set(["ECONNREFUSED", "ECONNRESET", "EPIPE"]);

@@ -2,7 +2,7 @@ import type { IHeaders, Message, Producer, TopicMessages } from "kafkajs";
 import { BusError } from "#core/errors.js";
 import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { BusContext } from "./context.js";
-import { kafkaFailure, protocolError } from "./failure.js";
+import { isOurs, kafkaFailure, protocolError } from "./failure.js";
 import type { TopicSpec } from "./topics.js";
 
 /** A message ready to be sent. Without a value it is a tombstone. */
@@ -13,17 +13,41 @@ export interface OutgoingRecord {
   readonly headers: IHeaders;
   /** A result: its topic may be a requester's own. */
   readonly isReply?: boolean;
+  /** Where the broker does not allow it, it is left out: what is sent with it must not wait for that. */
+  readonly isOptional?: boolean;
 }
 
-/** What a record takes of a batch beside its value: key, headers and framing, as an upper estimate in bytes. */
+/** What a record takes of a batch beside its value: key, headers of our own and framing, as an upper estimate in bytes. */
 export const RECORD_ROOM = 2_048;
 
-export function sizeOf({ value }: OutgoingRecord): number {
-  return (value?.length ?? 0) + RECORD_ROOM;
+export function sizeOf({ value, headers }: OutgoingRecord): number {
+  return (value?.length ?? 0) + Math.max(RECORD_ROOM, headersSize(headers) + RECORD_ROOM / 2);
 }
 
-/** Codes for a message, or several in one batch, that exceed what the topic takes. */
-export const TOO_LARGE: ReadonlySet<string> = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+/** Bytes of headers with their framing, as an upper estimate. */
+export function headersSize(headers: IHeaders): number {
+  let bytes = 0;
+  for (const [name, value] of Object.entries(headers)) {
+    for (const one of Array.isArray(value) ? value : [value]) bytes += 3 * name.length + (one?.length ?? 0) + 16;
+  }
+  return bytes;
+}
+
+/** A record that kafkajs cannot encode, however often it tries. */
+export const UNSENDABLE = "UNSENDABLE";
+
+/** Codes for what no later attempt would get through: too large for the topic, alone or in one batch with others, or refused. */
+export const TOO_LARGE: ReadonlySet<string> = new Set([
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "INVALID_RECORD",
+  UNSENDABLE,
+]);
+
+const FORBIDDEN = "TOPIC_AUTHORIZATION_FAILED";
+
+/** An error that is no failure of the bus may be one of a moment in kafkajs; so often in a row, it is of the record. */
+const UNSENDABLE_AFTER = 3;
 
 /** Acknowledged by every replica in sync. */
 const ALL = -1;
@@ -86,21 +110,31 @@ export class BusProducer {
     refusals: ReadonlySet<string> = TOO_LARGE,
   ): Promise<{ readonly retried: boolean }> {
     const { config, conditions, log } = this.#context;
+    const hasOptional = records.some(({ isOptional = false }) => isOptional);
     const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
     for (let attempt = 0; ; attempt += 1) {
       signal.throwIfAborted();
       try {
         await this.#send(records);
         conditions.fine("publishing");
+        if (hasOptional) conditions.fine("dead letters");
         return { retried: attempt > 0 };
       } catch (error) {
-        const code = protocolError(error);
-        if (refusals.has(code)) throw new BusError(code, kafkaFailure(error, config), { cause: error });
-        const reason = kafkaFailure(error, config);
+        const { code, reason } = this.#refusal(error, attempt);
+        if (refusals.has(code)) throw new BusError(code, reason, { cause: error });
+        if (code === FORBIDDEN && hasOptional) {
+          if (conditions.impaired("dead letters", `dead letters are not written: ${reason}`)) log.warn({ err: error });
+          return await this.deliver(withoutOptional(records), signal, refusals);
+        }
         if (!signal.aborted && conditions.impaired("publishing", reason)) log.warn({ err: error }, reason);
         await backoff.wait(signal);
       }
     }
+  }
+
+  #refusal(error: unknown, attempt: number): { readonly code: string; readonly reason: string } {
+    const hopeless = attempt + 1 >= UNSENDABLE_AFTER && isOurs(error);
+    return { code: hopeless ? UNSENDABLE : protocolError(error), reason: kafkaFailure(error, this.#context.config) };
   }
 
   /** A broker that hangs must not keep us. */
@@ -149,6 +183,10 @@ export class BusProducer {
     await producer.connect();
     return { producer, sending: new Set() };
   }
+}
+
+function withoutOptional(records: readonly OutgoingRecord[]): readonly OutgoingRecord[] {
+  return records.filter(({ isOptional = false }) => !isOptional);
 }
 
 function byTopic(records: readonly OutgoingRecord[]): TopicMessages[] {

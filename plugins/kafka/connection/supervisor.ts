@@ -1,6 +1,7 @@
 import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
 import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { KafkaConfig } from "../config.js";
+import { isFiller } from "../records/log-record.js";
 import { ConsumerWatch } from "./consumer-watch.js";
 import type { BusContext, Part } from "./context.js";
 import { kafkaFailure } from "./failure.js";
@@ -11,7 +12,7 @@ export interface TopicBatch {
   readonly topic: string;
   readonly partition: number;
   readonly messages: readonly KafkaMessage[];
-  /** Offset of the last of them, messages that only the protocol sees included. */
+  /** Offset of the last of them, those included that only the protocol sees; there may be no others. */
   readonly lastOffset: string;
   /** Aborts when the consumer has lost its place: what is done from then on is done again by its successor. */
   readonly signal: AbortSignal;
@@ -158,7 +159,7 @@ export class ConsumerSupervisor {
       await this.#reader.take({
         topic,
         partition,
-        messages: batch.messages,
+        messages: batch.messages.filter((message) => !isFiller(message)),
         lastOffset: batch.lastOffset(),
         signal: ended.signal,
         stopping: () => ended.signal.aborted || !payload.isRunning() || payload.isStale(),
