@@ -1,4 +1,16 @@
 import { canonicalAddress, canonicalNetwork } from "./addresses.js";
+import {
+  escapeName,
+  parseRouteAttributes,
+  parseRuleAttributes,
+  type RouteKeyAttributes,
+  type RuleKeyAttributes,
+  routeAttributes,
+  ruleAttributes,
+  unescapeName,
+} from "./key-attributes.js";
+
+export type { RouteKeyAttributes, RuleKeyAttributes };
 
 /**
  * The keys of the contract, built and taken apart. A `parse…` function returns `undefined` for a key of another kind.
@@ -43,19 +55,35 @@ export function parseInterfaceKey(key: string): { name: string } | undefined {
   return name === undefined ? undefined : { name };
 }
 
+/** What stands in the key of a route for the interface that it does not have, or not alone. */
+const ROUTE_KINDS: ReadonlySet<string> = new Set(["blackhole", "unreachable", "prohibit", "multipath"]);
+
 /**
  * The name of a route. `10.1.2.3/16` names the same network as `10.1.0.0/16`. A route that leaves by no single
- * interface has `blackhole`, `unreachable`, `prohibit` or `multipath` in the interface's place.
+ * interface has `blackhole`, `unreachable`, `prohibit` or `multipath` in the interface's place. What the kernel keeps apart beyond
+ * that follows: `10.1.0.0/16/eth1;table=100;metric=5`.
  */
-export function routeName(network: string, outgoingInterface: string): string {
-  return `${canonicalNetwork(network) ?? network}/${outgoingInterface}`;
+export function routeName(network: string, outgoingInterface: string, attributes?: RouteKeyAttributes): string {
+  const name = `${canonicalNetwork(network) ?? network}/${escapeName(outgoingInterface)}`;
+  return attributes === undefined ? name : name + routeAttributes(attributes);
 }
 
-export function routeKey(network: string, outgoingInterface: string): string {
-  return ROUTE_PREFIX + routeName(network, outgoingInterface);
+export function routeKey(network: string, outgoingInterface: string, attributes?: RouteKeyAttributes): string {
+  return ROUTE_PREFIX + routeName(network, outgoingInterface, attributes);
 }
 
-export function parseRouteKey(key: string): { network: string; outgoingInterface: string } | undefined {
+/** An interface that is called as a kind of route, as it stands in a key: no kind is written so. */
+export function interfaceInRouteName(name: string): string {
+  return ROUTE_KINDS.has(name) ? `=${name.charCodeAt(0).toString(16).toUpperCase()}${name.slice(1)}` : escapeName(name);
+}
+
+export interface RouteKeyParts extends RouteKeyAttributes {
+  readonly network: string;
+  /** Or the kind, `multipath` and so on. */
+  readonly outgoingInterface: string;
+}
+
+export function parseRouteKey(key: string): RouteKeyParts | undefined {
   return parseRouteName(rest(key, ROUTE_PREFIX) ?? "");
 }
 
@@ -63,13 +91,23 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-export function parseRouteName(name: string): { network: string; outgoingInterface: string } | undefined {
+export function parseRouteName(name: string): RouteKeyParts | undefined {
   const address = name.indexOf("/");
   const length = name.indexOf("/", address + 1);
   if (address <= 0 || length < 0 || length + 1 === name.length) return undefined;
   for (let i = address + 1; i < length; i++) if (!isDigit(name.charCodeAt(i))) return undefined;
   if (length === address + 1) return undefined;
-  return { network: name.slice(0, length), outgoingInterface: name.slice(length + 1) };
+  return { network: name.slice(0, length), ...exitAndAttributes(name.slice(length + 1)) };
+}
+
+/** Keys were written without escapes and attributes once: what is neither is all name. */
+function exitAndAttributes(text: string): Omit<RouteKeyParts, "network"> {
+  const end = text.indexOf(";");
+  const outgoingInterface = unescapeName(end < 0 ? text : text.slice(0, end));
+  const attributes = end < 0 ? {} : parseRouteAttributes(text.slice(end + 1));
+  return outgoingInterface === undefined || outgoingInterface === "" || attributes === undefined
+    ? { outgoingInterface: text }
+    : { outgoingInterface, ...attributes };
 }
 
 export function arpName(interfaceName: string, ipAddress: string): string {
@@ -89,13 +127,28 @@ export function parseArpName(name: string): { interfaceName: string; ipAddress: 
   return interfaceName === undefined || ipAddress === undefined ? undefined : { interfaceName, ipAddress };
 }
 
-export function ruleKey(priority: number): string {
-  return RULE_PREFIX + priority;
+/** `100`, and what is not the default behind it: `100;family=ipv6;namespace=nsid:blue`. */
+export function ruleName(priority: number, attributes: RuleKeyAttributes = {}): string {
+  return priority + ruleAttributes(attributes);
 }
 
-export function parseRuleKey(key: string): { priority: number } | undefined {
-  const text = rest(key, RULE_PREFIX);
-  return text !== undefined && /^\d+$/.test(text) ? { priority: Number(text) } : undefined;
+export function ruleKey(priority: number, attributes?: RuleKeyAttributes): string {
+  return RULE_PREFIX + ruleName(priority, attributes);
+}
+
+export interface RuleKeyParts extends RuleKeyAttributes {
+  readonly priority: number;
+}
+
+export function parseRuleKey(key: string): RuleKeyParts | undefined {
+  return parseRuleName(rest(key, RULE_PREFIX) ?? "");
+}
+
+export function parseRuleName(name: string): RuleKeyParts | undefined {
+  const [, priority, attributes] = /^(\d+)(?:;(.+))?$/.exec(name) ?? [];
+  if (priority === undefined) return undefined;
+  const parsed = attributes === undefined ? {} : parseRuleAttributes(attributes);
+  return parsed && { priority: Number(priority), ...parsed };
 }
 
 export function registrationKey(hostInterface: string): string {

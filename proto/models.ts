@@ -1,6 +1,7 @@
 import { canonicalNetwork } from "./addresses.js";
 import { firstGenerationInterface } from "./first-generation.js";
 import type { ARPEntry, Interface, Registration, Route, Rule } from "./generated/index.js";
+import { routeAttributes, saysLess, unescapeName } from "./key-attributes.js";
 import * as keys from "./keys.js";
 import { ModelError } from "./model-error.js";
 
@@ -21,6 +22,16 @@ export interface Model<V extends object> {
   nameOf(value: V): string;
   /** The one spelling of such a name, when there are several: `10.1.2.3/16` is the network `10.1.0.0/16`. */
   normaliseName?(name: string): string;
+  /**
+   * May the value of the (full) name `name` also be called `short`, which says less of it? Both are normalised. A value under such a
+   * key is kept under its full one.
+   */
+  isShortFor?(short: string, name: string): boolean;
+  /**
+   * Of two names that the same short one may mean: is the value `name` what somebody makes of `before` who does not know that the
+   * name says more? Default: no, both exist.
+   */
+  isChangeOf?(name: string, before: string): boolean;
   /** Older ways to write the same value. They are translated when decoded. */
   readonly olderForms?: readonly OlderForm<V>[];
 }
@@ -52,26 +63,60 @@ export const interfaceModel: Model<Interface> = {
 };
 
 /** What stands in the key of a route for an interface that it does not have. */
-function routeExit(route: Route): string {
+function routeKind(route: Route): string {
   if (route.type !== undefined && route.type !== "UNICAST") return route.type.toLowerCase();
   if (route.next_hops !== undefined && route.next_hops.length > 0) return "multipath";
   return present("outgoing_interface", route.outgoing_interface);
+}
+
+/** In the form that is in the key. */
+function routeExit(route: Route): string {
+  return route.outgoing_interface ? keys.interfaceInRouteName(route.outgoing_interface) : routeKind(route);
 }
 
 export const routeModel: Model<Route> = {
   name: "linux.l3.route",
   prefix: keys.ROUTE_PREFIX,
   message: "ligato.linux.l3.Route",
-  nameFields: ["dst_network", "outgoing_interface"],
-  nameOf: (value) =>
-    keys.routeName(present("dst_network", value.dst_network), value.outgoing_interface || routeExit(value)),
+  nameFields: ["dst_network", "outgoing_interface", "vrf", "namespace", "table", "metric"],
+  nameOf(value) {
+    const network = present("dst_network", value.dst_network);
+    return `${canonicalNetwork(network) ?? network}/${routeExit(value)}${routeAttributes(value)}`;
+  },
   normaliseName(name) {
     const parts = keys.parseRouteName(name);
     if (parts === undefined) return name;
-    const canonical = canonicalNetwork(parts.network) ?? parts.network;
-    return canonical === parts.network ? name : `${canonical}/${parts.outgoingInterface}`;
+    const network = canonicalNetwork(parts.network) ?? parts.network;
+    const exit = name.slice(parts.network.length + 1);
+    const end = exit.indexOf(";");
+    // Written without escapes, as once: it stays as it is, and the value says what is meant.
+    if (end < 0 || exit === parts.outgoingInterface) return network === parts.network ? name : `${network}/${exit}`;
+    return `${network}/${exit.slice(0, end)}${routeAttributes(parts)}`;
   },
+  isShortFor(short, name) {
+    if (short === name) return false;
+    const [less, more] = [keys.parseRouteName(short), keys.parseRouteName(name)];
+    return (
+      less !== undefined &&
+      more !== undefined &&
+      less.network === more.network &&
+      isSameExit(short.slice(less.network.length + 1), name.slice(more.network.length + 1)) &&
+      saysLess(less.outgoingInterface === short.slice(less.network.length + 1) ? {} : less, more)
+    );
+  },
+  // Ligato's routes have a metric that their key does not say, and no table.
+  isChangeOf: (name, before) => name !== before && withoutMetric(name) === withoutMetric(before),
 };
+
+function withoutMetric(name: string): string {
+  return name.replace(/;metric=\d+$/, "");
+}
+
+/** Do two names of routes, from the interface on, mean the same interface or kind? The first may be written as it is, the second is escaped. */
+function isSameExit(short: string, full: string): boolean {
+  const [escaped = ""] = full.split(";", 1);
+  return short === escaped || short.startsWith(`${escaped};`) || short === unescapeName(escaped);
+}
 
 export const arpModel: Model<ARPEntry> = {
   name: "linux.l3.arp",
@@ -85,12 +130,40 @@ export const arpModel: Model<ARPEntry> = {
   },
 };
 
+/** That of the networks given; IPv4 when there is none. */
+export function ruleFamily({
+  family = "UNDEFINED",
+  src_network: source,
+  dst_network: destination,
+}: Rule): "IPV4" | "IPV6" {
+  if (family !== "UNDEFINED") return family;
+  return `${source ?? ""}${destination ?? ""}`.includes(":") ? "IPV6" : "IPV4";
+}
+
 export const ruleModel: Model<Rule> = {
   name: "linux.l3.rule",
   prefix: keys.RULE_PREFIX,
   message: "tenuto.linux.l3.Rule",
-  nameFields: ["priority"],
-  nameOf: (value) => String(present("priority", value.priority)),
+  nameFields: ["priority", "family", "namespace"],
+  nameOf(value) {
+    const { namespace } = value;
+    const family = ruleFamily(value);
+    return keys.ruleName(present("priority", value.priority), { family, ...(namespace && { namespace }) });
+  },
+  normaliseName(name) {
+    const parts = keys.parseRuleName(name);
+    return parts === undefined ? name : keys.ruleName(parts.priority, parts);
+  },
+  isShortFor(short, name) {
+    const [less, more] = [keys.parseRuleName(short), keys.parseRuleName(name)];
+    return (
+      short !== name &&
+      less !== undefined &&
+      more !== undefined &&
+      less.priority === more.priority &&
+      saysLess(less, more)
+    );
+  },
 };
 
 export const registrationModel: Model<Registration> = {

@@ -53,9 +53,15 @@ async function againstFiles(client: AgentClient, files: readonly string[]): Prom
   const wanted: KeyValue[] = [];
   const spokenOf = new Set<string>();
   for (const change of changes) {
-    const key = registry.normaliseKey(change.key);
+    const given = registry.normaliseKey(change.key);
+    if (change.delete === true) {
+      const meant = current.filter(({ key }) => registry.isShortFor(given, key));
+      for (const key of [given, ...meant.map((each) => each.key)]) spokenOf.add(key);
+      continue;
+    }
+    const { key, value } = registry.decode(given, change.value);
     spokenOf.add(key);
-    if (change.delete !== true) wanted.push(registry.decode(key, change.value));
+    wanted.push({ key, value });
   }
   const concerned = mode === "REPLACE" ? current : current.filter(({ key }) => spokenOf.has(key));
   return meaningful(client, differences(wanted, concerned, "default"), wanted, (value) => [value]);

@@ -85,6 +85,18 @@ class Registry implements ModelRegistry {
     return this.#locate(key).key;
   }
 
+  isShortFor(short: string, key: string): boolean {
+    const spec = this.#place(key)?.spec;
+    if (spec?.isShortFor === undefined || !short.startsWith(spec.prefix)) return false;
+    return spec.isShortFor(short.slice(spec.prefix.length), key.slice(spec.prefix.length));
+  }
+
+  isChangeOf(key: string, before: string): boolean {
+    const spec = this.#place(key)?.spec;
+    if (spec?.isChangeOf === undefined || !before.startsWith(spec.prefix)) return false;
+    return spec.isChangeOf(key.slice(spec.prefix.length), before.slice(spec.prefix.length));
+  }
+
   normalisePrefix(prefix: string): string {
     const own = this.#withoutLabel(prefix);
     const place = this.#place(own);
@@ -94,10 +106,7 @@ class Registry implements ModelRegistry {
   decode(key: string, value: object | Uint8Array, contentType?: string): DecodedValue {
     const location = this.#locate(key);
     try {
-      return {
-        key: location.key,
-        value: this.#named(location, this.#read(location.place.message, value, contentType)),
-      };
+      return this.#named(location, this.#read(location.place.message, value, contentType));
     } catch (thrown) {
       throw invalidInput(location.key, thrown, location.key);
     }
@@ -181,17 +190,18 @@ class Registry implements ModelRegistry {
     return encoding === "json" ? Buffer.from(JSON.stringify(canonical)) : encodeBytes(message, canonical, this.#any);
   }
 
-  /** The value in today's form, when the name it gives itself is the one in its key. */
-  #named({ place, normalised, name }: Location, value: object): object {
+  /** The value in today's form, when the name it gives itself is the one in its key, or one that the key is short for. */
+  #named({ place, normalised, name, key }: Location, value: object): DecodedValue {
     const { older, spec } = place;
     return modelAnswer(() => {
       const current = older ? older.translate(name, value) : value;
       const ownName = spec.nameOf(current);
-      if (ownName !== normalised) {
-        const problem = `the value is named "${ownName}", so its key is ${spec.prefix}${ownName}`;
-        throw new FieldError("KEY_MISMATCH", problem, spec.nameFields.join(", "));
+      if (ownName === normalised) return { key, value: current };
+      if (spec.isShortFor?.(normalised, ownName) === true) {
+        return { key: spec.prefix + ownName, value: current, shortKey: key };
       }
-      return current;
+      const problem = `the value is named "${ownName}", so its key is ${spec.prefix}${ownName}`;
+      throw new FieldError("KEY_MISMATCH", problem, spec.nameFields.join(", "));
     });
   }
 

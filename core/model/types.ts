@@ -15,6 +15,8 @@ export interface ModelSpec<V extends object> extends Model<V> {
 }
 
 export interface DecodedValue {
+  /** The shorter key that it came under, when {@link key} says more. */
+  readonly shortKey?: string;
   /** The key as the agent uses it: label prefix stripped, first-generation keys translated. */
   readonly key: string;
   /** Canonical form: `snake_case`, enums by name, defaults left out, 64-bit integers as strings. */
@@ -44,6 +46,13 @@ export interface ModelRegistry {
    * Throws `UNKNOWN_KEY` when no model has it, `FOREIGN_LABEL` when it is another agent's.
    */
   normaliseKey(key: string): string;
+  /**
+   * Is `short` another key of the value under `key`, which says less of what the value is? Both are normalised. A value that comes
+   * under a short key is kept under the full one.
+   */
+  isShortFor(short: string, key: string): boolean;
+  /** Under one short key first `before` came and then `key`: is the second value what became of the first, and no other one? */
+  isChangeOf(key: string, before: string): boolean;
   /** The same of the beginning of keys, which need not be that of a known model. Throws `FOREIGN_LABEL`. */
   normalisePrefix(prefix: string): string;
   /**

@@ -11,6 +11,10 @@ export interface Unconfirmed {
   readonly yielded: Yielded;
   /** The answer it will have once it is confirmed. */
   readonly result: TransactionResult;
+  /** What else is stored once it is confirmed. */
+  readonly notes: ReadonlyMap<string, unknown>;
+  /** Undoes what is remembered of the keys that its values came under. */
+  unsettle(): void;
 }
 
 /** The transactions that wait for confirmation. */

@@ -28,6 +28,7 @@ import { Announcements } from "./announcements.js";
 import { Committer } from "./committer.js";
 import { DesiredState, REQUESTS } from "./desired-state.js";
 import { Gates } from "./gates.js";
+import { ItemKeys } from "./item-keys.js";
 import { Journal, ownCause } from "./journal.js";
 import { Keeper } from "./keeper.js";
 import { Numbering } from "./numbering.js";
@@ -73,6 +74,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private readonly announcements: Announcements;
   private readonly committer: Committer;
   private readonly requests: Requests;
+  private readonly keys = new Map<string, ItemKeys>();
   private readonly conditions: Conditions<string>;
   private readonly orphanReport: OrphanReport;
   private orphans: Orphans | undefined;
@@ -100,7 +102,9 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.views = new Views(scheduler, journal, gates, this.orphanReport);
     const review = (): void => this.orphanReport.review();
     this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, announcements, log, review);
-    this.requests = new Requests(this.committer, this.desired, registry, store, log, () => this.orphans?.settle());
+    const keys = this.keysOf(REQUESTS.source);
+    const settle = (): void => this.orphans?.settle();
+    this.requests = new Requests(this.committer, desired, keys, registry, store, log, settle);
   }
 
   init(): void {
@@ -124,6 +128,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
 
   async afterInit(): Promise<void> {
     this.health.ok();
+    await this.takeOverKeys();
     this.orphanReport.review();
     await this.store.write({ notes: this.sourcesNote }).catch((error: unknown) => {
       this.log.warn({ err: error }, "the names of the sources could not be stored");
@@ -162,7 +167,9 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   }
 
   get(prefix?: string): readonly KeyValue[] {
-    return this.desired.merged(this.own(prefix));
+    const own = this.own(prefix);
+    const found = this.desired.merged(own);
+    return own === undefined || found.length > 0 ? found : this.called(own, this.desired.merged());
   }
 
   async dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]> {
@@ -179,7 +186,16 @@ export class OrchestratorPlugin implements Plugin, Northbound {
 
   status(filter: StatusFilter = {}): readonly ValueStatus[] {
     const prefix = this.own(filter.prefix);
-    return this.views.status(prefix === undefined ? filter : { ...filter, prefix });
+    if (prefix === undefined) return this.views.status(filter);
+    const found = this.views.status({ ...filter, prefix });
+    const { prefix: _prefix, ...rest } = filter;
+    return found.length > 0 ? found : this.called(prefix, this.views.status(rest));
+  }
+
+  /** Those that a short key may mean which is not the beginning of theirs. */
+  private called<T extends { readonly key: string }>(shortKey: string, all: readonly T[]): readonly T[] {
+    if (this.registry.forKey(shortKey)?.isShortFor === undefined) return [];
+    return all.filter(({ key }) => this.registry.isShortFor(shortKey, key));
   }
 
   private own(prefix: string | undefined): string | undefined {
@@ -213,10 +229,27 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     const reviewed = (): void => this.orphanReport.review();
     try {
       const { committer, desired, registry, events, store } = this;
-      await source.start(new SourceFeed(name, committer, desired, registry, events, store, spoken, reviewed));
+      const keys = this.keysOf(name);
+      await source.start(new SourceFeed(name, committer, desired, keys, registry, events, store, spoken, reviewed));
     } catch (error) {
       this.log.error({ err: error, source: name }, "a source of desired state cannot start");
       this.conditions.impaired(name, `source ${name} cannot start: ${errorMessage(error)}`);
+    }
+  }
+
+  private keysOf(source: string): ItemKeys {
+    const known = this.keys.get(source) ?? new ItemKeys(source, this.desired, this.registry, this.store);
+    this.keys.set(source, known);
+    return known;
+  }
+
+  /** The version before had shorter keys. */
+  private async takeOverKeys(): Promise<void> {
+    const sources = [REQUESTS.source, ...this.sources.get().map(({ name }) => name)];
+    for (const source of new Set([...sources, ...this.store.loaded().keys()])) {
+      await this.keysOf(source)
+        .takeOver()
+        .catch((error: unknown) => this.log.error({ err: error, source }, "keys of an earlier version stay stored"));
     }
   }
 

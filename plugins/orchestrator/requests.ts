@@ -7,9 +7,10 @@ import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { Confirmations, type Unconfirmed } from "./confirmations.js";
 import { type Changes, type DesiredState, REQUESTS } from "./desired-state.js";
+import type { ItemKeys, ShortKeys } from "./item-keys.js";
 import { invalidIn, invalidReason, outcomeOf, rejection, resultOf, summary } from "./results.js";
 import { SerialQueue } from "./serial-queue.js";
-import { MAX_ID_LENGTH, type Refusal, type ValidTransaction, validateTransaction } from "./validation.js";
+import { MAX_ID_LENGTH, type Refusal, refusalOf, type ValidTransaction, validateTransaction } from "./validation.js";
 
 /** Transactions that somebody sent and waits for the answer to. */
 export class Requests {
@@ -22,6 +23,7 @@ export class Requests {
   constructor(
     private readonly committer: Committer,
     private readonly desired: DesiredState,
+    private readonly keys: ItemKeys,
     private readonly registry: ModelRegistry,
     private readonly store: Store,
     private readonly log: Logger,
@@ -92,7 +94,9 @@ export class Requests {
     if (!validation.valid) return await this.reject(id, transaction, validation.refusals);
     const valid = validation.transaction;
     const { conclusion } = await this.committer.exclusively(async () => {
-      const changes = valid.replace ? this.replacing(valid.changes) : valid.changes;
+      const meant = this.meant(valid);
+      if ("refusal" in meant) return { conclusion: this.reject(id, transaction, [meant.refusal]) };
+      const changes = valid.replace ? this.replacing(meant.changes) : meant.changes;
       const held = this.heldBack(changes);
       if (held.length > 0) return { conclusion: this.reject(id, transaction, held) };
       const committed = await this.committer.commit({
@@ -101,7 +105,7 @@ export class Requests {
         from: endpoint,
         description: valid.description === "" ? `${endpoint} ${id}` : valid.description,
         changes,
-        said: valid.changes,
+        said: meant.changes,
         options: { atomic: valid.atomic, simulate: valid.dryRun, rejectInvalid: true },
         unconfirmed: valid.confirmTimeout !== undefined,
       });
@@ -119,33 +123,55 @@ export class Requests {
     const invalid = invalidIn(record);
     if (invalid.length > 0) {
       const error = summary(invalid.map(invalidReason));
-      const rejected = { ...resultOf(id, "REJECTED", record, error), seq: 0, operations: [] };
+      const result = this.explained(resultOf(id, "REJECTED", record, error), transaction.shortKeys);
+      const rejected = { ...result, seq: 0, operations: [] };
       return transaction.dryRun ? rejected : await this.committer.conclude(rejected, { result: rejected });
     }
-    if (transaction.dryRun) return resultOf(id, "PLANNED", record);
-    const result = this.explained(resultOf(id, outcomeOf(record), record));
+    if (transaction.dryRun) return this.explained(resultOf(id, "PLANNED", record), transaction.shortKeys);
+    const result = this.explained(resultOf(id, outcomeOf(record), record), transaction.shortKeys);
     if (result.outcome === "REVERTED") return await this.committer.conclude(result, { result });
+    const before = this.keys.of(changes.keys());
+    const notes = this.keys.settle(changes, ofOneValue(transaction));
     if (transaction.confirmTimeout === undefined) {
       if (transaction.replace) this.replaced();
-      return await this.accept({ changes, yielded }, result);
+      return await this.accept({ changes, yielded, notes }, result);
     }
-    this.awaitConfirmation({ id, changes, undo, yielded, result }, transaction.confirmTimeout);
+    const unsettle = (): void => {
+      this.keys.settle(undo, before);
+    };
+    this.awaitConfirmation({ id, changes, undo, yielded, result, notes, unsettle }, transaction.confirmTimeout);
     const unconfirmed = { ...result, outcome: "UNCONFIRMED" } as const;
     return await this.committer.conclude(unconfirmed, { result: unconfirmed });
   }
 
   /** What was changed counts from now on, also after a restart. */
   private accept(
-    { changes, yielded }: Pick<Unconfirmed, "changes" | "yielded">,
+    { changes, yielded, notes }: Pick<Unconfirmed, "changes" | "yielded" | "notes">,
     result: TransactionResult,
   ): Promise<TransactionResult> {
     const values = { source: REQUESTS.source, changes };
-    return this.committer.conclude(result, { values, result, ...this.desired.giveUp(yielded) });
+    const givenUp = this.desired.giveUp(yielded);
+    return this.committer.conclude(result, {
+      values,
+      result,
+      others: givenUp.others,
+      notes: new Map([...givenUp.notes, ...notes]),
+    });
   }
 
   private async reject(id: string, transaction: Transaction, refusals: readonly Refusal[]): Promise<TransactionResult> {
     const rejected = rejection(id, refusals);
     return transaction.dry_run === true ? rejected : await this.committer.conclude(rejected, { result: rejected });
+  }
+
+  /** The changes that are meant, whatever keys they came under. */
+  private meant({ changes, shortKeys }: ValidTransaction): { changes: Changes } | { refusal: Refusal } {
+    try {
+      return { changes: this.keys.meant(changes, shortKeys) };
+    } catch (error) {
+      if (!(error instanceof InvalidInputError)) throw error;
+      return { refusal: refusalOf(error, {}) };
+    }
   }
 
   /**
@@ -175,13 +201,17 @@ export class Requests {
     return refusals;
   }
 
-  /** Says which values are not this request's to decide. */
-  private explained(result: TransactionResult): TransactionResult {
-    if (!this.desired.isRivalled(REQUESTS.source)) return result;
+  /** Says which values came under another key than theirs, and which are not this request's to decide. */
+  private explained(result: TransactionResult, shortKeys: ShortKeys): TransactionResult {
+    const isRivalled = this.desired.isRivalled(REQUESTS.source);
+    if (!isRivalled && shortKeys.size === 0) return result;
     const values = result.values.map((status) => {
-      const wanted = this.desired.wanted(status.key);
-      if (wanted === undefined || wanted.source === REQUESTS.source) return status;
-      return { ...status, details: [...status.details, `set by source ${wanted.source}`] };
+      const details = [...status.details];
+      const shortKey = shortKeys.get(status.key);
+      if (shortKey !== undefined) details.push(`came under ${shortKey}`);
+      const wanted = isRivalled ? this.desired.wanted(status.key) : undefined;
+      if (wanted !== undefined && wanted.source !== REQUESTS.source) details.push(`set by source ${wanted.source}`);
+      return details.length === status.details.length ? status : { ...status, details };
     });
     return { ...result, values };
   }
@@ -208,6 +238,7 @@ export class Requests {
         changes: waiting.undo,
         said: NOTHING,
       });
+      waiting.unsettle();
       const result = resultOf(id, "REVERTED", record, record.error === "" ? reason : `${reason}; ${record.error}`);
       return { conclusion: this.committer.conclude(result, { result }) };
     });
@@ -235,6 +266,13 @@ export class Requests {
 }
 
 const NOTHING: Changes = new Map();
+
+/** The short keys that one value came under. A key that several came under tells none of them. */
+function ofOneValue({ changes, shortKeys }: ValidTransaction): ShortKeys {
+  const counts = new Map<string, number>();
+  for (const short of shortKeys.values()) counts.set(short, counts.has(short) || changes.has(short) ? 2 : 1);
+  return new Map([...shortKeys].filter(([, short]) => counts.get(short) === 1));
+}
 
 function isUsable(id: unknown): id is string {
   return typeof id === "string" && id !== "" && id.length <= MAX_ID_LENGTH;

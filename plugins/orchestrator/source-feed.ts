@@ -11,10 +11,13 @@ import type {
   SourcePosition,
   TransactionResult,
 } from "#core/northbound/index.js";
+import type { TransactionRecord } from "#core/scheduler/types.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { deadLetterOf } from "./dead-letter.js";
 import type { Changes, DesiredState } from "./desired-state.js";
+import { ItemClaims, type Meant, type Said } from "./item-claims.js";
+import type { ItemKeys } from "./item-keys.js";
 import { invalidIn, invalidReason, outcomeOf, resultOf, summary } from "./results.js";
 import { refusalOf } from "./validation.js";
 
@@ -31,9 +34,8 @@ interface Delivery {
 }
 
 interface Decoded {
-  /** What is wanted now, and the item that said so. */
-  readonly values: Map<string, object | undefined>;
-  readonly items: Map<string, SourceItem>;
+  /** What is said, in order. */
+  readonly said: readonly Said<SourceItem>[];
   /** Keys that could be told of items that could not be decoded. */
   readonly badKeys: ReadonlySet<string>;
   readonly errors: string[];
@@ -51,11 +53,13 @@ export class SourceFeed implements ConfigConsumer {
   private lastPosition: SourcePosition | undefined;
   /** Keys whose last value was invalid. The scheduler shows them until another value comes, or none. */
   private readonly refused = new Set<string>();
+  private readonly claims: ItemClaims<SourceItem>;
 
   constructor(
     private readonly source: string,
     private readonly committer: Committer,
     private readonly desired: DesiredState,
+    private readonly keys: ItemKeys,
     private readonly registry: ModelRegistry,
     private readonly events: EventPublisher,
     private readonly store: Store,
@@ -63,6 +67,7 @@ export class SourceFeed implements ConfigConsumer {
     /** Called when which values are orphaned may have changed. */
     private readonly reviewed: () => void,
   ) {
+    this.claims = new ItemClaims(keys);
     const stored = store.notes().get(this.note);
     this.lastPosition = typeof stored === "object" && stored !== null ? stored : undefined;
   }
@@ -128,15 +133,23 @@ export class SourceFeed implements ConfigConsumer {
     const id = `${this.source}-${randomUUID()}`;
     const decoded = await this.decode(items);
     const { conclusion } = await this.committer.exclusively(async () => {
-      const changes = absence === undefined ? decoded.values : this.differences(decoded, absence);
-      const notes = new Map([...this.marks(decoded, absence), ...this.moved(position)]);
-      if (changes.size === 0) return { conclusion: this.unchanged(id, decoded.errors, notes) };
-      const description = `${absence === undefined ? "change" : "snapshot"} of ${this.source}`;
+      const meant =
+        absence === undefined ? this.claims.changes(decoded.said) : this.claims.snapshot(decoded.said, decoded.badKeys);
+      const errors = [...decoded.errors, ...this.refuseClaims(meant)];
+      const changes = absence === undefined ? meant.values : this.differences(meant, decoded.badKeys, absence);
+      const notes = new Map([...this.marks(meant, decoded.badKeys, absence), ...this.moved(position)]);
+      if (changes.size === 0) return { conclusion: this.unchanged(id, errors, meant, notes) };
       const { source } = this;
-      const committed = await this.committer.commit({ id, source, from: source, description, changes });
+      const description = `${absence === undefined ? "change" : "snapshot"} of ${source}`;
+      const commit = { id, source, from: source, description, changes };
+      if (meant.replaced.size > 0) {
+        const { record } = await this.committer.commit({ ...commit, options: { simulate: true } });
+        keepReplaced(changes, meant, record);
+      }
+      const committed = await this.committer.commit(commit);
       this.noteRefused(changes, committed);
       // Not awaited in here: the next change can begin while this one is being written to disk.
-      return { conclusion: this.conclude(id, committed, decoded, notes) };
+      return { conclusion: this.conclude(id, committed, meant, errors, notes) };
     });
     const result = await conclusion;
     if (absence !== undefined) this.spoken(absence);
@@ -147,16 +160,23 @@ export class SourceFeed implements ConfigConsumer {
   private async unchanged(
     id: string,
     errors: readonly string[],
-    notes: ReadonlyMap<string, unknown>,
+    meant: Meant<SourceItem>,
+    others: ReadonlyMap<string, unknown>,
   ): Promise<TransactionResult> {
     this.reviewed();
+    const notes = new Map([...others, ...this.renamed(meant, new Map())]);
     if (notes.size > 0) await this.store.write({ notes });
     return nothingToDo(id, errors);
   }
 
   /** What the source has lost, and what it speaks of again. Returns the notes that say so. */
-  private marks({ values, badKeys }: Decoded, absence: Absence | undefined): ReadonlyMap<string, unknown> {
-    const heard = new Set([...values.keys(), ...badKeys]);
+  private marks(
+    { values }: Meant<SourceItem>,
+    badKeys: ReadonlySet<string>,
+    absence: Absence | undefined,
+  ): ReadonlyMap<string, unknown> {
+    const unread = [...badKeys].flatMap((key) => [key, ...this.keys.under(key)]);
+    const heard = new Set([...values.keys(), ...unread]);
     const notes = this.desired.unmarkOrphans(this.source, heard);
     if (absence?.kind === "unknown") {
       const lost = [...this.desired.of(this.source).keys()].filter((key) => !heard.has(key));
@@ -175,11 +195,12 @@ export class SourceFeed implements ConfigConsumer {
   private async conclude(
     id: string,
     { record, applied, yielded }: Committed,
-    { items, errors }: Decoded,
+    meant: Meant<SourceItem>,
+    errors: string[],
     notes: ReadonlyMap<string, unknown>,
   ): Promise<TransactionResult> {
     for (const status of invalidIn(record)) {
-      const item = items.get(status.key);
+      const item = meant.items.get(status.key);
       const reason = invalidReason(status);
       errors.push(reason);
       if (item !== undefined) this.events.publish(deadLetterOf(this.source, item, reason));
@@ -191,20 +212,36 @@ export class SourceFeed implements ConfigConsumer {
     return await this.committer.conclude(result, {
       values: { source: this.source, changes: applied },
       others: givenUp.others,
-      notes: new Map([...givenUp.notes, ...notes]),
+      notes: new Map([...givenUp.notes, ...notes, ...this.renamed(meant, applied)]),
+    });
+  }
+
+  /** Notes of the keys that values came under: those that were applied, and those that are as before but called otherwise. */
+  private renamed({ values, shortKeys }: Meant<SourceItem>, applied: Changes): ReadonlyMap<string, unknown> {
+    const current = this.desired.of(this.source);
+    const unchanged = [...values].filter(
+      ([key, value]) => value !== undefined && !applied.has(key) && current.has(key),
+    );
+    return this.keys.settle(new Map([...applied, ...unchanged]), shortKeys);
+  }
+
+  private refuseClaims({ refused }: Meant<SourceItem>): readonly string[] {
+    return refused.map(({ said: { itemKey, key, item }, holder }) => {
+      const other = itemKey === key ? "" : `${itemKey} means this value, and `;
+      const reason = `${key}: ${other}${holder} has set it before; it is taken when that one goes`;
+      this.events.publish(deadLetterOf(this.source, item, reason));
+      return reason;
     });
   }
 
   private async decode(items: readonly SourceItem[]): Promise<Decoded> {
-    const decoded = { values: new Map<string, object | undefined>(), items: new Map<string, SourceItem>() };
+    const said: Said<SourceItem>[] = [];
     const badKeys = new Set<string>();
     const errors: string[] = [];
     for (const [index, item] of items.entries()) {
       if (index % DECODED_AT_ONCE === DECODED_AT_ONCE - 1) await setImmediate();
       try {
-        const { key, value } = this.decodeItem(item);
-        decoded.values.set(key, value);
-        decoded.items.set(key, item);
+        said.push(this.decodeItem(item));
       } catch (error) {
         if (!(error instanceof InvalidInputError)) throw error;
         const { message } = refusalOf(error, item);
@@ -213,15 +250,16 @@ export class SourceFeed implements ConfigConsumer {
         this.events.publish(deadLetterOf(this.source, item, message));
       }
     }
-    return { ...decoded, badKeys, errors };
+    return { said, badKeys, errors };
   }
 
-  private decodeItem({ key, value, contentType }: SourceItem): {
-    readonly key: string;
-    readonly value: object | undefined;
-  } {
-    if (value === undefined) return { key: this.registry.normaliseKey(key), value: undefined };
-    return this.registry.decode(key, value, contentType);
+  private decodeItem(item: SourceItem): Said<SourceItem> {
+    if (item.value === undefined) {
+      const key = this.registry.normaliseKey(item.key);
+      return { itemKey: key, key, value: undefined, item };
+    }
+    const { key, value, shortKey = key } = this.registry.decode(item.key, item.value, item.contentType);
+    return { itemKey: shortKey, key, value, item };
   }
 
   private noteRefused(changes: Changes, { applied }: Committed): void {
@@ -232,14 +270,18 @@ export class SourceFeed implements ConfigConsumer {
   }
 
   /** What a snapshot changes. */
-  private differences({ values, badKeys }: Decoded, { kind }: Absence): Changes {
+  private differences(
+    { values }: Meant<SourceItem>,
+    badKeys: ReadonlySet<string>,
+    { kind }: Absence,
+  ): Map<string, object | undefined> {
     const current = this.desired.of(this.source);
     const changes = new Map<string, object | undefined>();
     // An item without a value is a delete, whatever its absence would mean.
     for (const [key, value] of values) if (value === undefined && current.has(key)) changes.set(key, undefined);
     for (const key of kind === "unknown" ? [] : [...current.keys(), ...this.refused]) {
       const isLost = kind === "continuous" && this.desired.isOrphaned(this.source, key);
-      if (!isLost && values.get(key) === undefined && !badKeys.has(key)) changes.set(key, undefined);
+      if (!isLost && values.get(key) === undefined && !badKeys.has(this.keys.itemOf(key))) changes.set(key, undefined);
     }
     for (const [key, value] of values) {
       if (value === undefined) continue;
@@ -247,6 +289,16 @@ export class SourceFeed implements ConfigConsumer {
     }
     return changes;
   }
+}
+
+/** A value whose item means another one now stays when that one is invalid, as the value before an invalid one always does. */
+function keepReplaced(
+  changes: Map<string, object | undefined>,
+  { replaced }: Meant<SourceItem>,
+  record: TransactionRecord,
+): void {
+  const invalid = new Set(invalidIn(record).map(({ key }) => key));
+  for (const [before, now] of replaced) if (invalid.has(now)) changes.delete(before);
 }
 
 function nothingToDo(id: string, errors: readonly string[]): TransactionResult {

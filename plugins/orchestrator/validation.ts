@@ -4,6 +4,7 @@ import { errorMessage, InvalidInputError } from "#core/errors.js";
 import type { ModelRegistry } from "#core/model/types.js";
 import type { Change, Transaction } from "#core/northbound/index.js";
 import type { Changes } from "./desired-state.js";
+import type { ShortKeys } from "./item-keys.js";
 
 /** A transaction whose every field makes sense and whose every change is decoded. */
 export interface ValidTransaction {
@@ -16,6 +17,8 @@ export interface ValidTransaction {
   readonly confirmTimeout: number | undefined;
   /** By normalised key, in the transaction's order. */
   readonly changes: Changes;
+  /** The shorter keys that values came under, by the keys in `changes`. */
+  readonly shortKeys: ShortKeys;
 }
 
 /** Why a change, or with an empty key the transaction itself, was refused. */
@@ -55,10 +58,11 @@ export async function validateTransaction(transaction: Transaction, registry: Mo
   checkFlag("dry_run", transaction.dry_run, refuse);
   const replace = checkMode(transaction.mode, refuse);
   const confirmTimeout = checkConfirmTimeout(transaction.confirm_timeout, refuse);
-  const changes = await checkChanges(transaction.changes, replace, registry, refusals);
+  const shortKeys = new Map<string, string>();
+  const changes = await checkChanges(transaction.changes, replace, registry, refusals, shortKeys);
   if (refusals.length > 0) return { valid: false, refusals };
   const { description = "", atomic = false, dry_run: dryRun = false } = transaction;
-  return { valid: true, transaction: { description, atomic, dryRun, replace, confirmTimeout, changes } };
+  return { valid: true, transaction: { description, atomic, dryRun, replace, confirmTimeout, changes, shortKeys } };
 }
 
 type Refuse = (field: string, message: string) => void;
@@ -98,6 +102,7 @@ async function checkChanges(
   replace: boolean,
   registry: ModelRegistry,
   refusals: Refusal[],
+  shortKeys: Map<string, string>,
 ): Promise<Changes> {
   const decoded = new Map<string, object | undefined>();
   if (!Array.isArray(changes) || (changes.length === 0 && !replace)) {
@@ -113,10 +118,11 @@ async function checkChanges(
   for (const [index, change] of listed.entries()) {
     if (index % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1) await setImmediate();
     try {
-      const { key, value } = decodeChange(change, index, registry);
+      const { key, value, shortKey } = decodeChange(change, index, registry);
       const before = decoded.size;
       decoded.set(key, value);
-      if (decoded.size === before) throw duplicate(key, index);
+      if (decoded.size === before) throw duplicate(key, index, shortKey ?? shortKeys.get(key));
+      if (shortKey !== undefined) shortKeys.set(key, shortKey);
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       refusals.push(refusalOf(error, change));
@@ -129,7 +135,7 @@ function decodeChange(
   change: unknown,
   index: number,
   registry: ModelRegistry,
-): { readonly key: string; readonly value: object | undefined } {
+): { readonly key: string; readonly value: object | undefined; readonly shortKey?: string } {
   if (typeof change !== "object" || change === null) {
     throw new InvalidInputError("BAD_CHANGE", `was ${shown(change)}, expected {key, value} or {key, delete}`, {
       field: `changes[${index}]`,
@@ -163,9 +169,10 @@ function decodeChange(
   return registry.decode(key, value);
 }
 
-function duplicate(key: string, index: number): InvalidInputError {
+function duplicate(key: string, index: number, shortKey: string | undefined): InvalidInputError {
   const field = `changes[${index}]`;
-  return new InvalidInputError("DUPLICATE_KEY", "the same key twice in one transaction", { key, field });
+  const other = shortKey === undefined ? "" : `: ${shortKey} means ${key}`;
+  return new InvalidInputError("DUPLICATE_KEY", `the same key twice in one transaction${other}`, { key, field });
 }
 
 /** The message names the key and the field, whatever the error itself says. */

@@ -89,23 +89,23 @@ const changes: Readonly<Record<string, { readonly done: readonly string[]; reado
   },
   "one gets another metric": {
     done: [`route del ${some}`, `route add ${some} via ${gateway} metric 9 proto 199`],
-    repaired: [`DELETE ${key(some)}`, `CREATE ${key(some)}`],
+    repaired: [`DELETE ${key(some)};metric=9`, `CREATE ${key(some)}`],
   },
   "one goes to another table": {
     done: [`route del ${some}`, `route add ${some} via ${gateway} table 77 proto 199`],
-    repaired: [`DELETE ${key(some)}`, `CREATE ${key(some)}`],
+    repaired: [`DELETE ${key(some)};table=77`, `CREATE ${key(some)}`],
   },
   "one of ours is added": {
     done: [`route add 10.140.0.0/24 via ${gateway} proto 199`],
     repaired: [`DELETE ${key("10.140.0.0/24")}`],
   },
-  "one is there twice": {
+  "another one with a metric is there": {
     done: [`route add ${some} via ${gateway} metric 9 proto 199`],
-    repaired: [`DELETE ${key(some)}#254/9`],
+    repaired: [`DELETE ${key(some)};metric=9`],
   },
-  "one is there twice, and another is removed": {
+  "another one with a metric is there, and one is removed": {
     done: [`route add ${some} via ${gateway} metric 9 proto 199`, `route del ${other}`],
-    repaired: [`CREATE ${key(other)}`, `DELETE ${key(some)}#254/9`],
+    repaired: [`CREATE ${key(other)}`, `DELETE ${key(some)};metric=9`],
   },
   "some are taken away and put back": {
     done: [
@@ -121,7 +121,10 @@ const changes: Readonly<Record<string, { readonly done: readonly string[]; reado
     repaired: [`UPDATE ${key(some)}`],
   },
   "an IPv6 one is removed": { done: ["-6 route del fd00:105::/64"], repaired: [`CREATE ${key("fd00:105::/64")}`] },
-  "one with a metric is removed": { done: ["route del 10.120.0.0/24"], repaired: [`CREATE ${key("10.120.0.0/24")}`] },
+  "one with a metric is removed": {
+    done: ["route del 10.120.0.0/24"],
+    repaired: [`CREATE ${key("10.120.0.0/24")};metric=50`],
+  },
   "hundreds are removed": {
     done: ["route flush root 10.100.0.0/16"],
     repaired: Array.from({ length: 256 }, (_, n) => `CREATE ${key(network(n))}`),

@@ -44,7 +44,25 @@ const keys: readonly (readonly [built: string, written: string, parse: (key: str
     parseArpKey,
     { interfaceName: "a/b", ipAddress: "fd00::1" },
   ],
+  [
+    routeKey("10.1.0.0/16", "a;b=c", { metric: 5, table: 100, vrf: "r;d" }),
+    "config/linux/l3/v2/route/10.1.0.0/16/a=3Bb=3Dc;vrf=r=3Bd;table=100;metric=5",
+    parseRouteKey,
+    { network: "10.1.0.0/16", outgoingInterface: "a;b=c", vrf: "r;d", table: 100, metric: 5 },
+  ],
+  [
+    routeKey("fd00::/8", "blackhole", { namespace: { type: "FD", reference: "/proc/1/ns/net" } }),
+    "config/linux/l3/v2/route/fd00::/8/blackhole;namespace=fd:/proc/1/ns/net",
+    parseRouteKey,
+    { network: "fd00::/8", outgoingInterface: "blackhole", namespace: { type: "FD", reference: "/proc/1/ns/net" } },
+  ],
   [ruleKey(100), "config/linux/l3/v2/rule/100", parseRuleKey, { priority: 100 }],
+  [
+    ruleKey(100, { family: "IPV6", namespace: { type: "NSID", reference: "n1" } }),
+    "config/linux/l3/v2/rule/100;family=ipv6;namespace=nsid:n1",
+    parseRuleKey,
+    { priority: 100, family: "IPV6", namespace: { type: "NSID", reference: "n1" } },
+  ],
   [registrationKey("eth1"), "config/linux/ifmgr/v1/interface/eth1", parseRegistrationKey, { hostInterface: "eth1" }],
   [hostNameKey("eth1"), "linux/interface/host-name/eth1", parseHostNameKey, { hostName: "eth1" }],
   [

@@ -1,3 +1,4 @@
+import { InvalidInputError } from "#core/errors.js";
 import type { Change, KeyValue } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
 import { contentType, parseIfJson, replyWith, replyWithResult } from "../body.js";
@@ -26,11 +27,15 @@ export function configRoutes(routes: RouteTable, api: Api): void {
 
 function desired(api: Api, asked: string): KeyValue {
   const key = api.models.normaliseKey(asked);
-  const found = api
-    .northbound()
-    .get(key)
-    .find((one) => one.key === key);
+  const near = api.northbound().get(key);
+  const found = near.find((one) => one.key === key);
   if (found !== undefined) return found;
+  const [meant, ...others] = near.filter((one) => api.models.isShortFor(key, one.key));
+  if (meant !== undefined && others.length === 0) return meant;
+  if (meant !== undefined) {
+    const candidates = [meant, ...others].map((one) => one.key).join(" or ");
+    throw new InvalidInputError("AMBIGUOUS_KEY", `${key}: may mean ${candidates}; ask for one of these`, { key });
+  }
   throw new NotFoundError("NO_SUCH_VALUE", `nothing is configured under ${key}`, key);
 }
 

@@ -42,10 +42,13 @@ interface Unplaced {
   readonly namespace?: NetNamespace;
 }
 
+/** The end of the key of a route without interface. */
+const LEADS_NOWHERE = /\/(?:blackhole|unreachable|prohibit)(?:;[^/].*)?$/;
+
 /** A rule, or a route whose key has no interface: a hundred thousand others need no look. */
 function mayHaveNoInterface(key: string): boolean {
   if (!key.startsWith(ROUTE_PREFIX)) return key.startsWith(RULE_PREFIX);
-  return key.endsWith("/blackhole") || key.endsWith("/unreachable") || key.endsWith("/prohibit");
+  return LEADS_NOWHERE.test(key);
 }
 
 /** Changes that come together are looked at together: ms after the first. */

@@ -10,6 +10,7 @@ import {
   type Interface,
   interfaceAddressKey,
   interfaceKey,
+  parseRuleKey,
   ROUTE_PREFIX,
   ruleKey,
 } from "#proto/index.js";
@@ -21,7 +22,7 @@ import type { WantedRoutes } from "./wanted-routes.js";
 const PERMANENT = 0x80;
 
 export interface SuspectsParts {
-  readonly scheduler: Pick<Scheduler, "wanted">;
+  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
   readonly interfaces: InterfaceIndex;
   readonly routes: WantedRoutes;
   /** Identity of the namespace that the events are from. */
@@ -143,9 +144,12 @@ export class Suspects {
     return deleted || !same ? [key] : [];
   }
 
-  #byLostRule({ protocol, priority }: Rule): readonly string[] {
-    const key = ruleKey(priority);
-    return protocol === TENUTO_PROTOCOL && this.parts.scheduler.wanted(key) !== undefined ? [key] : [];
+  #byLostRule({ protocol, priority, family }: Rule): readonly string[] {
+    if (protocol !== TENUTO_PROTOCOL) return [];
+    // In whichever namespace they are.
+    return this.parts.scheduler
+      .statuses(ruleKey(priority, { family: family === "inet6" ? "IPV6" : "IPV4" }))
+      .flatMap(({ key }) => (parseRuleKey(key)?.priority === priority ? [key] : []));
   }
 
   #nameOf(linkIndex: number): string | undefined {

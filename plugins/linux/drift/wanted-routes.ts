@@ -1,5 +1,5 @@
 import type { Scheduler } from "#core/scheduler/types.js";
-import { ROUTE_PREFIX } from "#proto/index.js";
+import { parseRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
 
 /** More keys than this are not put off, */
 const MANY_NEWS = 50_000;
@@ -49,7 +49,7 @@ export class WantedRoutes {
   }
 
   #note(key: string, isWanted: boolean): void {
-    this.#interfaces.add(interfaceIn(key));
+    for (const name of this.#interfacesOf(key)) this.#interfaces.add(name);
     const network = networkIn(key);
     const known = this.#keys.get(network);
     // Nearly all networks have one route: no set is made for those.
@@ -78,7 +78,16 @@ export class WantedRoutes {
   through(name: string): readonly string[] {
     this.#sortIn();
     if (!this.#interfaces.has(name)) return [];
-    return [...this.all()].filter((key) => interfaceIn(key) === name && this.scheduler.wanted(key) !== undefined);
+    return [...this.all()].filter(
+      (key) => this.scheduler.wanted(key) !== undefined && this.#interfacesOf(key).includes(name),
+    );
+  }
+
+  /** Those of all hops. Nearly every key says it. */
+  #interfacesOf(key: string): readonly string[] {
+    const name = parseRouteKey(key)?.outgoingInterface ?? "";
+    const wanted: Route | undefined = name === "multipath" ? this.scheduler.wanted(key) : undefined;
+    return wanted?.next_hops?.map((hop) => hop.outgoing_interface ?? "") ?? [name];
   }
 
   *all(): IterableIterator<string> {
@@ -88,11 +97,6 @@ export class WantedRoutes {
       else yield* keys;
     }
   }
-}
-
-/** The outgoing interface in the key of a route: what follows the network. */
-function interfaceIn(key: string): string {
-  return key.slice(ROUTE_PREFIX.length + networkIn(key).length + 1);
 }
 
 /** The network in the key of a route: address and length are its first two parts. */

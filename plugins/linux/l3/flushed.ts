@@ -1,5 +1,5 @@
 import type { Scheduler, TransactionRecord } from "#core/scheduler/types.js";
-import { ARP_PREFIX, INTERFACE_PREFIX, ROUTE_PREFIX } from "#proto/index.js";
+import { ARP_PREFIX, INTERFACE_PREFIX, parseRouteKey, ROUTE_PREFIX } from "#proto/index.js";
 import { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX } from "../interfaces/index.js";
 
 /**
@@ -29,6 +29,6 @@ export function flushed(
   const routes = returned.size === 0 ? [] : configured(ROUTE_PREFIX);
   return [
     ...[...changed, ...returned].flatMap((name) => configured(`${ARP_PREFIX}${name}/`)),
-    ...[...returned].flatMap((name) => routes.filter((key) => key.endsWith(`/${name}`))),
+    ...routes.filter((key) => returned.has(parseRouteKey(key)?.outgoingInterface ?? "")),
   ];
 }

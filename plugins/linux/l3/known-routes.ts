@@ -45,11 +45,17 @@ export class KnownRoutes {
     const { destination, linkIndex, table = 0 } = route;
     const exit = linkIndex === undefined ? undefined : exits.get(linkIndex);
     if (exit === undefined) return undefined;
-    const expected = this.byKey.get(`${ROUTE_PREFIX}${destination}/${exit.name}`);
-    if (expected === undefined || !isAsWanted(route, expected.value, exit)) return undefined;
+    const key = `${ROUTE_PREFIX}${destination}/${exit.nameInKey}`;
+    const expected = this.#asWanted(key, route, exit) ?? this.#asWanted(`${key};table=${table}`, route, exit);
+    if (expected === undefined) return undefined;
     if (expected.metadata?.table === table && expected.origin === "northbound") return expected;
-    const { key, value } = expected;
-    return { key, value, origin: "northbound", metadata: this.#metadataOf(table) };
+    const { value } = expected;
+    return { key: expected.key, value, origin: "northbound", metadata: this.#metadataOf(table) };
+  }
+
+  #asWanted(key: string, route: KernelRoute, exit: Exit): RetrievedRoute | undefined {
+    const expected = this.byKey.get(key);
+    return expected !== undefined && isAsWanted(route, expected.value, exit) ? expected : undefined;
   }
 
   #metadataOf(table: number): RouteMetadata {
@@ -80,6 +86,7 @@ function isPlain(value: Route): boolean {
   return (
     value.type === undefined &&
     value.metric === undefined &&
+    value.vrf === undefined &&
     value.next_hops === undefined &&
     value.preferred_source === undefined &&
     value.mtu === undefined &&

@@ -17,7 +17,7 @@ export interface ManyRoutes<V extends KeyedValue<Route>, R> {
   /** For a value that goes to no open namespace. */
   alone(value: V): Promise<R>;
   send(handle: NamespaceHandle, requests: readonly KernelRoute[]): Promise<readonly Result<void>[]>;
-  conclude(value: V, table: number, outcome: Result<void>): Result<R>;
+  conclude(value: V, table: number, outcome: Result<void>, handle: NamespaceHandle): Result<R>;
 }
 
 /** The requests of one namespace, and the places of their values. */
@@ -59,7 +59,7 @@ export async function carryOut<V extends KeyedValue<Route>, R>(
     for (const [index, outcome] of outcomes.entries()) {
       const place = places[index] ?? -1;
       const value = values[place];
-      if (value !== undefined) results[place] = operation.conclude(value, tables[index] ?? 0, outcome);
+      if (value !== undefined) results[place] = operation.conclude(value, tables[index] ?? 0, outcome, handle);
     }
   });
   await Promise.all([...sent, ...alone]);

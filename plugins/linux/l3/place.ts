@@ -3,7 +3,7 @@ import type { Scheduler } from "#core/scheduler/types.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
-import { MAIN_TABLE } from "./route-kernel.js";
+import { MAIN_TABLE, type PlainRoute } from "./route-kernel.js";
 
 /** Where an interface's routes and neighbours go: its namespace and its index there. */
 export interface Place {
@@ -35,7 +35,21 @@ export function placesOf(interfaces: InterfaceIndex): readonly NamespaceHandle[]
 export function tableOf(scheduler: Pick<Scheduler, "wanted">, interfaceName: string): number {
   const own: Interface | undefined = scheduler.wanted(interfaceKey(interfaceName));
   const vrf = own?.vrf_master_interface;
-  if (!vrf) return MAIN_TABLE;
-  const device: Interface | undefined = scheduler.wanted(interfaceKey(vrf));
+  return vrf ? tableOfVrf(scheduler, vrf) : MAIN_TABLE;
+}
+
+function tableOfVrf(scheduler: Pick<Scheduler, "wanted">, name: string): number {
+  const device: Interface | undefined = scheduler.wanted(interfaceKey(name));
   return device?.vrf_dev?.routing_table || MAIN_TABLE;
+}
+
+/** The routing table that a route goes to: the one that it names, that of its VRF, or that of its first interface. */
+export function tableOfRoute(
+  scheduler: Pick<Scheduler, "wanted">,
+  { table, vrf, hops }: Pick<PlainRoute, "table" | "vrf" | "hops">,
+): number {
+  if (table !== 0) return table;
+  if (vrf !== "") return tableOfVrf(scheduler, vrf);
+  const [hop] = hops;
+  return hop === undefined ? MAIN_TABLE : tableOf(scheduler, hop.interface);
 }

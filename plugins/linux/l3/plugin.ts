@@ -6,6 +6,7 @@ import { Scheduler } from "#core/scheduler/token.js";
 import { arpModel, routeModel, ruleModel } from "#proto/index.js";
 import { InterfaceIndex } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
+import { Contest } from "./contest.js";
 import { flushed } from "./flushed.js";
 import { ValueLeases } from "./leases.js";
 import { NeighbourDescriptor } from "./neighbour.js";
@@ -28,19 +29,20 @@ export class L3Plugin implements Plugin {
   init(): void {
     const { scheduler, interfaces, namespaces } = this;
     const leases = new ValueLeases(namespaces);
+    const contest = new Contest(scheduler);
     this.models.register(routeModel);
     this.models.register(arpModel);
     this.models.register(ruleModel);
-    scheduler.registerDescriptor(new RouteDescriptor({ interfaces, scheduler, namespaces, leases }));
+    scheduler.registerDescriptor(new RouteDescriptor({ interfaces, scheduler, namespaces, leases, contest }));
     scheduler.registerDescriptor(new LinkLocalRouteDescriptor());
     scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
-    scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases }));
+    scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases, scheduler, contest }));
     this.#unwatch = scheduler.watchTransactions((record) => {
-      const keys = flushed(record, scheduler);
+      const keys = [...flushed(record, scheduler), ...contest.freedBy(record)];
       if (keys.length === 0) return;
-      const read = scheduler.refresh(keys, "what links lost that changed", "repair");
+      const read = scheduler.refresh(keys, "what others made room for, or cost", "repair");
       read.catch((error: unknown) =>
-        this.log.debug({ error: errorMessage(error) }, "what links lost was not read again"),
+        this.log.debug({ error: errorMessage(error) }, "what others made room for, or cost, was not read again"),
       );
     });
   }

@@ -43,6 +43,8 @@ export interface PlainRoute {
   readonly scope: number;
   /** 0: that of the VRF, or the main table. */
   readonly table: number;
+  /** Logical name of the VRF that it says it is in. */
+  readonly vrf: string;
   readonly preferredSource: string;
   /** Bytes; 0: what the interface allows. */
   readonly mtu: number;
@@ -76,6 +78,7 @@ export function plainRoute(route: Route): PlainRoute {
     metric: route.metric || (ipv6 ? IPV6_DEFAULT_METRIC : 0),
     scope: ipv6 ? SCOPES.GLOBAL : scopeNumber(route),
     table: route.table ?? 0,
+    vrf: route.vrf ?? "",
     preferredSource: canonicalAddress(route.preferred_source ?? "") ?? "",
     mtu: route.mtu ?? 0,
     hops: hopsOf(route),

@@ -1,4 +1,5 @@
 import { DumpMemory, type Route as KernelRoute, type NamespaceHandle } from "#plugins/netlink/index.js";
+import { interfaceInRouteName } from "#proto/index.js";
 import { KnownRoutes } from "./known-routes.js";
 import { tableOf } from "./place.js";
 import { type Listed, OURS } from "./route-lists.js";
@@ -7,6 +8,8 @@ import type { RetrievedRoute, RouteReaderParts } from "./route-retrieval.js";
 /** A link of one namespace, with what its routes have in common. */
 export interface Exit {
   readonly name: string;
+  /** As it stands in the keys of routes. */
+  readonly nameInKey: string;
   /** Of routes that name none. */
   readonly table: number;
 }
@@ -17,7 +20,8 @@ export type Exits = ReadonlyMap<number, Exit>;
 export function exitsOf({ interfaces, scheduler }: RouteReaderParts, identity: string): Exits {
   const exits = new Map<number, Exit>();
   for (const { name, index, namespaceIdentity } of interfaces.all()) {
-    if (namespaceIdentity === identity) exits.set(index, { name, table: tableOf(scheduler, name) });
+    if (namespaceIdentity === identity)
+      exits.set(index, { name, nameInKey: interfaceInRouteName(name), table: tableOf(scheduler, name) });
   }
   return exits;
 }

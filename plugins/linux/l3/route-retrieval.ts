@@ -1,14 +1,15 @@
-import { isDeepStrictEqual } from "node:util";
 import type { RetrievedValue, Scheduler } from "#core/scheduler/types.js";
 import type { Route as KernelRoute, NamespaceHandle, RouteFilter } from "#plugins/netlink/index.js";
 import { type NetNamespace, type Route, routeModel } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
-import { type Namespaces, namespaceText } from "../namespaces/index.js";
+import { type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
+import type { Contest } from "./contest.js";
 import { KnownRoutes } from "./known-routes.js";
 import type { ValueLeases } from "./leases.js";
-import { placesOf, tableOf } from "./place.js";
-import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue, UNICAST } from "./route-kernel.js";
+import { placesOf, tableOf, tableOfRoute } from "./place.js";
+import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue } from "./route-kernel.js";
 import { type Listed, type ListOurs, listing, OURS, recalling, sorted } from "./route-lists.js";
+import { type FoundRoute, matched, type Whereabouts } from "./route-matching.js";
 import { RouteMemories } from "./route-memory.js";
 
 export interface RouteMetadata {
@@ -20,9 +21,10 @@ export type RetrievedRoute = RetrievedValue<Route, RouteMetadata>;
 
 export interface RouteReaderParts {
   readonly interfaces: InterfaceIndex;
-  readonly scheduler: Pick<Scheduler, "wanted">;
+  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
   readonly namespaces: Namespaces;
   readonly leases: ValueLeases;
+  readonly contest: Contest;
 }
 
 /** More interfaces than this are read with one dump of everything. */
@@ -35,10 +37,17 @@ export class RouteReader {
   constructor(private readonly parts: RouteReaderParts) {}
 
   /**
-   * @param expected values that are wanted or were there when last looked at; the latter have metadata.
+   * @param all values that are wanted or were there when last looked at; the latter have metadata.
    * @param partly nothing but the expected values is of interest.
    */
-  async read(expected: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
+  async read(all: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
+    const { contest } = this.parts;
+    if (!contest.isOpen) return this.#readThose(all, partly);
+    const isMaybeThere = ({ key }: RetrievedRoute): boolean => !contest.isOut(key);
+    return (await this.#readThose(all.filter(isMaybeThere), partly)).filter(isMaybeThere);
+  }
+
+  async #readThose(expected: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
     if (partly) {
       const known = new KnownRoutes(expected);
       const listOurs = listing(this.parts, known);
@@ -57,20 +66,63 @@ export class RouteReader {
     listOurs: ListOurs,
     through: Promise<readonly Listed[]>,
   ): Promise<readonly RetrievedRoute[]> {
-    const { expected, nowhere } = known;
-    const [listed, leadingNowhere] = await Promise.all([
-      through,
-      partly && nowhere.length === 0 ? [] : this.#readNowhere(nowhere, partly, listOurs),
-    ]);
+    const { nowhere } = known;
+    const isLookedAt = !partly || nowhere.length > 0;
+    const surveyed = isLookedAt ? await this.parts.namespaces.survey(nowhere, { named: !partly }) : [];
+    try {
+      const [listed, leadingNowhere] = await Promise.all([through, this.#readNowhere(surveyed, listOurs)]);
+      return await this.#sorted(known, listed, leadingNowhere);
+    } finally {
+      for (const { lease } of surveyed) lease.release();
+    }
+  }
+
+  async #sorted(
+    { expected }: KnownRoutes,
+    listed: readonly Listed[],
+    leadingNowhere: readonly FoundNowhere[],
+  ): Promise<readonly RetrievedRoute[]> {
     const exact = listed.flatMap((each) => each.exact);
     const others = listed.flatMap(({ handle, rest }) => rest.flatMap((route) => this.#describe(route, handle) ?? []));
     if (exact.length === expected.length && others.length === 0 && leadingNowhere.length === 0) return exact;
-    const { byKey } = known;
-    const found = chosen([...exact, ...others.map((each) => spelled(each, byKey)), ...leadingNowhere], byKey);
     const keys = new Set<string>();
-    for (const { key } of found) keys.add(key);
+    for (const { key } of exact) keys.add(key);
+    const inPlaces = matched([...others, ...leadingNowhere], expected, this.#whereabouts(leadingNowhere), keys);
+    await this.#keepOpen(inPlaces, leadingNowhere);
+    const found = [...exact, ...inPlaces];
+    for (const { key } of inPlaces) keys.add(key);
     const vanished = expected.filter(({ key, metadata }) => metadata !== undefined && !keys.has(key));
     return vanished.length === 0 ? found : [...found, ...(await this.#readReplaced(vanished))];
+  }
+
+  /** Where the kernel would have an expected value, as far as that is known. */
+  #whereabouts(leadingNowhere: readonly FoundNowhere[]): (route: RetrievedRoute, plain: PlainRoute) => Whereabouts {
+    const identities = new Map<string, string>();
+    for (const { names, identity } of leadingNowhere) {
+      for (const name of names) identities.set(namespaceText(name), identity);
+    }
+    return ({ value }, plain) => {
+      const [hop] = plain.hops;
+      const identity =
+        hop === undefined
+          ? identities.get(namespaceText(value.namespace))
+          : this.parts.interfaces.get(hop.interface)?.namespaceIdentity;
+      return { identity, table: tableOfRoute(this.parts.scheduler, plain) };
+    };
+  }
+
+  /** Routes that rest on no interface keep their namespaces open. */
+  async #keepOpen(routes: readonly RetrievedRoute[], leadingNowhere: readonly FoundNowhere[]): Promise<void> {
+    if (leadingNowhere.length === 0) return;
+    const identities = new Map(
+      leadingNowhere.flatMap(({ names, identity }) => names.map((name) => [namespaceText(name), identity] as const)),
+    );
+    await Promise.all(
+      routes.map(async ({ key, value }) => {
+        const identity = leadsNowhere(value) ? identities.get(namespaceText(value.namespace)) : undefined;
+        if (identity !== undefined) await this.parts.leases.adopt(key, value.namespace, identity);
+      }),
+    );
   }
 
   #listAll(listOurs: ListOurs): Promise<readonly Listed[]> {
@@ -94,13 +146,11 @@ export class RouteReader {
     const found = lists
       .flat()
       .flatMap(({ handle, routes }) => routes.flatMap((route) => this.#describe(route, handle) ?? []));
-    const inPlace = found
-      .map((each) => spelled(each, byKey))
-      .filter(({ key, value }) => {
-        const wanted = byKey.get(key)?.value;
-        return wanted !== undefined && isSamePlace(plainRoute(value), plainRoute(wanted));
-      });
-    return [...new Map(inPlace.map((each) => [each.key, each])).values()];
+    const inPlace = matched(found, vanished, this.#whereabouts([]), []);
+    return inPlace.filter(({ key, value }) => {
+      const wanted = byKey.get(key)?.value;
+      return wanted !== undefined && plainRoute(value).type === plainRoute(wanted).type;
+    });
   }
 
   /** The routes that leave by an interface; none when it is not there. */
@@ -111,48 +161,34 @@ export class RouteReader {
     return [{ handle, routes: await handle.routeList({ ...filter, linkIndex }) }];
   }
 
-  #describe(route: KernelRoute, handle: NamespaceHandle): RetrievedRoute | undefined {
+  #describe(route: KernelRoute, { identity }: NamespaceHandle): FoundRoute | undefined {
     const { interfaces, scheduler } = this.parts;
     const value = routeValue(route, {
-      nameOf: (index) => interfaces.byIndex(handle.identity, index)?.name,
+      nameOf: (index) => interfaces.byIndex(identity, index)?.name,
       tableOf: (name) => tableOf(scheduler, name),
     });
     if (value === undefined || leadsNowhere(value)) return undefined;
-    return retrieved(value, route);
+    return { route: retrieved(value, route), identity };
   }
 
-  async #readNowhere(
-    references: readonly (NetNamespace | undefined)[],
-    partly: boolean,
-    listOurs: ListOurs,
-  ): Promise<readonly RetrievedRoute[]> {
-    const surveyed = await this.parts.namespaces.survey(references, { named: !partly });
-    try {
-      const found = await Promise.all(
-        surveyed.map(async ({ references: names, lease: { handle } }) => {
-          const { rest } = await listOurs(handle);
-          const leading = rest.filter(({ type }) => type !== UNICAST);
-          const namespace = names.find((name) => references.some((each) => isSame(each, name))) ?? names[0];
-          return Promise.all(leading.map((route) => this.#adopt(route, handle, namespace)));
-        }),
-      );
-      return found.flat().filter((route) => route !== undefined);
-    } finally {
-      for (const { lease } of surveyed) lease.release();
-    }
+  async #readNowhere(surveyed: readonly SurveyedNamespace[], listOurs: ListOurs): Promise<readonly FoundNowhere[]> {
+    const found = surveyed.map(async ({ references: names, lease: { handle } }) => {
+      const { rest } = await listOurs(handle);
+      const [namespace] = names;
+      return rest.flatMap((route): FoundNowhere[] => {
+        const value = routeValue(route, { nameOf: () => undefined, tableOf: () => MAIN_TABLE });
+        if (value === undefined || !leadsNowhere(value)) return [];
+        const placed = namespace === undefined ? value : { ...value, namespace };
+        return [{ route: retrieved(placed, route), identity: handle.identity, names }];
+      });
+    });
+    return (await Promise.all(found)).flat();
   }
+}
 
-  async #adopt(
-    route: KernelRoute,
-    { identity }: NamespaceHandle,
-    namespace: NetNamespace | undefined,
-  ): Promise<RetrievedRoute | undefined> {
-    const value = routeValue(route, { nameOf: () => undefined, tableOf: () => MAIN_TABLE });
-    if (value === undefined) return undefined;
-    const found = retrieved(namespace === undefined ? value : { ...value, namespace }, route);
-    await this.parts.leases.adopt(found.key, namespace, identity);
-    return found;
-  }
+/** With every reference to the namespace that it is in. */
+interface FoundNowhere extends FoundRoute {
+  readonly names: readonly (NetNamespace | undefined)[];
 }
 
 interface InterfaceRoutes {
@@ -165,62 +201,7 @@ function namesOf(routes: readonly RetrievedRoute[]): ReadonlySet<string> {
   return new Set(routes.flatMap(({ value }) => hopsOf(value).map((hop) => hop.interface)));
 }
 
-type ByKey = ReadonlyMap<string, RetrievedRoute>;
-
 function retrieved(value: Route, { destination, table = MAIN_TABLE }: KernelRoute): RetrievedRoute {
   const key = routeModel.prefix + routeModel.nameOf({ ...value, dst_network: destination });
   return { key, value, origin: "northbound", metadata: { table } };
-}
-
-/** A table that the wanted value names is named, also when it is the one that would be taken anyway. */
-function spelled(found: RetrievedRoute, expected: ByKey): RetrievedRoute {
-  const table = expected.get(found.key)?.value.table;
-  if (!table || found.value.table !== undefined || found.metadata?.table !== table) return found;
-  return { ...found, value: { ...found.value, table } };
-}
-
-/**
- * One route for each key: of several (the same network by the same interface, in another table or with another metric, left by a
- * change that was interrupted) the one that is wanted. The others get keys that nobody wants, so that a resync removes them.
- */
-function chosen(all: readonly RetrievedRoute[], expected: ByKey): readonly RetrievedRoute[] {
-  const byKey = new Map<string, RetrievedRoute>();
-  const others: RetrievedRoute[] = [];
-  for (const found of all) {
-    const known = byKey.get(found.key);
-    const wanted = expected.get(found.key)?.value;
-    const better = known === undefined || (wanted !== undefined && means(found.value, wanted));
-    if (better) byKey.set(found.key, found);
-    const worse = better ? known : found;
-    if (worse !== undefined) others.push(leftover(worse));
-  }
-  return [...byKey.values(), ...others];
-}
-
-function leftover(found: RetrievedRoute): RetrievedRoute {
-  return { ...found, key: `${found.key}#${found.metadata?.table}/${found.value.metric ?? 0}` };
-}
-
-/** Do both values mean the same route? */
-export function means(a: Route, b: Route): boolean {
-  const [plainA, plainB] = [plainRoute(a), plainRoute(b)];
-  return (
-    plainA.destination === plainB.destination &&
-    plainA.type === plainB.type &&
-    plainA.metric === plainB.metric &&
-    plainA.scope === plainB.scope &&
-    plainA.table === plainB.table &&
-    plainA.preferredSource === plainB.preferredSource &&
-    plainA.mtu === plainB.mtu &&
-    plainA.namespace === plainB.namespace &&
-    isDeepStrictEqual(plainA.hops, plainB.hops)
-  );
-}
-
-function isSamePlace(a: PlainRoute, b: PlainRoute): boolean {
-  return a.metric === b.metric && a.table === b.table && a.type === b.type;
-}
-
-function isSame(a: NetNamespace | undefined, b: NetNamespace | undefined): boolean {
-  return namespaceText(a) === namespaceText(b);
 }

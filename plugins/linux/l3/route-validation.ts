@@ -10,6 +10,7 @@ export function validateRoute(value: Route): readonly InvalidField[] {
     ...validateDestination(value.dst_network, destination),
     ...validateExit(value, destination),
     ...validateAddress("preferred_source", value.preferred_source, destination),
+    ...(value.vrf && value.table ? [{ field: "vrf", problem: "is set together with table, and only one may be" }] : []),
   ];
 }
 

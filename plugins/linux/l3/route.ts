@@ -1,4 +1,5 @@
-import { InvalidInputError, SouthboundError } from "#core/errors.js";
+import { setImmediate } from "node:timers/promises";
+import { InvalidInputError } from "#core/errors.js";
 import type {
   Dependency,
   Descriptor,
@@ -19,26 +20,20 @@ import {
 import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
 import { carryOut, type RouteRequest } from "./many-routes.js";
-import { placeOf, tableOf } from "./place.js";
+import { placeOf, tableOf, tableOfRoute } from "./place.js";
 import { gatewayDependencies } from "./reachable.js";
 import {
   hopsOf,
   isOnLink,
   kernelRoute,
   leadsNowhere,
-  MAIN_TABLE,
   type PlainHop,
-  type PlainRoute,
   plainRoute,
   routeIdentity,
 } from "./route-kernel.js";
-import {
-  means,
-  type RetrievedRoute,
-  type RouteMetadata,
-  RouteReader,
-  type RouteReaderParts,
-} from "./route-retrieval.js";
+import { means } from "./route-matching.js";
+import { type RetrievedRoute, type RouteMetadata, RouteReader, type RouteReaderParts } from "./route-retrieval.js";
+import { RouteRivals } from "./route-rivals.js";
 import { validateRoute } from "./route-validation.js";
 import { SharedDependencies } from "./shared-dependencies.js";
 
@@ -56,11 +51,13 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
   readonly #parts: RouteReaderParts;
   readonly #reader: RouteReader;
+  readonly #rivals: RouteRivals;
   readonly #nextHops = new SharedDependencies();
 
   constructor(parts: RouteReaderParts) {
     this.#parts = parts;
     this.#reader = new RouteReader(parts);
+    this.#rivals = new RouteRivals(parts);
   }
 
   validate(_key: string, value: Route): readonly InvalidField[] {
@@ -68,9 +65,16 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   dependencies(_key: string, value: Route): readonly Dependency[] {
-    if (leadsNowhere(value)) return this.#parts.namespaces.dependencies(value.namespace);
+    const vrf = value.vrf ? [{ label: `VRF ${value.vrf}`, key: interfaceKey(value.vrf) }] : NONE;
+    if (leadsNowhere(value)) return [...this.#parts.namespaces.dependencies(value.namespace), ...vrf];
     const [first, ...others] = hopsOf(value).map((hop) => this.#hopDependencies(hop));
-    return first !== undefined && others.length === 0 ? first : [first ?? [], ...others].flat();
+    return first !== undefined && others.length === 0 && vrf === NONE ? first : [first ?? [], ...others, vrf].flat();
+  }
+
+  /** So that a route goes before another one comes that the kernel could not tell from it. */
+  claims(key: string, { metric, table, vrf }: Route): readonly string[] {
+    const network = networkIn(key);
+    return [metric || table || vrf ? `${network} ${metric ?? 0} ${table || vrf || ""}` : network];
   }
 
   /** A route to the link makes gateways in its network reachable. */
@@ -91,8 +95,11 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       try {
         await namespace.routeAdd(request);
       } catch (error) {
-        throw refusal(key, value, error);
+        // Another one that is being added at the same time has had its answer by then.
+        if (isCode(error, "EEXIST")) await setImmediate();
+        throw this.#rivals.refusal(key, value, error, namespace.identity);
       }
+      this.#rivals.came(key, value);
     };
     if (handle !== undefined) await add(handle);
     else await this.#parts.leases.during(key, value.namespace, (lease) => add(lease.handle));
@@ -106,10 +113,13 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       prepare: ({ key, value }) => this.#request(key, value, exits),
       alone: ({ key, value }) => this.create(key, value),
       send: (handle, requests) => handle.routeAddMany(requests),
-      conclude: ({ key, value }, table, outcome) =>
-        outcome.status === "fulfilled"
-          ? made.of(table)
-          : { status: "rejected", reason: refusal(key, value, outcome.reason) },
+      conclude: ({ key, value }, table, outcome, { identity }) => {
+        if (outcome.status === "rejected") {
+          return { status: "rejected", reason: this.#rivals.refusal(key, value, outcome.reason, identity) };
+        }
+        this.#rivals.came(key, value);
+        return made.of(table);
+      },
     });
   }
 
@@ -120,7 +130,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       before.metric !== after.metric ||
       before.type !== after.type ||
       before.namespace !== after.namespace ||
-      table !== this.#tableOf(after)
+      table !== tableOfRoute(this.#parts.scheduler, after)
     );
   }
 
@@ -133,7 +143,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   async delete(key: string, value: Route, { table }: RouteMetadata): Promise<void> {
     const { handle, request } = this.#removal(key, value, table);
     try {
-      await handle?.routeDel(request);
+      if (handle !== undefined && (await this.#rivals.isStillThere(handle, request))) await handle.routeDel(request);
     } catch (error) {
       if (!isCode(error, ...GONE)) throw error;
     }
@@ -142,7 +152,11 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
 
   deleteMany(values: readonly ExistingValue<Route, RouteMetadata>[]): Promise<readonly PromiseSettledResult<void>[]> {
     return carryOut(values, {
-      prepare: ({ key, value, metadata }) => this.#removal(key, value, metadata.table),
+      prepare: ({ key, value, metadata }) => {
+        const removal = this.#removal(key, value, metadata.table);
+        // Another one might be removed in its place: that takes a closer look.
+        return this.#rivals.mayHit(removal.request) ? { ...removal, handle: undefined } : removal;
+      },
       alone: ({ key, value, metadata }) => this.delete(key, value, metadata),
       send: (handle, requests) => handle.routeDelMany(requests),
       conclude: ({ key }, _table, outcome) => {
@@ -153,11 +167,13 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     });
   }
 
-  retrieve(
+  async retrieve(
     correlate: readonly RetrievedValue<Route, RouteMetadata>[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedRoute[]> {
-    return this.#reader.read(correlate, only !== undefined);
+    const found = await this.#reader.read(correlate, only !== undefined);
+    for (const { key, value } of found) this.#rivals.came(key, value);
+    return found;
   }
 
   #hopDependencies({ interface: name, gateway, onLink }: PlainHop): readonly Dependency[] {
@@ -167,11 +183,6 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       { label: `interface ${name} to be up`, key: interfaceStateKey(name, true) },
       ...(through === "" ? [] : gatewayDependencies(through, name)),
     ]);
-  }
-
-  #tableOf({ table, hops }: PlainRoute): number {
-    const [hop] = hops;
-    return table || (hop === undefined ? MAIN_TABLE : tableOf(this.#parts.scheduler, hop.interface));
   }
 
   /**
@@ -184,10 +195,10 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     if (hop !== undefined && others.length === 0) {
       const exit = known.get(hop.interface) ?? this.#exit(hop.interface, key);
       known.set(hop.interface, exit);
-      const table = route.table || exit.table;
+      const table = route.table || (route.vrf === "" ? exit.table : tableOfRoute(this.#parts.scheduler, route));
       return { handle: exit.handle, request: kernelRoute(route, { table, indexOf: exit.indexOf }), table };
     }
-    const table = this.#tableOf(route);
+    const table = tableOfRoute(this.#parts.scheduler, route);
     const { handle, indexOf } = this.#exits(key, route.hops);
     return { handle, request: kernelRoute(route, { table, indexOf }), table };
   }
@@ -237,6 +248,8 @@ interface Exit extends Exits {
   readonly table: number;
 }
 
+const NONE: readonly Dependency[] = [];
+
 const DONE: PromiseSettledResult<void> = { status: "fulfilled", value: undefined };
 
 /** The same answer for all routes of a table: one object, not a hundred thousand. */
@@ -259,10 +272,8 @@ export class LinkLocalRouteDescriptor implements Descriptor {
   readonly prefix = LINK_LOCAL_ROUTE_PREFIX;
 }
 
-/** Why a route could not be added. */
-function refusal(key: string, value: Route, cause: unknown): unknown {
-  if (!isCode(cause, "EEXIST")) return cause;
-  const metric = value.metric === undefined ? "the same metric" : `metric ${value.metric}`;
-  const message = `another route to ${plainRoute(value).destination} with ${metric} is there already, which is left alone`;
-  return new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
+/** The network in the key of a route: address and length are its first two parts. */
+function networkIn(key: string): string {
+  const length = key.indexOf("/", ROUTE_PREFIX.length) + 1;
+  return key.slice(ROUTE_PREFIX.length, key.indexOf("/", length));
 }

@@ -1,5 +1,5 @@
 import type { Rule as KernelRule, PortRange } from "#plugins/netlink/index.js";
-import { canonicalNetwork, type Rule, type RuleAction, type RulePortRange } from "#proto/index.js";
+import { canonicalNetwork, type Rule, type RuleAction, type RulePortRange, ruleFamily } from "#proto/index.js";
 import { namespaceText } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 
@@ -21,7 +21,7 @@ type Rename = (name: string) => string;
 export function kernelRule(rule: Rule, hostNameOf: Rename): KernelRule {
   const masked = Boolean(rule.fw_mark || rule.fw_mask);
   return withoutUndefined<KernelRule>({
-    family: familyOf(rule) === "IPV6" ? "inet6" : "inet",
+    family: ruleFamily(rule) === "IPV6" ? "inet6" : "inet",
     priority: rule.priority ?? 0,
     protocol: TENUTO_PROTOCOL,
     action: ACTIONS[rule.action ?? "LOOKUP"],
@@ -71,13 +71,6 @@ export function ruleValue(rule: KernelRule, nameOf: Rename): Rule {
 /** A rule with every default filled in: two values mean the same rule when these are equal. */
 export function plainRule(rule: Rule): object {
   return { ...kernelRule(rule, (name) => name), namespace: namespaceText(rule.namespace) };
-}
-
-/** That of the networks given; IPv4 when there is none. */
-export function familyOf(rule: Rule): "IPV4" | "IPV6" {
-  const { family = "UNDEFINED" } = rule;
-  if (family !== "UNDEFINED") return family;
-  return `${rule.src_network ?? ""}${rule.dst_network ?? ""}`.includes(":") ? "IPV6" : "IPV4";
 }
 
 /** Every address (`0.0.0.0/0`) is no selector. */

@@ -1,7 +1,6 @@
 import type { InvalidField } from "#core/scheduler/types.js";
-import { canonicalNetwork, type Rule, type RulePortRange } from "#proto/index.js";
+import { canonicalNetwork, type Rule, type RulePortRange, ruleFamily } from "#proto/index.js";
 import { validateNamespace } from "../namespaces/index.js";
-import { familyOf } from "./rule-kernel.js";
 
 /** The kernel's own rules for the main and the default table are 32766 and 32767. */
 const MAX_PRIORITY = 32765;
@@ -33,9 +32,9 @@ function validateNetwork(field: string, text: string | undefined, rule: Rule): r
     return [{ field, problem: `is "${text}", expected a network such as 10.1.0.0/16 or fd00::/64` }];
   }
   const family = network.includes(":") ? "IPV6" : "IPV4";
-  return family === familyOf(rule)
+  return family === ruleFamily(rule)
     ? []
-    : [{ field, problem: `is ${text}, but the rule is of family ${familyOf(rule)}` }];
+    : [{ field, problem: `is ${text}, but the rule is of family ${ruleFamily(rule)}` }];
 }
 
 function validatePorts(field: string, range: RulePortRange | undefined): readonly InvalidField[] {

@@ -1,11 +1,13 @@
+import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, InvalidField, RetrievedValue } from "#core/scheduler/types.js";
+import { InvalidInputError, SouthboundError } from "#core/errors.js";
+import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
-import { interfaceKey, RULE_PREFIX, type Rule, ruleKey } from "#proto/index.js";
+import { interfaceKey, RULE_PREFIX, type Rule, ruleFamily, ruleModel } from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR, type InterfaceIndex } from "../interfaces/index.js";
 import { isCode, type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
+import type { Contest } from "./contest.js";
 import type { ValueLeases } from "./leases.js";
 import { kernelRule, plainRule, ruleValue } from "./rule-kernel.js";
 import { validateRule } from "./rule-validation.js";
@@ -13,12 +15,17 @@ import { validateRule } from "./rule-validation.js";
 /** What deleting a rule says when it is gone already, or when its family is not there. */
 const GONE = ["ENOENT", "EAFNOSUPPORT", "ESRCH"] as const;
 
+/** Of a value that the kernel cannot tell from another one. */
+export const SAME_RULE = "SAME_RULE";
+
 type RetrievedRule = RetrievedValue<Rule, undefined>;
 
 export interface RuleDescriptorParts {
   readonly interfaces: InterfaceIndex;
   readonly namespaces: Namespaces;
   readonly leases: ValueLeases;
+  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
+  readonly contest: Contest;
 }
 
 /**
@@ -50,6 +57,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
 
   async create(key: string, value: Rule): Promise<undefined> {
     await this.parts.leases.during(key, value.namespace, (lease) => this.#add(key, value, lease.handle));
+    this.parts.contest.won(key);
   }
 
   updateWithRecreate(_key: string, oldValue: Rule, newValue: Rule): boolean {
@@ -74,38 +82,43 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     correlate: readonly RetrievedValue<Rule, undefined>[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedRule[]> {
-    const expected = new Map(correlate.map(({ key, value }) => [key, value]));
     const references = correlate.map(({ value }) => value.namespace);
     const surveyed = await this.parts.namespaces.survey(references, { named: only === undefined });
     try {
-      const found = await Promise.all(surveyed.map((namespace) => this.#read(namespace, expected)));
-      const rules = chosen(found.flat(), expected);
+      const found = await Promise.all(surveyed.map((namespace) => this.#read(namespace, correlate)));
       await Promise.all(
-        rules.map(({ rule, identity }) => this.parts.leases.adopt(rule.key, rule.value.namespace, identity)),
+        found.flat().map(({ rule, identity }) => this.parts.leases.adopt(rule.key, rule.value.namespace, identity)),
       );
-      return rules.map(({ rule }) => rule);
+      return found.flat().map(({ rule }) => rule);
     } finally {
       for (const { lease } of surveyed) lease.release();
     }
   }
 
+  /** The rules of ours in one namespace. Each has the key of an expected value of its priority and family, if there is one. */
   async #read(
     { references, lease: { handle } }: SurveyedNamespace,
-    expected: ReadonlyMap<string, Rule>,
-  ): Promise<Found[]> {
-    const rules = await handle.ruleList();
-    return rules
-      .filter(({ protocol }) => protocol === TENUTO_PROTOCOL)
-      .map((rule): Found => {
-        const key = ruleKey(rule.priority);
-        const wanted = namespaceText(expected.get(key)?.namespace);
-        const namespace = references.find((reference) => namespaceText(reference) === wanted) ?? references[0];
-        const value = ruleValue(rule, (hostName) => this.#nameOf(hostName, handle));
-        return {
-          rule: { key, value: namespace === undefined ? value : { ...value, namespace }, origin: "northbound" },
-          identity: handle.identity,
-        };
-      });
+    correlate: readonly RetrievedRule[],
+  ): Promise<readonly Found[]> {
+    const names = new Set(references.map(namespaceText));
+    const here = correlate.filter(
+      ({ key, value }) => names.has(namespaceText(value.namespace)) && !this.parts.contest.isOut(key),
+    );
+    const rules = (await handle.ruleList()).filter(({ protocol }) => protocol === TENUTO_PROTOCOL);
+    const values = rules.map((rule) => ruleValue(rule, (hostName) => this.#nameOf(hostName, handle)));
+    const keys = matchedKeys(values, here);
+    const [namespace] = references;
+    return values.map((value, index): Found => {
+      const match = keys.get(index);
+      const place = match === undefined ? namespace : match.value.namespace;
+      const placed = place === undefined ? value : { ...value, namespace: place };
+      const key = match?.key ?? `${RULE_PREFIX}${ruleModel.nameOf(placed)}`;
+      const isTaken = match === undefined && correlate.some((each) => each.key === key);
+      return {
+        rule: { key: isTaken ? `${key}#${index}` : key, value: placed, origin: "northbound" },
+        identity: handle.identity,
+      };
+    });
   }
 
   async #add(key: string, value: Rule, handle: NamespaceHandle): Promise<void> {
@@ -115,7 +128,24 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     } catch (error) {
       // Of the same protocol number, so it is ours: the kernel takes rules of others for different ones.
       if (!isCode(error, "EEXIST")) throw error;
+      // Another one that is being added at the same time has had its answer by then.
+      await setImmediate();
+      const rival = this.#rivalOf(key, value, handle);
+      if (rival === undefined) return;
+      this.parts.contest.lost(key, rival);
+      const message = `${rival} is the same rule to the kernel: its namespace is the same one; delete one of them`;
+      throw new InvalidInputError(SAME_RULE, `${key}: ${message}`, { key, field: "namespace" });
     }
+  }
+
+  /** Another value that has put the same rule there. */
+  #rivalOf(key: string, value: Rule, { identity }: NamespaceHandle): string | undefined {
+    const { scheduler, leases } = this.parts;
+    return scheduler.statuses(`${RULE_PREFIX}${value.priority ?? 0}`).find((other) => {
+      const wanted: Rule | undefined = other.key === key ? undefined : scheduler.wanted(other.key);
+      if (wanted === undefined || leases.get(other.key)?.handle.identity !== identity) return false;
+      return isDeepStrictEqual(plainRule({ ...wanted, ...sameNamespace(value) }), plainRule(value));
+    })?.key;
   }
 
   async #remove(value: Rule, handle: NamespaceHandle): Promise<void> {
@@ -146,19 +176,29 @@ interface Found {
   readonly identity: string;
 }
 
-/** One rule for each key; others of its priority get keys that nobody wants, so that a resync removes them. */
-function chosen(all: readonly Found[], expected: ReadonlyMap<string, Rule>): readonly Found[] {
-  const byKey = new Map<string, Found>();
-  const others: Found[] = [];
-  for (const found of all) {
-    const { key, value } = found.rule;
-    const known = byKey.get(key);
-    const wanted = expected.get(key);
-    const better =
-      known === undefined || (wanted !== undefined && isDeepStrictEqual(plainRule(value), plainRule(wanted)));
-    if (better) byKey.set(key, found);
-    const worse = better ? known : found;
-    if (worse !== undefined) others.push({ ...worse, rule: { ...worse.rule, key: `${key}#${others.length}` } });
+/**
+ * Which expected values the rules of a namespace are, by their places in the list: those that are as expected first, then those of the
+ * same priority and family, which are changed. The others are nobody's, so that a resync removes them.
+ */
+function matchedKeys(values: readonly Rule[], expected: readonly RetrievedRule[]): ReadonlyMap<number, RetrievedRule> {
+  const found = new Map<number, RetrievedRule>();
+  const taken = new Set<string>();
+  const isSame = (a: Rule, b: Rule): boolean =>
+    isDeepStrictEqual(plainRule({ ...a, ...sameNamespace(b) }), plainRule(b));
+  const isInPlace = (a: Rule, b: Rule): boolean => a.priority === b.priority && ruleFamily(a) === ruleFamily(b);
+  for (const fits of [isSame, isInPlace]) {
+    for (const [index, value] of values.entries()) {
+      const match = found.has(index)
+        ? undefined
+        : expected.find((each) => !taken.has(each.key) && fits(value, each.value));
+      if (match === undefined) continue;
+      found.set(index, match);
+      taken.add(match.key);
+    }
   }
-  return [...byKey.values(), ...others];
+  return found;
+}
+
+function sameNamespace({ namespace }: Rule): Pick<Rule, "namespace"> {
+  return namespace === undefined ? {} : { namespace };
 }

@@ -13,9 +13,8 @@ import {
   interfaceKey,
   type Route,
   type Rule,
-  routeKey,
   routeModel,
-  ruleKey,
+  ruleModel,
 } from "#proto/index.js";
 import type { LinkView } from "#test/support/sandbox.js";
 
@@ -89,7 +88,7 @@ export function dropInterface(name: string): Wanted {
 export function wantRoute(
   value: Route & { readonly dst_network: string; readonly outgoing_interface: string },
 ): Wanted {
-  return [routeKey(value.dst_network, value.outgoing_interface), value];
+  return [routeModel.prefix + routeModel.nameOf(value), value];
 }
 
 /** A route that leads nowhere, or by several hops. */
@@ -98,7 +97,7 @@ export function wantRouteWithoutInterface(value: Route): Wanted {
 }
 
 export function wantRule(value: Rule & { readonly priority: number }): Wanted {
-  return [ruleKey(value.priority), value];
+  return [ruleModel.prefix + ruleModel.nameOf(value), value];
 }
 
 export function wantNeighbour(value: ARPEntry & { readonly interface: string; readonly ip_address: string }): Wanted {

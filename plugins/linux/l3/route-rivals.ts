@@ -1,0 +1,92 @@
+import { InvalidInputError, SouthboundError } from "#core/errors.js";
+import type { Scheduler } from "#core/scheduler/types.js";
+import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
+import { canonicalNetwork, ROUTE_PREFIX, type Route } from "#proto/index.js";
+import type { InterfaceIndex } from "../interfaces/index.js";
+import { isCode } from "../namespaces/index.js";
+import type { Contest } from "./contest.js";
+import type { ValueLeases } from "./leases.js";
+import { tableOfRoute } from "./place.js";
+import { plainRoute } from "./route-kernel.js";
+
+/** Of a value that the kernel cannot tell from another one. */
+export const SAME_ROUTE = "SAME_ROUTE";
+
+export interface RouteRivalsParts {
+  readonly interfaces: InterfaceIndex;
+  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
+  readonly leases: ValueLeases;
+  readonly contest: Contest;
+}
+
+/**
+ * Routes of ours to one destination. The kernel tells them apart by table and metric, and takes one for each: a value that means the
+ * same as another one fails, and names it.
+ */
+export class RouteRivals {
+  /** IPv4 networks that a route with a metric leads to, or once led to. */
+  readonly #withMetric = new Set<string>();
+
+  constructor(private readonly parts: RouteRivalsParts) {}
+
+  /** A route is in the kernel. */
+  came(key: string, { dst_network: destination = "", metric }: Route): void {
+    this.parts.contest.won(key);
+    if (metric && !destination.includes(":")) this.#withMetric.add(canonicalNetwork(destination) ?? destination);
+  }
+
+  /** Why a route could not be added. `identity` is that of its namespace. */
+  refusal(key: string, value: Route, cause: unknown, identity: string): unknown {
+    if (!isCode(cause, "EEXIST")) return cause;
+    const { destination, metric } = plainRoute(value);
+    const rival = this.#rivalOf(key, value, identity);
+    if (rival !== undefined) {
+      this.parts.contest.lost(key, rival);
+      const message = `${rival} is the same route to the kernel: ${destination} in the same table with metric ${metric}; give one of them another table or metric, or delete it`;
+      return new InvalidInputError(SAME_ROUTE, `${key}: ${message}`, { key, field: "dst_network" });
+    }
+    const shownMetric = value.metric === undefined ? "the same metric" : `metric ${value.metric}`;
+    const message = `another route to ${destination} with ${shownMetric} is there already, which is left alone`;
+    return new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
+  }
+
+  /**
+   * The kernel takes an IPv4 route that is to be removed and has no metric for one with any (fib_nh_match in net/ipv4/fib_semantics.c): when
+   * ours is gone already, another one of ours would go in its place.
+   */
+  mayHit({ destination, metric }: KernelRoute): boolean {
+    return metric === undefined && this.#withMetric.size > 0 && this.#withMetric.has(destination);
+  }
+
+  /** False when removing it would hit another one. */
+  async isStillThere(handle: NamespaceHandle, request: KernelRoute): Promise<boolean> {
+    if (!this.mayHit(request)) return true;
+    const { destination, table, protocol, linkIndex } = request;
+    const routes = await handle.routeList({
+      ...(protocol === undefined ? {} : { protocol }),
+      ...(table === undefined ? {} : { table }),
+      ...(linkIndex === undefined ? {} : { linkIndex }),
+    });
+    return routes.some((route) => route.destination === destination && route.metric === undefined);
+  }
+
+  #rivalOf(key: string, value: Route, identity: string): string | undefined {
+    const { scheduler } = this.parts;
+    const own = plainRoute(value);
+    const table = tableOfRoute(scheduler, own);
+    const others = scheduler.statuses(`${ROUTE_PREFIX}${own.destination}/`);
+    return others.find((other) => {
+      // One that is being made at this moment has no state yet, and waits for nothing.
+      if (other.key === key || other.error !== "" || other.details.length > 0) return false;
+      const wanted: Route | undefined = scheduler.wanted(other.key);
+      if (wanted === undefined) return false;
+      const plain = plainRoute(wanted);
+      const [hop] = plain.hops;
+      const place =
+        hop === undefined
+          ? this.parts.leases.get(other.key)?.handle.identity
+          : this.parts.interfaces.get(hop.interface)?.namespaceIdentity;
+      return plain.metric === own.metric && place === identity && tableOfRoute(scheduler, plain) === table;
+    })?.key;
+  }
+}
