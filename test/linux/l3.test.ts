@@ -1,7 +1,15 @@
 import test from "ava";
 import { interfaceKey, routeKey } from "#proto/index.js";
 import { ip, run } from "#test/support/sandbox.js";
-import { NetworkAgent, operations, states, wantInterface, wantNeighbour, wantRoute } from "./support/network.js";
+import {
+  NetworkAgent,
+  operations,
+  states,
+  type Wanted,
+  wantInterface,
+  wantNeighbour,
+  wantRoute,
+} from "./support/network.js";
 
 interface RouteView {
   readonly dst: string;
@@ -201,7 +209,9 @@ const changes = {
 for (const [what, change] of Object.entries(changes)) {
   test.serial(`a change of a route: ${what}`, async (t) => {
     await agent.commit(wantInterface(left), wantInterface(right), wantRoute(viaGateway));
-    const record = await agent.commit(wantRoute({ ...viaGateway, ...change }));
+    const [before, after] = [wantRoute(viaGateway), wantRoute({ ...viaGateway, ...change })];
+    const given: readonly Wanted[] = before[0] === after[0] ? [] : [[before[0], undefined]];
+    const record = await agent.commit(after, ...given);
     t.is(record.error, "");
     const seen = await ours();
     t.is(seen.length, 1);

@@ -164,13 +164,14 @@ test.serial("next hops in different namespaces are refused, and the rest is made
 test.serial("a change of the table moves a route", async (t) => {
   const value = { outgoing_interface: "one", dst_network: "10.95.0.0/16", gw_addr: "10.81.0.9" } as const;
   await agent.commit(...interfaces, wantRoute(value));
-  const record = await agent.commit(wantRoute({ ...value, table: 321 }));
+  const [main, other] = [wantRoute(value), wantRoute({ ...value, table: 321 })];
+  const record = await agent.commit([main[0], undefined], other);
   t.is(record.error, "");
   t.deepEqual(
     (await ours()).map(({ dst, table }) => ({ dst, table })),
     [{ dst: "10.95.0.0/16", table: "321" }],
   );
-  await agent.commit(wantRoute(value));
+  await agent.commit(main, [other[0], undefined]);
   t.deepEqual(
     (await ours()).map(({ table }) => table),
     ["main"],

@@ -95,7 +95,7 @@ test.serial("a rule is changed without a moment in which there is none", async (
   const rule = { priority: 1000, src_network: "10.1.0.0/16", table: 100, ...place } as const;
   await agent.commit(wantRule(rule));
   const record = await agent.commit(wantRule({ ...rule, table: 200 }));
-  t.deepEqual(operations(record), [`UPDATE ${RULE_PREFIX}1000`]);
+  t.deepEqual(operations(record), [`UPDATE ${RULE_PREFIX}1000;namespace=nsid:ruled`]);
   t.like(await ours(), [{ table: "200" }]);
   t.is((await ours()).length, 1);
 });
@@ -114,7 +114,10 @@ test.serial("a rule waits for its interface, and goes before it", async (t) => {
 test.serial("a rule about an interface of another namespace fails, with key and field", async (t) => {
   const rule = wantRule({ priority: 1000, in_interface: "gate-far", table: 100, ...place });
   const record = await agent.commit(gate, gateFar, rule);
-  t.regex(states(record)[rule[0]] ?? "", /rule\/1000: in_interface: interface gate-far is not in namespace ruled/);
+  t.regex(
+    states(record)[rule[0]] ?? "",
+    /rule\/1000;namespace=nsid:ruled: in_interface: interface gate-far is not in namespace ruled/,
+  );
 });
 
 test.serial("a foreign rule that says the same is not taken for ours, and stays", async (t) => {
