@@ -6,6 +6,8 @@ export {
   type BridgeVlan,
   type EventGroup,
   type Link,
+  type LinkProtocols,
+  type LinkProtocolsRequest,
   type LinkRequest,
   type LinkStatistics,
   type NamedEvent,

@@ -117,6 +117,24 @@ export interface BridgeMember extends PortVlans {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** What IPv4 and IPv6 keep of a link, by number: `IPV4_DEVCONF_*` of linux/ip.h, `DEVCONF_*` of linux/ipv6.h. */
+export interface LinkProtocols {
+  readonly ipv4: ReadonlyMap<number, number>;
+  /** Empty where the link has no IPv6. */
+  readonly ipv6: ReadonlyMap<number, number>;
+  /** The host part of addresses that the link makes for itself. */
+  readonly token?: string;
+  /** `IN6_ADDR_GEN_MODE_*`. */
+  readonly addressMode?: number;
+}
+
+/** Left out means untouched. */
+export interface LinkProtocolsRequest {
+  readonly linkIndex: number;
+  readonly ipv4?: ReadonlyMap<number, number>;
+  readonly ipv6?: { readonly token?: string; readonly addressMode?: number };
+}
+
 /** A TUN or TAP device that stays when no program is attached (linux/if_tun.h). */
 export interface TapRequest {
   readonly name: string;
@@ -314,6 +332,11 @@ export interface NamespaceHandle {
   /** `undefined` when there is no such link. `ENOENT` when the kernel does not have WireGuard. */
   wireguardGet(index: number): Promise<WireguardDevice | undefined>;
   wireguardSet(device: WireguardDevice): Promise<void>;
+  /** `undefined` when there is no such link. */
+  linkProtocols(index: number): Promise<LinkProtocols | undefined>;
+  linkProtocolsSet(request: LinkProtocolsRequest): Promise<void>;
+  /** Writes a file below `/proc/sys/net` as it is in this namespace: `ipv6/conf/eth0/forwarding`. */
+  sysctlSet(path: string, value: string): Promise<void>;
   altNameAdd(index: number, name: string): Promise<void>;
   altNameDel(index: number, name: string): Promise<void>;
 

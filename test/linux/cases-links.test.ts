@@ -308,6 +308,62 @@ const STORIES: Readonly<Record<string, Story>> = {
       await isSettled(t);
     },
   },
+  "an address put in front of the list becomes the source, and what rests on the other stays (nmstate#3083)": {
+    async tell(t) {
+      const lists = [
+        ["192.0.2.2/24"],
+        ["192.0.2.77/24", "192.0.2.2/24"],
+        ["192.0.2.2/24", "192.0.2.78/24", "192.0.2.77/24"],
+        ["198.51.100.5/24", "192.0.2.77/24", "192.0.2.79/24", "192.0.2.2/24"],
+        ["192.0.2.79/24", "192.0.2.2/24", "198.51.100.5/24"],
+        ["192.0.2.2/24"],
+      ];
+      const route = wantRoute({ outgoing_interface: "nic", dst_network: "10.9.0.0/16", gw_addr: "192.0.2.254" });
+      const neighbour = wantNeighbour({ interface: "nic", ip_address: "192.0.2.9", hw_address: "02:00:00:00:00:09" });
+      const [near, far] = pair("nic");
+      await agent.commit(wantInterface(near!), wantInterface(far!), route, neighbour);
+      for (const ip_addresses of [...lists, ...lists.toReversed()]) {
+        const record = await agent.commit(wantInterface({ ...near!, ip_addresses }));
+        t.is(record.error, "", JSON.stringify(states(record)));
+        const all = (await link("nic"))!.addr_info.filter(({ family }) => family === "inet");
+        const firsts = all.filter((each) => !("secondary" in each)).map(({ local }) => `${local}/24`);
+        const networks = ip_addresses.map((each) => each.slice(0, each.lastIndexOf(".")));
+        t.deepEqual(
+          firsts,
+          ip_addresses.filter((_, each) => networks.indexOf(networks[each]!) === each),
+        );
+        t.deepEqual(
+          all.map(({ local }) => `${local}/24`).filter((each) => !firsts.includes(each)),
+          ip_addresses.filter((each) => !firsts.includes(each)),
+        );
+        t.regex(await run(["ip", "route", "show", "10.9.0.0/16"]), /via 192\.0\.2\.254/);
+        t.regex(await run(["ip", "neigh", "show", "nud", "permanent"]), /192\.0\.2\.9 dev nic/);
+        await isSettled(t);
+      }
+    },
+  },
+  "another's later address of the same network stays, with its routes, when ours goes": {
+    async tell(t) {
+      const value: Named = { name: "up", type: "EXISTING", host_if_name: "eth0", enabled: true };
+      await byOthers("link", "add", "eth0", "type", "bridge");
+      t.teardown(() => byOthers("link", "delete", "eth0"));
+      await agent.commit(wantInterface({ ...value, ip_addresses: ["192.0.2.20/24"] }));
+      await eventually(() => stateOf("up") === "CONFIGURED");
+      await run(["sysctl", "-qw", "net.ipv4.conf.eth0.promote_secondaries=0"]);
+      await byOthers("address", "add", "192.0.2.10/24", "dev", "eth0", "label", "eth0:theirs");
+      await byOthers("route", "add", "10.8.0.0/16", "via", "192.0.2.1", "src", "192.0.2.10");
+      await agent.commit(dropInterface("up"));
+      t.like(
+        (await link("eth0"))!.addr_info.find(({ family }) => family === "inet"),
+        {
+          local: "192.0.2.10",
+          label: "eth0:theirs",
+        },
+      );
+      t.regex(await run(["ip", "route"]), /10\.8\.0\.0\/16 via 192\.0\.2\.1 dev eth0 src 192\.0\.2\.10/);
+      t.regex(await run(["sysctl", "net.ipv4.conf.eth0.promote_secondaries"]), /= 0/);
+    },
+  },
   "times that the kernel's clock rounds are no difference": {
     async tell(t) {
       await apply(t, {

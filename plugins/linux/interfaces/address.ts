@@ -1,17 +1,22 @@
 import { errorMessage, SouthboundError } from "#core/errors.js";
 import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/types.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
-import { canonicalNetwork, type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/index.js";
+import { type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";
+import { AddressOrder } from "./address-order.js";
+import { arrangeIpv4, removeIpv4 } from "./arrange-addresses.js";
 import { interfacePlaceKey } from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
-import { addressesOf, addressRequest, type InterfaceAddress, IPV6_MIN_MTU } from "./own-addresses.js";
+import { addressesOf, addressRequest, type InterfaceAddress, IPV6_MIN_MTU, orderOf } from "./own-addresses.js";
 import { ipv4Claim } from "./state.js";
 
 /** Addresses, derived from their interface, and marked as ours by IFA_PROTO. Every change is a re-creation. */
 export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined> {
   readonly name = "linux-interface-address";
   readonly prefix = "linux/interface/";
+
+  /** The last thing under way by interface. */
+  readonly #busy = new Map<string, Promise<void>>();
 
   constructor(
     private readonly interfaces: InterfaceIndex,
@@ -31,6 +36,11 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     return address.includes(":") ? [] : [ipv4Claim(name)];
   }
 
+  /** One that is to come after others, and does not, goes and comes back. */
+  equivalent(_key: string, before: InterfaceAddress, after: InterfaceAddress): boolean {
+    return before.address === after.address && orderOf(before).holds(before.address, orderOf(after));
+  }
+
   async create(key: string, { interface: name, address }: InterfaceAddress): Promise<undefined> {
     const metadata = this.interfaces.get(name);
     const handle = this.interfaces.namespaceOf(name);
@@ -44,7 +54,8 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     }
   }
 
-  async delete(_key: string, { interface: name, address }: InterfaceAddress): Promise<void> {
+  async delete(_key: string, value: InterfaceAddress): Promise<void> {
+    const { interface: name, address } = value;
     const metadata = this.interfaces.get(name);
     const handle = this.interfaces.namespaceOf(name);
     if (metadata === undefined || handle === undefined) return;
@@ -52,18 +63,28 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     // The link is about to go, and the kernel takes its addresses with it. It walks all IPv6 routes for every link that goes
     // (net/ipv6/route.c, rt6_disable_ip), but also for every address (rt6_remove_prefsrc).
     if (wanted === undefined && metadata.ours) return;
-    const swept = wanted === undefined ? [] : addressesOf(wanted).filter((other) => isSweptWith(address, other));
+    const { index } = metadata;
+    const addresses = wanted === undefined ? [] : addressesOf(wanted);
+    const isInOrder = orderOf(value).holds(address, new AddressOrder(addresses));
     try {
-      await handle.addrDel({ linkIndex: metadata.index, address });
+      if (address.includes(":")) await handle.addrDel({ linkIndex: index, address });
+      else if (!addresses.includes(address) || isInOrder) await removeIpv4(handle, index, address);
+      else await this.#alone(name, () => arrangeIpv4(handle, index, addresses));
     } catch (error) {
       // The link is gone, and took its addresses with it: a VETH end goes with the other one.
-      if (isCode(error, "ENODEV")) return;
-      if (!isCode(error, "EADDRNOTAVAIL", "ESRCH")) throw error;
+      if (!isCode(error, "ENODEV", "EADDRNOTAVAIL", "ESRCH")) throw error;
     }
+  }
+
+  /** Runs `step` after what is under way for that interface. */
+  async #alone(name: string, step: () => Promise<void>): Promise<void> {
+    const before = this.#busy.get(name) ?? Promise.resolve();
+    const run = before.then(step, step);
+    this.#busy.set(name, run);
     try {
-      await Promise.all(swept.map((other) => handle.addrReplace(addressRequest(metadata.index, other))));
-    } catch (error) {
-      if (!isCode(error, "ENODEV")) throw error;
+      await run;
+    } finally {
+      if (this.#busy.get(name) === run) this.#busy.delete(name);
     }
   }
 }
@@ -75,12 +96,4 @@ async function withoutIpv6(error: unknown, handle: NamespaceHandle, index: numbe
   if (link?.mtu === undefined || link.mtu >= IPV6_MIN_MTU) return error;
   const message = `${link.name} has an MTU of ${link.mtu}, and IPv6 needs at least ${IPV6_MIN_MTU}: set mtu`;
   return new SouthboundError("EINVAL", `${message}: ${errorMessage(error)}`, { field: "mtu", cause: error });
-}
-
-/**
- * With an IPv4 address the kernel removes all later ones of the same network (its secondaries), unless
- * net.ipv4.conf.<if>.promote_secondaries is set: net/ipv4/devinet.c, __inet_del_ifa.
- */
-function isSweptWith(removed: string, other: string): boolean {
-  return removed !== other && !removed.includes(":") && canonicalNetwork(removed) === canonicalNetwork(other);
 }

@@ -4,7 +4,7 @@ import { namespaceText } from "../namespaces/index.js";
 import { borrowedAddressesKey, interfaceLoanKey, interfacePlaceKey } from "./derived-keys.js";
 import { hostNameOf } from "./host-name.js";
 import type { BorrowedAddresses, InterfaceLoan } from "./loan.js";
-import { addressesOf, type InterfaceAddress } from "./own-addresses.js";
+import { addressesOf, interfaceAddresses } from "./own-addresses.js";
 import type { InterfacePlace } from "./place.js";
 import { portsOf } from "./port.js";
 import { resetsOnRename } from "./settings.js";
@@ -35,10 +35,10 @@ export function derivedValues(value: Interface, { isStray = false } = {}): reado
           { key: interfacePlaceKey(name), value: place },
           { key: interfaceStateKey(name, enabled), value: state },
         ]),
-    ...addresses.map((address) => {
-      const derived: InterfaceAddress = { interface: name, address };
-      return { key: interfaceAddressKey(name, address), value: derived };
-    }),
+    ...interfaceAddresses(name, addresses).map((derived) => ({
+      key: interfaceAddressKey(name, derived.address),
+      value: derived,
+    })),
     ...(addresses.length === 0 ? [] : [{ key: interfaceLoanKey(name), value: loan }]),
     ...borrowed(value),
     ...portsOf(value),

@@ -1,6 +1,7 @@
 import type { Address } from "#plugins/netlink/index.js";
 import { canonicalInterfaceAddress, type Interface } from "#proto/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
+import { AddressOrder } from "./address-order.js";
 
 /** IFA_F_NODAD of linux/if_addr.h: use the address at once, without asking the link whether somebody else has it. */
 const NO_DUPLICATE_DETECTION = 0x02;
@@ -14,6 +15,27 @@ export interface InterfaceAddress {
   readonly interface: string;
   /** Canonical, with prefix length. */
   readonly address: string;
+  /** Of an IPv4 address among others: another text for another order ({@link orderOf}). */
+  readonly order?: string;
+}
+
+/** Where each derived address stands among those of its interface: not told with each value, which has a digest of it. */
+const orders = new WeakMap<InterfaceAddress, AddressOrder>();
+
+/** The values that derive from the addresses of an interface. */
+export function interfaceAddresses(name: string, addresses: readonly string[]): readonly InterfaceAddress[] {
+  const order = new AddressOrder(addresses);
+  const { digest } = order;
+  return addresses.map((address) => {
+    const isOrdered = digest !== undefined && !address.includes(":");
+    const derived: InterfaceAddress = { interface: name, address, ...(isOrdered ? { order: digest } : {}) };
+    orders.set(derived, order);
+    return derived;
+  });
+}
+
+export function orderOf(address: InterfaceAddress): AddressOrder {
+  return orders.get(address) ?? new AddressOrder([]);
 }
 
 /** The addresses the agent puts on the interface, canonical. None where somebody else does that. */

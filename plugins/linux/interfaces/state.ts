@@ -1,5 +1,5 @@
 import type { Dependency, Descriptor } from "#core/scheduler/types.js";
-import { canonicalNetwork, INTERFACE_STATE_PREFIX } from "#proto/index.js";
+import { INTERFACE_STATE_PREFIX } from "#proto/index.js";
 import { interfacePlaceKey } from "./derived-keys.js";
 
 /** That an interface is there and up, or down: what routes through it wait for. */
@@ -44,11 +44,9 @@ export function ipv4Claim(name: string): string {
 
 /**
  * With the last IPv4 address of a link the kernel drops its IPv4 routes, without a word, and its IPv4 neighbours, also the static
- * ones (net/ipv4/fib_frontend.c, fib_inetaddr_event and fib_disable_ip). An address that stays prevents it, unless it goes
- * for a moment, too, with an older one of its network.
+ * ones (net/ipv4/fib_frontend.c, fib_inetaddr_event and fib_disable_ip). An address that stays prevents it: one that changes its
+ * place in the order goes for a moment only after others are there.
  */
 function keepsIpv4(before: readonly string[], after: readonly string[]): boolean {
-  const lost = before.filter((address) => !after.includes(address)).map(canonicalNetwork);
-  if (lost.length === 0) return true;
-  return after.some((address) => before.includes(address) && !lost.includes(canonicalNetwork(address)));
+  return before.every((address) => after.includes(address)) || after.some((address) => before.includes(address));
 }

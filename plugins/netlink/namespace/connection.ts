@@ -210,6 +210,13 @@ export class Connection {
     checkCall(`add link ${tap.name}`, result, "needs CAP_NET_ADMIN, and /dev/net/tun");
   }
 
+  /** After what has been asked for so far. */
+  async sysctlSet(path: string, value: string): Promise<void> {
+    this.flush();
+    const result = await this.channel.call({ kind: "set-sysctl", namespace: this.id, path, value });
+    checkCall(`set ${path} to ${value}`, result, "needs CAP_NET_ADMIN, and /proc/sys that can be written to");
+  }
+
   settle({ first, count, failures, replies }: Results): void {
     this.channel.expect(-count);
     const refused = new Map<number, Failure>(failures.map((failure) => [failure.sequence, failure]));

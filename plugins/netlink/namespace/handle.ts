@@ -5,6 +5,7 @@ import { align, Reader } from "../codec/buffer.js";
 import { AF_INET, AF_INET6 } from "../codec/constants.js";
 import { decodeFeatures, decodeSpeed } from "../codec/ethtool.js";
 import { decodeLink } from "../codec/link.js";
+import { decodeLinkProtocols } from "../codec/link-protocols.js";
 import { headerBytes } from "../codec/message.js";
 import { decodeNamespaceId } from "../codec/namespace-id.js";
 import { decodeNeighbour } from "../codec/neighbour.js";
@@ -16,6 +17,8 @@ import type {
   BridgeVlan,
   EventGroup,
   Link,
+  LinkProtocols,
+  LinkProtocolsRequest,
   LinkRequest,
   NamespaceHandle,
   NamespaceRef,
@@ -158,6 +161,20 @@ export class Handle implements NamespaceHandle {
 
   async wireguardSet(device: WireguardDevice): Promise<void> {
     await this.requestGeneric("wireguard", generic.wireguardSet, device);
+  }
+
+  async linkProtocols(index: number): Promise<LinkProtocols | undefined> {
+    const found = this.list(operations.linkGetByIndex, index, decodeLinkProtocols);
+    return (await unlessMissing("ENODEV", found))?.[0];
+  }
+
+  async linkProtocolsSet(request: LinkProtocolsRequest): Promise<void> {
+    await this.request(operations.linkProtocolsSet, request);
+  }
+
+  async sysctlSet(path: string, value: string): Promise<void> {
+    if (this.closed) throw this.closedError(`set ${path}`);
+    await this.connection.sysctlSet(path, value);
   }
 
   async altNameAdd(index: number, name: string): Promise<void> {

@@ -4,12 +4,13 @@ import { encodeBridgeVlanDump, encodeBridgeVlans } from "../codec/bridge-vlan.js
 import type { Writer } from "../codec/buffer.js";
 import * as k from "../codec/constants.js";
 import { encodeLink, linkHeaderBytes, linkTable, writeLinkHeader } from "../codec/link.js";
+import { encodeLinkProtocols } from "../codec/link-protocols.js";
 import { encodeNamespaceIdQuery } from "../codec/namespace-id.js";
 import { encodeNeighbour, neighbourTable, writeNeighbourHeader } from "../codec/neighbour.js";
 import { encodeRoute, encodeRouteRemoval, routeTable, writeRouteHeader } from "../codec/route.js";
 import { encodeRule, ruleTable, writeRuleHeader } from "../codec/rule.js";
 import { string } from "../codec/scalars.js";
-import type { Address, LinkRequest, Neighbour, PortVlans, Route, Rule } from "../types.js";
+import type { Address, LinkProtocolsRequest, LinkRequest, Neighbour, PortVlans, Route, Rule } from "../types.js";
 
 /** One kind of request: its message type and flags, how to write it and how to name its object in an error. */
 export interface Operation<T> {
@@ -56,6 +57,14 @@ export const linkDel: Operation<number> = {
   flags: 0,
   encode: (writer, index) => writeLinkHeader(writer, index),
   describe: (index) => `delete link with index ${index}`,
+};
+
+export const linkProtocolsSet: Operation<LinkProtocolsRequest> = {
+  type: k.RTM_NEWLINK,
+  flags: 0,
+  encode: encodeLinkProtocols,
+  describe: ({ linkIndex }) => `change settings of link with index ${linkIndex}`,
+  attributes: linkAttributes,
 };
 
 export interface AltName {

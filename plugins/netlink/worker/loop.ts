@@ -129,6 +129,9 @@ export class WorkerLoop {
       case "add-tap":
         this.sessions.get(work.namespace)?.addTap(work.tap);
         return;
+      case "set-sysctl":
+        this.sessions.get(work.namespace)?.setSysctl(work.path, work.value);
+        return;
       case "create-named":
         createAt(work.directory, work.path, this.home, () => this.prepareLoopback(work.alias));
         return;

@@ -43,6 +43,13 @@ export type ToWorker =
     }
   | { readonly kind: "close"; readonly call: number; readonly namespace: number }
   | { readonly kind: "add-tap"; readonly call: number; readonly namespace: number; readonly tap: TapRequest }
+  | {
+      readonly kind: "set-sysctl";
+      readonly call: number;
+      readonly namespace: number;
+      readonly path: string;
+      readonly value: string;
+    }
   /** `alias`: of the loopback link. */
   | {
       readonly kind: "create-named";

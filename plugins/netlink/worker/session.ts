@@ -8,6 +8,7 @@ import { libc } from "../sys/libc.js";
 import { inNamespace } from "../sys/namespaces.js";
 import { POLLIN, type Poller } from "../sys/poller.js";
 import { NetlinkSocket, type Protocol } from "../sys/socket.js";
+import { setSysctl } from "../sys/sysctl.js";
 import { addTunDevice } from "../sys/tun.js";
 import type { TapRequest } from "../types.js";
 import { Answers } from "./answers.js";
@@ -90,6 +91,10 @@ export class Session {
   /** The device stays once it has its alias, and goes by itself if this process ends before. */
   addTap(tap: TapRequest): void {
     inNamespace(this.fd, this.context.home, () => addTunDevice(tap, () => this.setAlias(tap.name, tap.alias)));
+  }
+
+  setSysctl(path: string, value: string): void {
+    inNamespace(this.fd, this.context.home, () => setSysctl(path, value));
   }
 
   close(): void {
