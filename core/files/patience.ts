@@ -16,7 +16,26 @@ export class FileError extends Error {
     super(message, options);
     this.name = "FileError";
   }
+
+  /** Node's own error, about the path that was meant. */
+  static from(path: string, error: unknown): FileError {
+    if (error instanceof FileError) return error;
+    const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EIO";
+    return new FileError(code, `${path}: ${REASONS[code] ?? code}`, { cause: error });
+  }
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  ELOOP: "too many symbolic links",
+  ENOTDIR: "a part of the path is no directory",
+  ESTALE: "the file server does not know it any more",
+  EIO: "input or output error",
+  EMFILE: "out of file descriptors",
+  ENFILE: "the host is out of file descriptors",
+};
 
 let busy = 0;
 const waiting: (() => void)[] = [];

@@ -33,7 +33,7 @@ export async function readRegularFile(
   accept: (stat: BigIntStats, handle: FileHandle) => void | Promise<void> = () => undefined,
 ): Promise<RegularFile> {
   const named = await open(path, O_PATH).catch((error: unknown) => {
-    throw fileError(path, error);
+    throw FileError.from(path, error);
   });
   try {
     const stat = await named.stat({ bigint: true });
@@ -42,7 +42,7 @@ export async function readRegularFile(
     await accept(stat, named);
     const file = await open(`/proc/self/fd/${named.fd}`, constants.O_RDONLY | constants.O_NONBLOCK).catch(
       (error: unknown) => {
-        throw fileError(path, error);
+        throw FileError.from(path, error);
       },
     );
     try {
@@ -70,21 +70,3 @@ async function readUpTo(file: FileHandle, path: string, limit: number): Promise<
 function tooLarge(path: string, limit: number): FileError {
   return new FileError("EFBIG", `${path} is larger than ${limit} bytes`);
 }
-
-/** Node's own error, about the path that was meant. */
-function fileError(path: string, error: unknown): FileError {
-  const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "EIO";
-  return new FileError(code, `${path}: ${REASONS[code] ?? code}`, { cause: error });
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EPERM: "operation not permitted",
-  ELOOP: "too many symbolic links",
-  ENOTDIR: "a part of the path is no directory",
-  ESTALE: "the file server does not know it any more",
-  EIO: "input or output error",
-  EMFILE: "out of file descriptors",
-  ENFILE: "the host is out of file descriptors",
-};

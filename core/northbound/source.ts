@@ -48,6 +48,8 @@ export type SourcePosition = object;
 export interface ConfigConsumer {
   /** The position stored with the last delivery; `undefined` for a new source and after a loss of the store. */
   readonly position: SourcePosition | undefined;
+  /** Keys, in full, of the values that the source wants, and of those that it has lost and that stay. */
+  heldKeys(): ReadonlySet<string>;
   snapshot(items: readonly SourceItem[], absence: Absence, position?: SourcePosition): Promise<TransactionResult>;
   change(items: readonly SourceItem[], position?: SourcePosition): Promise<TransactionResult>;
 }

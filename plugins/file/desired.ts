@@ -13,8 +13,8 @@ import type { Problem, ReadResult } from "./reader.js";
 export function desiredItems(
   documents: readonly ParsedDocument[],
   registry: ModelRegistry,
-): ReadResult<readonly SourceItem[]> {
-  const items = new Map<string, SourceItem>();
+): ReadResult<readonly FileItem[]> {
+  const items = new Map<string, FileItem>();
   const problems: Problem[] = [];
   for (const document of documents) {
     for (const entry of entriesOf(document.content)) {
@@ -40,7 +40,7 @@ function itemsOf(
   document: ParsedDocument,
   registry: ModelRegistry,
   problems: Problem[],
-): readonly SourceItem[] {
+): readonly FileItem[] {
   try {
     return changesOf(entry, registry).map((change) => new FileItem(decode(change, registry), document, entry));
   } catch (error) {
@@ -57,7 +57,7 @@ function itemsOf(
 }
 
 /** A value, and where it came from in words when somebody asks. */
-class FileItem implements SourceItem {
+export class FileItem implements SourceItem {
   readonly key: string;
   readonly value: object;
   readonly #document: ParsedDocument;
@@ -74,8 +74,12 @@ class FileItem implements SourceItem {
     this.#entry = entry;
   }
 
+  get file(): string {
+    return this.#document.file;
+  }
+
   get origin(): string {
-    const { file } = this.#document;
+    const { file } = this;
     const line = this.#document.lineOf(this.#entry.place);
     return line === undefined ? file : `${file}:${line}`;
   }

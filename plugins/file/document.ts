@@ -21,7 +21,7 @@ export interface ParsedDocument {
   lineOf(part: unknown, field?: string): number | undefined;
 }
 
-/** Parses a file; one that is empty has no documents. */
+/** Parses a file; one that is empty, or has nothing but comments, has no documents. */
 export function parseDocuments(file: string, text: string): ReadResult<readonly ParsedDocument[]> {
   const json = parsedJson(text);
   if (json !== undefined) return { ok: true, content: [jsonDocument(file, text, json)] };
@@ -37,7 +37,7 @@ export function parseDocuments(file: string, text: string): ReadResult<readonly 
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
-    content: documents.flatMap((document) => (document.contents === null ? [] : [toParsed(file, document, lines)])),
+    content: documents.map((document) => toParsed(file, document, lines)).filter(({ content }) => content !== null),
   };
 }
 

@@ -1,8 +1,10 @@
-import { type FSWatcher, statSync, watch } from "node:fs";
+import { type FSWatcher, type Stats, watch } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
+import { FileError, patiently } from "#core/files/index.js";
 import { isConfigurationFile } from "./reader.js";
 
-/** How often a path that is not there is looked for, ms. */
+/** How often a path that is not there, or cannot be read, is tried again, ms. */
 const RETRY_DELAY = 1000;
 /** A path that changes all the time is read nevertheless, after so many settle times. */
 const MAX_SETTLES = 10;
@@ -20,6 +22,7 @@ export class PathWatcher {
   private identity = "";
   private timer: NodeJS.Timeout | undefined;
   private firstEvent: number | undefined;
+  private closed = false;
 
   /** `settle` in ms. */
   constructor(
@@ -28,25 +31,43 @@ export class PathWatcher {
     private readonly changed: () => void,
   ) {}
 
-  /** Begins to watch, or makes sure that what is watched is still what the path names. Call it before every reading. */
-  follow(): void {
-    const directory = watchable(this.path);
+  /**
+   * Begins to watch, or makes sure that what is watched is still what the path names. Call it before every reading. Rejects when it cannot
+   * watch: for want of descriptors, or because the file system does not answer.
+   */
+  async follow(): Promise<void> {
+    const directory = await patiently(this.path, () => watchable(this.path));
+    if (this.closed) return;
     if (directory === undefined) {
       this.stop();
       this.schedule(RETRY_DELAY);
     } else if (directory.identity !== this.identity) {
       this.stop();
+      this.watcher = this.watching(directory.path);
       this.identity = directory.identity;
-      this.watcher = watch(directory.path, (_, name) => {
-        if (name === null || this.concerns(name)) this.noticed();
-      });
       this.watcher.on("error", () => this.noticed());
     }
   }
 
+  /** Tells of a change in a while, though nobody may have made any. */
+  again(): void {
+    if (!this.closed) this.schedule(RETRY_DELAY);
+  }
+
   close(): void {
+    this.closed = true;
     this.stop();
     clearTimeout(this.timer);
+  }
+
+  private watching(path: string): FSWatcher {
+    try {
+      return watch(path, (_, name) => {
+        if (name === null || this.concerns(name)) this.noticed();
+      });
+    } catch (error) {
+      throw FileError.from(path, error);
+    }
   }
 
   private stop(): void {
@@ -77,9 +98,19 @@ export class PathWatcher {
 }
 
 /** What to watch for a path, `undefined` when there is nothing. */
-function watchable(path: string): { readonly path: string; readonly identity: string } | undefined {
-  const self = statSync(path, { throwIfNoEntry: false });
+async function watchable(path: string): Promise<{ readonly path: string; readonly identity: string } | undefined> {
+  const self = await statOf(path);
   if (self?.isDirectory() === true) return { path, identity: `${self.dev}:${self.ino}` };
-  const parent = statSync(dirname(path), { throwIfNoEntry: false });
+  const parent = await statOf(dirname(path));
   return parent?.isDirectory() === true ? { path: dirname(path), identity: `${parent.dev}:${parent.ino}` } : undefined;
+}
+
+async function statOf(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    const failure = FileError.from(path, error);
+    if (["ENOENT", "ENOTDIR", "EACCES", "ELOOP"].includes(failure.code)) return undefined;
+    throw failure;
+  }
 }

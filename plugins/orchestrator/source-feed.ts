@@ -76,6 +76,10 @@ export class SourceFeed implements ConfigConsumer {
     return this.lastPosition;
   }
 
+  heldKeys(): ReadonlySet<string> {
+    return new Set(this.desired.of(this.source).keys());
+  }
+
   snapshot(items: readonly SourceItem[], absence: Absence, position?: SourcePosition): Promise<TransactionResult> {
     return this.deliver(items, absence, position);
   }

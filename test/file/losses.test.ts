@@ -1,0 +1,135 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import test from "ava";
+import { Health } from "#core/health/index.js";
+import type { TestAgent } from "#test/orchestrator/support/agents.js";
+import { Below } from "#test/orchestrator/support/below.js";
+import { eventually } from "#test/support/eventually.js";
+import { deadLetters, healthOf, interfaces, startWithFiles, temporaryDirectory } from "./support.js";
+
+for (const [missing, names] of [
+  ["keep", ["eth1"]],
+  ["remove", []],
+] as const) {
+  test(`a path that is not set any more, where what is missing is for ${missing}`, async (t) => {
+    const path = temporaryDirectory(t);
+    const store = temporaryDirectory(t);
+    const below = new Below();
+    writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+    const first = await startWithFiles(t, path, { below, store });
+    await first.agent.close();
+    const second = await startWithFiles(t, "", { below, store, section: { missing } });
+    t.deepEqual(below.names(), names);
+    t.like(healthOf(second), { state: "ok" });
+  });
+}
+
+interface Lost {
+  readonly directory: string;
+  readonly a: string;
+}
+
+const LOSSES: readonly (readonly [what: string, lose: (where: Lost) => void, reason: RegExp])[] = [
+  ["a file that is gone", ({ a }) => rmSync(a), /a\.yaml is gone or empty/],
+  ["a file that is empty", ({ a }) => writeFileSync(a, ""), /a\.yaml is gone or empty/],
+  ["a file of comments", ({ a }) => writeFileSync(a, "# linuxConfig:\n---\n# none\n"), /a\.yaml is gone or empty/],
+  ["a file of another name", ({ a }) => renameSync(a, `${a}.orig`), /a\.yaml is gone or empty/],
+  [
+    "a directory that is empty, as where a volume was mounted",
+    ({ directory }) => {
+      renameSync(directory, `${directory}.away`);
+      mkdirSync(directory);
+    },
+    /a\.yaml, .*b\.yaml are gone or empty/,
+  ],
+];
+
+for (const [what, lose, reason] of LOSSES) {
+  test(`${what} takes nothing away, also over a restart, until a file says so`, async (t) => {
+    const directory = join(temporaryDirectory(t), "desired");
+    mkdirSync(directory);
+    const [a, b] = [join(directory, "a.yaml"), join(directory, "b.yaml")];
+    const store = temporaryDirectory(t);
+    const below = new Below();
+    writeFileSync(a, interfaces("eth1", "eth2", "eth3"));
+    writeFileSync(b, interfaces("eth4", "eth5"));
+    const first = await startWithFiles(t, directory, { below, store });
+    lose({ directory, a });
+    const orphans = ({ agent }: TestAgent) =>
+      agent
+        .get(Health)
+        .plugins()
+        .find(({ reason: text = "" }) => reason.test(text) && /which stay/.test(text));
+    await eventually(() => orphans(first) !== undefined, { what: String(reason) });
+    writeFileSync(b, interfaces("eth4"));
+    await eventually(() => !below.names().includes("eth5"), { what: "what was taken out of a file to go" });
+    await first.agent.close();
+    const second = await startWithFiles(t, directory, { below, store });
+    t.deepEqual(below.names(), ["eth1", "eth2", "eth3", "eth4"]);
+    t.truthy(orphans(second));
+
+    writeFileSync(a, interfaces("eth1"));
+    await eventually(() => below.names().join() === "eth1,eth4", { what: "the file's word" });
+    await eventually(() => orphans(second) === undefined);
+    writeFileSync(a, "changes: []\n");
+    await eventually(() => below.names().join() === "eth4", { what: "an explicit empty document to empty" });
+    writeFileSync(b, '{ "linuxConfig": {} }');
+    await eventually(() => below.names().length === 0);
+    t.like(healthOf(second), { state: "ok" });
+  });
+}
+
+test("values that moved to another file are lost with none", async (t) => {
+  const path = temporaryDirectory(t);
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1", "eth2"));
+  const started = await startWithFiles(t, path);
+  renameSync(join(path, "a.yaml"), join(path, "z.yaml"));
+  writeFileSync(join(path, "b.yaml"), interfaces("eth3"));
+  await eventually(() => started.below.names().join() === "eth1,eth2,eth3");
+  writeFileSync(join(path, "z.yaml"), interfaces("eth2"));
+  await eventually(() => started.below.names().join() === "eth2,eth3");
+  t.deepEqual(
+    started.below.operations.filter((operation) => operation.startsWith("delete")),
+    ["delete eth1"],
+  );
+});
+
+test("a file takes nothing away while it is being written", async (t) => {
+  const path = temporaryDirectory(t);
+  const file = join(path, "a.yaml");
+  writeFileSync(file, interfaces("eth1", "eth2", "eth3"));
+  const started = await startWithFiles(t, path);
+  const fd = openSync(file, "w");
+  writeSync(fd, interfaces("eth0", "eth1"));
+  await eventually(() => /a\.yaml is being written/.test(healthOf(started)?.reason ?? ""));
+  t.deepEqual(started.below.names(), ["eth1", "eth2", "eth3"]);
+  writeSync(fd, "    - {name: eth2, type: DUMMY}\n");
+  closeSync(fd);
+  await eventually(() => started.below.names().join() === "eth0,eth1,eth2");
+  await eventually(() => healthOf(started)?.state === "ok");
+});
+
+test("nothing but regular files below the directory is read, and of others nothing is told", async (t) => {
+  const path = temporaryDirectory(t);
+  const outside = join(temporaryDirectory(t), "shadow");
+  writeFileSync(outside, "root:$6$s3cret:19000:0:99999:7:::\n");
+  writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
+  const started = await startWithFiles(t, path, { section: { max_bytes: 1000 } });
+  const odd = join(path, "odd.yaml");
+  for (const [make, reason] of [
+    [() => execFileSync("mkfifo", [odd]), /odd\.yaml: .*is a FIFO, expected a regular file/],
+    [() => symlinkSync("/dev/zero", odd), /odd\.yaml: .*is a device/],
+    [() => symlinkSync(outside, odd), /odd\.yaml: it leads out of .*, to a file that is not read/],
+    [() => symlinkSync("odd.yaml", odd), /odd\.yaml: too many symbolic links/],
+    [() => mkdirSync(odd), /odd\.yaml: .*is a directory/],
+    [() => execFileSync("truncate", ["--size", "3G", odd]), /larger than 1000 bytes together \(file\.max_bytes\)/],
+  ] as const) {
+    make();
+    await eventually(() => reason.test(healthOf(started)?.reason ?? ""), { what: String(reason) });
+    rmSync(odd, { recursive: true });
+    await eventually(() => healthOf(started)?.state === "ok");
+  }
+  t.false(JSON.stringify(deadLetters(started)).includes("s3cret"));
+  t.deepEqual(started.below.names(), ["eth1"]);
+});
