@@ -37,6 +37,11 @@ export function eventSubject(label: string, event: EventSubject): string {
   return `tenuto.${escapeToken(label)}.event.${event}`;
 }
 
+/** Where agents with one label agree which of them serves it. */
+export function ownerSubject(label: string): string {
+  return `tenuto.${escapeToken(label)}.owner`;
+}
+
 /** Key of a desired value in the bucket `tenuto-config`. */
 export function configBucketKey(label: string, key: string): string {
   return `${escapeToken(label)}.${escapeKey(key)}`;

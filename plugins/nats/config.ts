@@ -64,6 +64,12 @@ export const natsConfig = z.strictObject({
       "What the reply subject of a request has to begin with. Others are ignored: the agent's rights are not theirs",
     ),
 
+  owner_lease: time
+    .prefault("5s")
+    .describe(
+      "Of several agents with one label one serves it; another takes over when nothing is heard of it for so long",
+    ),
+
   config_bucket: bucketName.default(CONFIG_BUCKET),
   missing: z
     .enum(["keep", "remove"])

@@ -7,7 +7,7 @@ import { connectOptions } from "./connect-options.js";
 import { connectFailure } from "./failure.js";
 
 /** What of the plugin can be impaired by itself. Without a connection that is the one reason that counts. */
-export type NatsConditions = Conditions<"connection" | "requests" | "desired state" | "last states">;
+export type NatsConditions = Conditions<"connection" | "requests" | "ownership" | "desired state" | "last states">;
 
 /** One connection, from the moment it stands until it is lost. */
 export interface Session {
@@ -21,6 +21,10 @@ export interface Session {
 /** Where sessions come from, for whoever sets himself up anew for each. */
 export interface Sessions {
   readonly session: Session | undefined;
+  /** The connection, also when there is no session for those who serve the label. */
+  readonly connected: Session | undefined;
+  /** Bytes that a message may have beside its headers. */
+  readonly maxMessage: number;
   onSession(listener: SessionListener): void;
 }
 
@@ -78,6 +82,10 @@ export class BusConnection implements Sessions {
   }
 
   get session(): Session | undefined {
+    return this.#session;
+  }
+
+  get connected(): Session | undefined {
     return this.#session;
   }
 

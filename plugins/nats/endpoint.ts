@@ -10,9 +10,10 @@ import type { All } from "#core/plugin/index.js";
 import { CONFIG_REQUESTS, groupSubject, PART_HEADER, requestSubject, SERVICE } from "#proto/nats.js";
 import { Answers, type Incoming } from "./answers.js";
 import type { NatsConfig } from "./config.js";
-import { type BusConnection, flushed, type NatsConditions, type Session } from "./connection.js";
+import { flushed, type NatsConditions, type Session } from "./connection.js";
 import { contentTypeOf, errorReply, isError, type Outgoing } from "./messages.js";
-import { ReplySubjects } from "./reply-subjects.js";
+import type { Ownership } from "./ownership.js";
+import type { ReplySubjects } from "./reply-subjects.js";
 import { Work } from "./work.js";
 
 interface EndpointContext {
@@ -22,7 +23,8 @@ interface EndpointContext {
   /** Requests of other plugins. */
   readonly groups: All<RequestGroup>;
   readonly publisher: EventPublisher;
-  readonly bus: BusConnection;
+  readonly bus: Ownership;
+  readonly replySubjects: ReplySubjects;
   readonly conditions: NatsConditions;
   readonly log: Logger;
   /** Bytes of one transaction in parts. */
@@ -46,15 +48,13 @@ export class NatsEndpoint implements TransactionEndpoint {
   readonly #inWork = new Set<Promise<void>>();
   /** By the subject of the endpoint. */
   readonly #work = new Map<string, Work>();
-  readonly #replySubjects: ReplySubjects;
   #bytesInWork = 0;
   #answers: Answers | undefined;
   #service: Service | undefined;
 
   constructor(context: EndpointContext) {
     this.#context = context;
-    const { bus, config, log } = context;
-    this.#replySubjects = new ReplySubjects(config.reply_prefixes, bus.inbox, log);
+    const { bus, config } = context;
     const limits = { maxBytes: context.maxTransactionBytes, timeLimit: config.part_timeout };
     this.#parts = new TransactionParts(limits, (dropped) => this.#deadLetter(dropped));
     bus.onSession((session) => void this.#offer(session));
@@ -80,10 +80,10 @@ export class NatsEndpoint implements TransactionEndpoint {
   async #offer(session: Session): Promise<void> {
     const answers = this.#answers;
     if (answers === undefined) return;
-    const { agent, conditions, log } = this.#context;
+    const { agent, conditions, log, replySubjects } = this.#context;
     conditions.impaired("requests", "requests are not served yet");
     try {
-      const connection = this.#replySubjects.guard(session.connection, (subject) => this.#workOf(subject).refuse());
+      const connection = replySubjects.guard(session.connection, (subject) => this.#workOf(subject).refuse());
       const service = await connection.services.add({
         name: SERVICE,
         version: agent.version,
@@ -92,6 +92,7 @@ export class NatsEndpoint implements TransactionEndpoint {
         statsHandler: async ({ subject }) => this.#workOf(subject).statistics,
       });
       this.#service = service;
+      session.signal.addEventListener("abort", () => void service.stop(), { once: true });
       for (const kind of CONFIG_REQUESTS) {
         service.addEndpoint(kind, {
           subject: requestSubject(agent.label, kind),
@@ -131,8 +132,15 @@ export class NatsEndpoint implements TransactionEndpoint {
 
   #take(message: ServiceMsg, respond: Respond): void {
     const done = this.#workOf(message.subject).begin();
-    const { max_pending_requests, max_pending_bytes } = this.#context.config;
+    const { bus, config } = this.#context;
+    const { max_pending_requests, max_pending_bytes } = config;
     const bytes = message.data.length;
+    if (!bus.isSure) {
+      done(true);
+      const why = "the agent did not run for a while: whether another one has taken over is being looked at; ask again";
+      this.#send(message.reply, errorReply(new BusError("BUSY", why)));
+      return;
+    }
     if (this.#inWork.size >= max_pending_requests || this.#bytesInWork + bytes > max_pending_bytes) {
       done(true);
       this.#send(
@@ -164,7 +172,8 @@ export class NatsEndpoint implements TransactionEndpoint {
   }
 
   #send(subject: string | undefined, { data, headers }: Outgoing): void {
-    const session = this.#context.bus.session;
+    // An answer under way is sent although the label has gone to another agent meanwhile.
+    const session = this.#context.bus.connected;
     if (subject === undefined || subject === "") return;
     try {
       if (session === undefined) throw new BusError("NOT_CONNECTED", "there is no connection to NATS");

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AgentInfo } from "#core/agent/types.js";
+import { BusError } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { EventEnvelope, EventPublisher } from "#core/northbound/index.js";
@@ -7,7 +8,7 @@ import { Wake } from "#core/northbound/wake.js";
 import { nameFromStateBucket, stateBucketKey } from "#proto/nats.js";
 import { type Bucket, bucketKeys, openBucket, putWithHeaders } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
-import type { BusConnection, NatsConditions, Session } from "./connection.js";
+import type { NatsConditions, Session, Sessions } from "./connection.js";
 import { eventMessage } from "./event-message.js";
 import { bucketFailure } from "./failure.js";
 
@@ -15,7 +16,7 @@ interface LastStatesContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
-  readonly bus: BusConnection;
+  readonly bus: Sessions;
   readonly conditions: NatsConditions;
   readonly log: Logger;
 }
@@ -24,6 +25,8 @@ interface LastStatesContext {
 const ROUND = 10;
 /** States in a round: what many interfaces do at once does not keep the event loop for long, nor the broker. */
 const WRITES_A_ROUND = 8;
+/** The first look at the bucket, and then every so many, counts what is in it. */
+const LOOKS = 20;
 
 /**
  * Keeps the bucket `tenuto-state`: the last state of every interface, for subscribers that start late. Only the newest state
@@ -59,7 +62,7 @@ export class LastStates {
         const bucket = await openBucket(session, config.state_bucket, "Last interface states of Tenuto agents", config);
         await this.#begin(bucket);
         conditions.fine("last states");
-        await this.#write(bucket, session.signal);
+        await this.#keep(bucket, session.signal);
       } catch (error) {
         if (session.signal.aborted) break;
         const reason = bucketFailure(error, config.state_bucket);
@@ -92,6 +95,44 @@ export class LastStates {
       const entry = await bucket.kv.get(key);
       if (entry?.operation === "PUT") await bucket.kv.delete(key);
     }
+  }
+
+  /** Writes until the bucket is not what it was: then everything is written to it again. */
+  async #keep(bucket: Bucket, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    signal.addEventListener("abort", end, { once: true, signal: over.signal });
+    try {
+      await Promise.race([this.#write(bucket, over.signal), this.#look(bucket, over.signal)]);
+    } finally {
+      end();
+    }
+  }
+
+  /** Nothing tells an agent that has nothing to write that its bucket was deleted, made anew, purged or set back. */
+  async #look(bucket: Bucket, signal: AbortSignal): Promise<void> {
+    const { name, stream, streams, info } = bucket;
+    let { messages, last_seq: sequence } = info.state;
+    for (let looks = 0; !signal.aborted; looks += 1) {
+      await pause(this.#context.config.bucket_check, signal);
+      if (signal.aborted) return;
+      const now = await streams.info(stream);
+      const { state } = now;
+      const isSame = now.created === info.created && state.messages >= messages && state.last_seq >= sequence;
+      const lacks = looks % LOOKS === 0 && (await this.#lacks(bucket));
+      if (!isSame || lacks) throw new BusError("BUCKET_LOSS", `bucket ${name} has lost states: they are written again`);
+      ({ messages, last_seq: sequence } = state);
+    }
+  }
+
+  /** Is a state not in the bucket that was written to it? */
+  async #lacks(bucket: Bucket): Promise<boolean> {
+    const { agent, publisher } = this.#context;
+    const written = publisher
+      .currentInterfaces()
+      .filter((state) => !isDeleted(state) && !this.#unwritten.has(state.subject));
+    const present = new Set(await bucketKeys(bucket, stateBucketKey(agent.label)));
+    return written.some(({ subject }) => !present.has(stateBucketKey(agent.label, subject)));
   }
 
   async #write(bucket: Bucket, signal: AbortSignal): Promise<void> {

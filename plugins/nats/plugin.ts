@@ -10,6 +10,8 @@ import { type NatsConfig, natsConfig } from "./config.js";
 import { NatsConfigSource } from "./config-source.js";
 import { BusConnection, type NatsConditions } from "./connection.js";
 import { NatsEndpoint } from "./endpoint.js";
+import { Ownership } from "./ownership.js";
+import { ReplySubjects } from "./reply-subjects.js";
 import { NatsStateSink } from "./state-sink.js";
 
 /**
@@ -31,6 +33,7 @@ export class NatsPlugin implements Plugin {
   readonly source: NatsConfigSource;
   readonly sink: NatsStateSink;
   readonly #bus: BusConnection;
+  readonly #ownership: Ownership;
 
   constructor(
     @inject(PluginConfig) config: NatsConfig,
@@ -43,8 +46,11 @@ export class NatsPlugin implements Plugin {
   ) {
     const conditions: NatsConditions = new Conditions(health, "connection");
     const bus = new BusConnection({ config, name: `tenuto ${agent.label}`, log, conditions });
-    const context = { config, agent, registry, publisher, bus, conditions, log };
+    const replySubjects = new ReplySubjects(config.reply_prefixes, bus.inbox, log);
+    const ownership = new Ownership({ config, agent, bus, replySubjects, conditions, log });
+    const context = { config, agent, registry, publisher, bus: ownership, replySubjects, conditions, log };
     this.#bus = bus;
+    this.#ownership = ownership;
     this.endpoint = new NatsEndpoint({
       ...context,
       groups,
@@ -64,6 +70,7 @@ export class NatsPlugin implements Plugin {
     await this.endpoint.close();
     await this.source.close();
     await this.sink.close();
+    this.#ownership.close();
     await this.#bus.close();
   }
 }

@@ -7,15 +7,16 @@ import { EventQueue } from "#core/northbound/event-queue.js";
 import type { EventEnvelope, EventPublisher, StateSink } from "#core/northbound/index.js";
 import { Wake } from "#core/northbound/wake.js";
 import type { NatsConfig } from "./config.js";
-import { type BusConnection, flushed, type NatsConditions, type Session } from "./connection.js";
+import { flushed, type NatsConditions, type Session } from "./connection.js";
 import { eventMessage, subjectOf } from "./event-message.js";
 import { LastStates } from "./last-states.js";
+import type { Ownership } from "./ownership.js";
 
 interface SinkContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
-  readonly bus: BusConnection;
+  readonly bus: Ownership;
   readonly conditions: NatsConditions;
   readonly log: Logger;
 }
@@ -47,6 +48,17 @@ export class NatsStateSink implements StateSink {
   }
 
   publish(envelope: EventEnvelope): void {
+    if (this.#context.bus.standsBy) this.#publishStandingBy(envelope);
+    else this.#publish(envelope);
+  }
+
+  /** The label is another agent's: states of this host are not its, and are told anew if it takes over. */
+  #publishStandingBy(envelope: EventEnvelope): void {
+    const { connected } = this.#context.bus;
+    if (connected !== undefined && envelope.event.kind === "health") this.#sendOne(connected, envelope);
+  }
+
+  #publish(envelope: EventEnvelope): void {
     this.#queue.push(envelope);
     this.#wake.up();
     if (envelope.event.kind === "interface") this.#lastStates.put(envelope.event.name, envelope);
@@ -95,21 +107,24 @@ export class NatsStateSink implements StateSink {
   }
 
   /** Publishes waiting events up to about `window` bytes; returns how many bytes that were. */
-  #send({ connection }: Session, window: number): number {
+  #send(session: Session, window: number): number {
     let sent = 0;
     for (;;) {
-      const envelope = sent < window && !connection.isClosed() ? this.#queue.take() : undefined;
+      const envelope = sent < window && !session.connection.isClosed() ? this.#queue.take() : undefined;
       if (envelope === undefined) return sent;
-      const { data, headers } = eventMessage(envelope, this.#context.bus.maxMessage);
-      try {
-        connection.publish(subjectOf(this.#context.agent.label, envelope.event), data, { headers });
-        sent += data.length;
-      } catch (error) {
-        this.#context.log.warn(
-          { err: error, event: envelope.type },
-          `an event was not published: ${errorMessage(error)}`,
-        );
-      }
+      sent += this.#sendOne(session, envelope);
+    }
+  }
+
+  #sendOne({ connection }: Session, envelope: EventEnvelope): number {
+    const { agent, bus, log } = this.#context;
+    const { data, headers } = eventMessage(envelope, bus.maxMessage);
+    try {
+      connection.publish(subjectOf(agent.label, envelope.event), data, { headers });
+      return data.length;
+    } catch (error) {
+      log.warn({ err: error, event: envelope.type }, `an event was not published: ${errorMessage(error)}`);
+      return 0;
     }
   }
 }

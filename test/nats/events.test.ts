@@ -146,3 +146,33 @@ test("an event larger than the broker takes is left out, and the next ones are t
   await eventually(() => messages.length === 1);
   t.is(messages[0]?.headers?.get("ce-subject"), "small");
 });
+
+test("a bucket of last states that is lost, made anew or purged has all of them again within seconds", async (t) => {
+  const server = await broker(t);
+  const agent = await busAgent(t, { nats: { url: server.url, bucket_check: "100ms" } });
+  await eventually(() => agent.health().state === "ok");
+  const connection = await bus(t, server.url);
+  const manager = await connection.jetstreamManager();
+  const stream = "KV_tenuto-state";
+  const states = async (): Promise<boolean> => {
+    const { state } = await manager.streams.info(stream, { subjects_filter: `$KV.tenuto-state.${agent.label}.>` });
+    return Object.keys(state.subjects ?? {}).length === 2;
+  };
+  agent.tell("eth0", "UP");
+  agent.tell("eth1", "DOWN");
+  await eventually(states);
+  const losses = [
+    () => manager.streams.delete(stream),
+    () => manager.streams.purge(stream),
+    async () => {
+      await manager.streams.delete(stream);
+      const open = () => connection.jetstream().views.kv("tenuto-state");
+      await open().catch(open);
+    },
+  ];
+  for (const lose of losses) {
+    await lose();
+    await eventually(states);
+  }
+  t.pass();
+});
