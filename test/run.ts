@@ -9,17 +9,23 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { whyNoEngine } from "./support/container-engine.js";
 import { LONG_VARIABLE } from "./support/counts.js";
-import { browserProgram, installPrograms, missing, natsServerProgram } from "./support/programs.js";
+import { runInMachine } from "./support/machine.js";
+import { installMachine, machineParts } from "./support/machine-kernel.js";
+import { browserProgram, installPrograms, missing, natsServerProgram, type Say } from "./support/programs.js";
 import { projectRoot } from "./support/project.js";
 import { openSharedBrokers } from "./support/shared-brokers.js";
-import { countTests } from "./support/test-counts.js";
+import { countTests, type TestCounts } from "./support/test-counts.js";
+import { placesOf, testFiles } from "./support/test-files.js";
 
 const NO_KAFKA =
   "kafka: none here, so its tests are skipped. Start Docker, install a JDK and Maven (as DEVELOPERS.md says), or set KAFKA_BROKERS.";
 const NO_BROWSER = "web page: no browser here, so it is not looked at in one. Install Chromium (Debian: chromium).";
+const NO_MACHINE =
+  "so the tests that run in one are left out. `npm test -- --setup` gets it on Debian, as root (as DEVELOPERS.md says).";
 const NO_USER_NAMESPACES =
   "An ordinary user needs user namespaces to run the tests, and they are switched off here " +
   "(see sysctl kernel.unprivileged_userns_clone, user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns). " +
@@ -28,86 +34,158 @@ const NO_USER_NAMESPACES =
 /** The tests that do more when they are given time. */
 const ENDURANCE = ["dist/test/e2e/*-endurance.test.js", "--timeout=30m", "--concurrency=1"];
 
+/** Parameters that are not ava's. */
+const OWN = new Set(["--setup", "--coverage", "--long"]);
+
+/** Where V8 writes what was run, here and in the machine. */
+const MEASUREMENTS = join(projectRoot, "coverage/tmp");
+
+/** Tells ava's configuration that this is the machine. */
+const MACHINE_VARIABLE = "TENUTO_TEST_MACHINE";
+
+/** The machine shares the processors with all other tests: generous, since only a failure waits that long. */
+const MACHINE_TIME_LIMIT = 45 * 60_000;
+
 const say = (line: string): void => console.log(line);
 
-/** The command that runs ava, in a user namespace of its own for an ordinary user: the sandbox needs its privileges. */
-function testCommand(parameters: readonly string[], reporters: readonly string[]): readonly string[] {
-  const modules = join(projectRoot, "node_modules");
+/** ava, for the tests of one place. */
+function avaCommand(parameters: readonly string[]): readonly string[] {
   const color = process.stdout.isTTY ? ["--color"] : [];
-  const ava = [process.execPath, join(modules, "ava/entrypoints/cli.mjs"), ...color, ...parameters];
-  const c8 = [
-    process.execPath,
-    join(modules, "c8/bin/c8.js"),
-    ...reporters.map((reporter) => `--reporter=${reporter}`),
-  ];
-  const measured = reporters.length === 0 ? ava : [...c8, ...ava];
-  if (process.getuid?.() === 0) return measured;
+  return [process.execPath, join(projectRoot, "node_modules/ava/entrypoints/cli.mjs"), ...color, ...parameters];
+}
+
+/** The command in a user namespace of its own for an ordinary user: the sandbox needs its privileges. */
+function privileged(command: readonly string[]): readonly string[] {
+  if (process.getuid?.() === 0) return command;
   const asRoot = ["unshare", "--user", "--map-root-user"];
   if (spawnSync("unshare", [...asRoot.slice(1), "true"]).status !== 0) throw new Error(NO_USER_NAMESPACES);
-  return [...asRoot, ...measured];
+  return [...asRoot, ...command];
 }
 
-/** A run of everything ends with a summary of its coverage, which costs next to nothing; a report is made when asked for. */
-function coverageReporters(forAva: readonly string[], wanted: boolean): readonly string[] {
-  if (wanted) return ["text-summary", "html", "lcovonly"];
-  return forAva.length === 0 ? ["text-summary"] : [];
+/** Ctrl-C reaches the tests by themselves; this process stays to stop the brokers. */
+const stopping = new AbortController();
+const STOP = stopping.signal;
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => stopping.abort());
+
+interface Outcome {
+  readonly status: number;
+  readonly output: string;
 }
 
-/** Runs a command with its output shown and collected. */
-async function show(
-  command: readonly string[],
-  environment: Readonly<Record<string, string>>,
-): Promise<{ readonly status: number; readonly output: string }> {
-  const [program = "", ...parameters] = command;
-  const child = spawn(program, parameters, {
+type Environment = Readonly<Record<string, string>>;
+
+/** Runs the tests that belong here. */
+async function runHere(parameters: readonly string[], environment: Environment, show: Say): Promise<Outcome> {
+  const child = spawn("setpriv", ["--pdeathsig", "TERM", "--", ...privileged(avaCommand(parameters))], {
     cwd: projectRoot,
     env: { ...process.env, ...environment },
     stdio: ["inherit", "pipe", "inherit"],
   });
-  // Ctrl-C reaches the tests by themselves; this process stays to stop the brokers.
-  process.on("SIGINT", () => undefined);
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  STOP.addEventListener("abort", () => child.kill("SIGTERM"));
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     output += chunk;
-    process.stdout.write(chunk);
+    show(chunk);
   });
   const [status] = (await once(child, "close")) as [number | null];
   return { status: status ?? 1, output };
 }
 
+/** Runs the tests that belong in the machine. A machine that broke down is a failure with its reason. */
+async function runThere(parameters: readonly string[], environment: Environment, show: Say): Promise<Outcome> {
+  let output = "";
+  const onOutput = (text: string): void => {
+    output += text;
+    show(text);
+  };
+  try {
+    const status = await runInMachine({
+      command: avaCommand(["--concurrency=2", ...parameters]),
+      environment: { ...environment, [MACHINE_VARIABLE]: "yes" },
+      onOutput,
+      timeLimit: MACHINE_TIME_LIMIT,
+      signal: STOP,
+    });
+    return { status, output };
+  } catch (error) {
+    onOutput(`\n  ✘ ${error instanceof Error ? error.message : error}\n`);
+    return { status: 1, output };
+  }
+}
+
+/** Runs the tests wherever they belong, at the same time; what the machine's say is shown after what those here say. */
+async function runEverywhere(parameters: readonly string[], environment: Environment): Promise<readonly Outcome[]> {
+  const write: Say = (text) => void process.stdout.write(text);
+  const places = placesOf(parameters, testFiles());
+  const there = places.has("machine") && typeof machineParts() !== "string";
+  if (!places.has("here")) return there ? [await runThere(parameters, environment, write)] : [];
+  if (!there) return [await runHere(parameters, environment, write)];
+  const held = ["\n  In the machine:\n"];
+  let show: Say = (text) => void held.push(text);
+  const inMachine = runThere(parameters, environment, (text) => show(text));
+  const here = await runHere(parameters, environment, write);
+  write(held.join(""));
+  show = write;
+  return foundSomething([here, await inMachine]);
+}
+
+/** Where titles are asked for, one of the places may have none of them. */
+function foundSomething(outcomes: readonly Outcome[]): readonly Outcome[] {
+  const found = outcomes.filter(({ output }) => !output.includes("Couldn’t find any matching tests"));
+  return found.length === 0 ? outcomes : found;
+}
+
+function reportCoverage(): void {
+  const reporters = ["text-summary", "html", "lcovonly"].map((reporter) => `--reporter=${reporter}`);
+  const c8 = [
+    join(projectRoot, "node_modules/c8/bin/c8.js"),
+    "report",
+    `--temp-directory=${MEASUREMENTS}`,
+    ...reporters,
+  ];
+  spawnSync(process.execPath, c8, { cwd: projectRoot, stdio: "inherit" });
+}
+
+/** Says what this machine lacks, a line each. Continuous integration must not leave any test out. */
+function sayWhatIsMissing(hasKafka: boolean): void {
+  const [noEngine, noPodman, noMachine] = [whyNoEngine("docker"), whyNoEngine("podman"), machineParts()];
+  const missingHere = [
+    ...(hasKafka ? [] : [NO_KAFKA]),
+    ...(noEngine === undefined ? [] : [`containers: ${noEngine}, so the tests of microservices are skipped.`]),
+    ...(browserProgram() === undefined ? [NO_BROWSER] : []),
+    ...(typeof noMachine === "string" ? [`machine: ${noMachine}, ${NO_MACHINE}`] : []),
+  ];
+  if (noPodman !== undefined) say(`Podman: ${noPodman}, so its tests are skipped.`);
+  missingHere.forEach(say);
+  if (missingHere.length > 0 && process.env.CI === "true") {
+    throw new Error("continuous integration must not skip tests");
+  }
+}
+
 async function main(parameters: readonly string[]): Promise<number> {
-  const own = new Set(["--setup", "--coverage", "--long"]);
   installPrograms(say);
+  installMachine(say);
   if (natsServerProgram() === undefined) missing("nats-server");
   if (parameters.includes("--setup")) return 0;
 
   const brokers = await openSharedBrokers(say);
   try {
-    if (!brokers.kafka) {
-      say(NO_KAFKA);
-      if (process.env.CI === "true") throw new Error("continuous integration must not skip the Kafka tests");
-    }
-    const [noEngine, noPodman] = [whyNoEngine("docker"), whyNoEngine("podman")];
-    if (noPodman !== undefined) say(`Podman: ${noPodman}, so its tests are skipped.`);
-    if (noEngine !== undefined) {
-      say(`containers: ${noEngine}, so the tests of microservices are skipped.`);
-      if (process.env.CI === "true") throw new Error("continuous integration must not skip the tests of microservices");
-    }
-    if (browserProgram() === undefined) {
-      say(NO_BROWSER);
-      if (process.env.CI === "true") throw new Error("continuous integration must not skip the tests of the web page");
-    }
+    sayWhatIsMissing(brokers.kafka);
     const isLong = parameters.includes("--long");
-    const forAva = [...(isLong ? ENDURANCE : []), ...parameters.filter((parameter) => !own.has(parameter))];
-    const command = testCommand(forAva, coverageReporters(forAva, parameters.includes("--coverage")));
-    const { status, output } = await show(command, {
+    const isMeasured = parameters.includes("--coverage");
+    const forAva = [...(isLong ? ENDURANCE : []), ...parameters.filter((parameter) => !OWN.has(parameter))];
+    if (isMeasured) await rm(MEASUREMENTS, { recursive: true, force: true });
+    const outcomes = await runEverywhere(forAva, {
       ...brokers.environment,
       ...(isLong ? { [LONG_VARIABLE]: "yes" } : {}),
+      ...(isMeasured ? { NODE_V8_COVERAGE: MEASUREMENTS } : {}),
     });
-    const { passed, failed, skipped } = countTests(output, status);
-    say(`${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`);
-    return status;
+    if (isMeasured) reportCoverage();
+    const counts = outcomes.map(({ output, status }) => countTests(output, status));
+    const sum = (what: keyof TestCounts): number => counts.reduce((total, each) => total + each[what], 0);
+    say(`${sum("passed")} passed, ${sum("failed")} failed${sum("skipped") === 0 ? "" : `, ${sum("skipped")} skipped`}`);
+    return Math.max(...outcomes.map(({ status }) => status));
   } finally {
     await brokers.close();
   }

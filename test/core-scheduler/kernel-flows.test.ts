@@ -1,6 +1,5 @@
 import test from "ava";
 import { interfaceKey, routeKey } from "#proto/index.js";
-import { hasKind } from "#test/linux/support/kinds.js";
 import {
   dropInterface,
   NetworkAgent,
@@ -13,9 +12,6 @@ import { eventually } from "#test/support/eventually.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 
 // The control flows of the guide that Linux has, on a real kernel. flows.test.ts has all of them, in memory.
-
-const withVxlan = hasKind("vxlan", ["id", "1", "dstport", "4789"]) ? test.serial : test.serial.skip;
-const withMacvlan = hasKind("macvlan") ? test.serial : test.serial.skip;
 
 let agent: NetworkAgent;
 test.beforeEach(async () => {
@@ -47,7 +43,7 @@ test.serial("AF-Packet interface: it waits for a host link that somebody else ma
   await eventually(() => agent.status(interfaceKey("captured")).state === "PENDING");
 });
 
-withMacvlan("AF-Packet interface: a macvlan waits for the interface that it sits on", async (t) => {
+test.serial("AF-Packet interface: a macvlan waits for the interface that it sits on", async (t) => {
   const macvlan = { name: "my-macvlan", type: "MACVLAN", enabled: true, macvlan: { lower_interface: bridge.name } };
   const asked = await agent.commit([interfaceKey(macvlan.name), macvlan]);
   t.is(asked.values[0]?.state, "PENDING");
@@ -80,7 +76,7 @@ test.serial("bridge domain: the bridge is there at once, and each port joins whe
   t.truthy(await link(bridge.name));
 });
 
-withVxlan("interface re-creation: a route on a VXLAN is put aside and brought back", async (t) => {
+test.serial("interface re-creation: a route on a VXLAN is put aside and brought back", async (t) => {
   const vxlan = (vni: number) =>
     ({
       name: "my-vxlan",

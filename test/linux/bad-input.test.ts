@@ -1,7 +1,6 @@
 import test from "ava";
 import { type Interface, interfaceKey, routeKey } from "#proto/index.js";
 import { links } from "#test/support/sandbox.js";
-import { hasKind, IN_ANOTHER_KERNEL } from "./support/kinds.js";
 import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
@@ -20,12 +19,9 @@ interface Case {
   readonly state: "INVALID" | "FAILED" | "PENDING";
   /** Of what is said about it. */
   readonly says: RegExp;
-  /** The kind of link that the kernel needs for it. */
-  readonly kind?: string;
 }
 
 const bad = (value: Partial<Interface>) => wantInterface({ name: "bad", type: "BRIDGE", bridge: {}, ...value });
-const vrf = (name: string) => wantInterface({ name, type: "VRF_DEVICE", vrf_dev: { routing_table: 77 } });
 const macvlan = (name: string) => ({ name, type: "MACVLAN", macvlan: { lower_interface: "near" } }) as const;
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -112,13 +108,6 @@ const CASES: Readonly<Record<string, Case>> = {
     state: "INVALID",
     says: /^ip_addresses\[0\]: is "fd00::1\/129"/,
   },
-  "a VRF with another's table": {
-    before: [vrf("first")],
-    bad: vrf("bad"),
-    state: "FAILED",
-    says: /^config\/linux\/interfaces\/v2\/interface\/bad: vrf_dev.routing_table: routing table 77 belongs to VRF first/,
-    kind: "vrf",
-  },
   "a peer that names itself": {
     bad: wantInterface({ name: "bad", type: "VETH", veth: { peer_if_name: "bad" } }),
     state: "INVALID",
@@ -165,7 +154,6 @@ const CASES: Readonly<Record<string, Case>> = {
     bad: wantInterface(macvlan("bad")),
     state: "FAILED",
     says: /^config\/linux\/interfaces\/v2\/interface\/bad: add link bad: E/,
-    kind: "macvlan",
   },
 };
 
@@ -193,14 +181,9 @@ for (const [
     bad: [key, value],
     state,
     says,
-    kind,
   },
 ] of Object.entries(CASES)) {
-  // In another kernel only what the machine's own lacks is tried.
-  const own = kind === undefined || kind === "macvlan";
-  const declare = (kind === undefined || hasKind(kind)) && !(own && IN_ANOTHER_KERNEL) ? test.serial : test.serial.skip;
-
-  declare(`${what}: ${state}, and the rest of the transaction is made`, async (t) => {
+  test.serial(`${what}: ${state}, and the rest of the transaction is made`, async (t) => {
     if (before.length > 0) await agent.commit(...REST, ...before);
     const record = await agent.commit([key, value], ...REST);
     const status = agent.status(key);
@@ -214,7 +197,7 @@ for (const [
     await agrees(t, agent);
   });
 
-  declare(
+  test.serial(
     `${what}: ${state === "PENDING" ? "no reason to undo" : "nothing is left of"} an atomic transaction`,
     async (t) => {
       if (before.length > 0) await agent.commit(...REST, ...before);

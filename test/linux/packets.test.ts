@@ -1,11 +1,11 @@
 import test from "ava";
 import type { Interface } from "#proto/index.js";
 import { run } from "#test/support/sandbox.js";
-import { hasKind, IN_ANOTHER_KERNEL } from "./support/kinds.js";
 import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
+import { end, ping, place } from "./support/paths.js";
 import { agrees } from "./support/witness.js";
 
-/** Packets pass what was configured. (test/linux/ports.test.ts has those that pass a bridge.) */
+/** Packets pass what was configured. (Those that pass a bridge are in ports.test.ts, VRFs and VLANs in packets.machine.test.ts.) */
 let agent: NetworkAgent;
 test.before(async () => {
   agent = await NetworkAgent.start("packets");
@@ -14,29 +14,7 @@ test.afterEach((t) => agrees(t, agent));
 test.afterEach.always(() => agent.resync());
 test.after.always(() => agent.close());
 
-/** What every kernel has is tried in the machine's own. */
-const here = IN_ANOTHER_KERNEL ? test.serial.skip : test.serial;
-
-const place = (reference: string) => ({ namespace: { type: "NSID", reference } }) as const;
-
-/** One end of a pair, called `<from>-<to>`, in the namespace `from`. */
-function end(from: string, to: string, address: string, change: Partial<Interface> = {}): Wanted {
-  return wantInterface({
-    name: `${from}-${to}`,
-    type: "VETH",
-    enabled: true,
-    ...place(from),
-    ip_addresses: [address],
-    veth: { peer_if_name: `${to}-${from}` },
-    ...change,
-  });
-}
-
-async function ping(namespace: string, address: string, ...options: readonly string[]): Promise<void> {
-  await run(["ping", "-c1", "-W5", ...options, address], { namespace });
-}
-
-here("over a routed path, and back", async (t) => {
+test.serial("over a routed path, and back", async (t) => {
   const record = await agent.commit(
     end("left", "router", "10.85.0.2/24"),
     end("router", "left", "10.85.0.1/24"),
@@ -63,7 +41,7 @@ function overlay(from: string, remote: string, address: string, change: Partial<
   });
 }
 
-here("through a VXLAN whose underlay is in its namespace", async (t) => {
+test.serial("through a VXLAN whose underlay is in its namespace", async (t) => {
   const record = await agent.commit(
     end("east", "west", "10.87.0.1/24"),
     end("west", "east", "10.87.0.2/24"),
@@ -74,7 +52,7 @@ here("through a VXLAN whose underlay is in its namespace", async (t) => {
   await t.notThrowsAsync(ping("east", "10.88.0.2"));
 });
 
-here("through a VXLAN whose underlay is in another namespace", async (t) => {
+test.serial("through a VXLAN whose underlay is in another namespace", async (t) => {
   const changes = [
     end("east", "west", "10.87.0.1/24"),
     end("west", "east", "10.87.0.2/24"),
@@ -90,7 +68,7 @@ here("through a VXLAN whose underlay is in another namespace", async (t) => {
   t.deepEqual((await agent.resync(...changes)).executed, []);
 });
 
-here("from a MACVLAN in a namespace of its own to the other end of its lower interface's pair", async (t) => {
+test.serial("from a MACVLAN in a namespace of its own to the other end of its lower interface's pair", async (t) => {
   const record = await agent.commit(
     end("east", "west", "10.87.0.1/24"),
     end("west", "east", "10.87.0.2/24"),
@@ -105,49 +83,4 @@ here("from a MACVLAN in a namespace of its own to the other end of its lower int
   );
   t.is(record.error, "", JSON.stringify(states(record)));
   await t.notThrowsAsync(ping("tenant", "10.87.0.2"));
-});
-
-const withVrfs = hasKind("vrf", ["table", "10"]) ? test.serial : test.serial.skip;
-
-withVrfs("in two VRFs with the same addresses, each to its own neighbour", async (t) => {
-  const record = await agent.commit(
-    ...["red", "blue"].flatMap((vrf, i) => [
-      wantInterface({
-        name: vrf,
-        type: "VRF_DEVICE",
-        enabled: true,
-        ...place("pe"),
-        vrf_dev: { routing_table: 10 + i },
-      }),
-      end("pe", vrf, "10.89.0.1/24", { vrf_master_interface: vrf }),
-      end(vrf, "pe", "10.89.0.2/24"),
-    ]),
-  );
-  t.is(record.error, "", JSON.stringify(states(record)));
-  for (const vrf of ["red", "blue"]) await t.notThrowsAsync(ping("pe", "10.89.0.2", "-I", vrf));
-});
-
-const withVlans = hasKind("vlan", ["id", "5"]) ? test.serial : test.serial.skip;
-
-withVlans("in a VLAN, and not beside it", async (t) => {
-  const vlan = (name: string, lower: string, id: number, address: string): Wanted =>
-    wantInterface({
-      name,
-      type: "VLAN",
-      enabled: true,
-      ...place(name.slice(0, 4)),
-      ip_addresses: [address],
-      vlan: { lower_interface: lower, id },
-    });
-  const record = await agent.commit(
-    end("east", "west", "10.87.0.1/24"),
-    end("west", "east", "10.87.0.2/24"),
-    vlan("east-5", "east-west", 5, "10.95.0.1/24"),
-    vlan("west-5", "west-east", 5, "10.95.0.2/24"),
-    vlan("east-6", "east-west", 6, "10.96.0.1/24"),
-    vlan("west-7", "west-east", 7, "10.96.0.2/24"),
-  );
-  t.is(record.error, "", JSON.stringify(states(record)));
-  await t.notThrowsAsync(ping("east", "10.95.0.2"));
-  await t.throwsAsync(run(["ping", "-c1", "-W1", "10.96.0.2"], { namespace: "east" }));
 });

@@ -1,6 +1,7 @@
 /** What the test of the interface types is told about each type. Kinds are the kernel's. */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Interface } from "#proto/index.js";
-import { hasKind } from "./support/kinds.js";
 
 export type Named = Interface & { readonly name: string };
 
@@ -18,7 +19,7 @@ export interface Change {
 export interface TypeCase {
   readonly title: string;
   readonly kind: string;
-  /** What of the kind not every kernel has, as `ip link add` takes it. */
+  /** What of the kind not every kernel has. */
   readonly options?: readonly string[];
   readonly value: Named;
   /** IFLA_INFO_DATA of the link. */
@@ -41,10 +42,14 @@ export const LOWER: readonly Named[] = [
   { name: "lower2p", type: "VETH", enabled: true, veth: { peer_if_name: "lower2" } },
 ];
 
+/** Who declares the tests writes a key into it. */
+export const PRIVATE_KEY_FILE = join(tmpdir(), "tenuto-test-wireguard.key");
+const PUBLIC_KEY = "TGFHcm9zc2VCaWNoZV9DJ2VzdExhUGx1c0JlbGxlPDM=";
+
 const gre = { local: "192.0.2.1", remote: "192.0.2.2" } as const;
 const bond = { miimon: 100 } as const;
 
-export const TYPES: readonly TypeCase[] = [
+const TYPES: readonly TypeCase[] = [
   {
     title: "a bridge",
     kind: "bridge",
@@ -296,9 +301,36 @@ export const TYPES: readonly TypeCase[] = [
       TAP: { to: { gre: { ...gre, mode: "TAP" } }, seen: { local: "192.0.2.1" }, anew: true },
     },
   },
+  {
+    title: "a WireGuard",
+    kind: "wireguard",
+    value: { ...common, name: "subject", type: "WIREGUARD", wireguard: { private_key_file: PRIVATE_KEY_FILE } },
+    stays: true,
+    noAddress: true,
+    seen: {},
+    changes: {
+      "port, mark and a peer": {
+        to: {
+          wireguard: {
+            private_key_file: PRIVATE_KEY_FILE,
+            listen_port: 51820,
+            fw_mark: 7,
+            peers: [{ public_key: PUBLIC_KEY, endpoint: "192.0.2.2:51820", allowed_ips: ["10.72.0.0/16"] }],
+          },
+        },
+        seen: {},
+      },
+    },
+  },
 ];
 
-/** Titles of the types that this kernel lacks. */
-export function missingTypes(): readonly string[] {
-  return TYPES.filter(({ kind, options }) => !hasKind(kind, options)).map(({ title }) => title);
+/** Kinds that every kernel has on which tests run; without the options of a case. */
+const COMMON_KINDS = new Set(["bridge", "macvlan", "macvtap", "tun", "vxlan"]);
+
+/** Types for this kernel, and those for the machine's. */
+export const COMMON_TYPES = TYPES.filter(isCommon);
+export const OTHER_TYPES = TYPES.filter((each) => !isCommon(each));
+
+function isCommon({ kind, options }: TypeCase): boolean {
+  return COMMON_KINDS.has(kind) && options === undefined;
 }

@@ -16,8 +16,8 @@ const KAFKA_VERSION = "3.9.1";
 const binaries = join(cacheDirectory, "bin");
 const kafkaLibraries = join(cacheDirectory, `kafka-${KAFKA_VERSION}`);
 
-/** Directories that hold servers but are not on every user's PATH. */
-const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+/** Directories that hold servers but are not on every user's PATH. virtiofsd is in the last two, by release. */
+const SYSTEM_DIRECTORIES = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/libexec", "/usr/lib/qemu"];
 
 /** The full path of a program: on PATH, among the system's servers or in the project's cache. */
 export function findProgram(name: string): string | undefined {
@@ -58,7 +58,6 @@ export type Say = (line: string) => void;
 export function installPrograms(say: Say): void {
   if (findProgram("ip") === undefined) aptGet(["iproute2"], say);
   if (findProgram("ping") === undefined) aptGet(["iputils-ping"], say);
-  if (findProgram("linux.uml") === undefined) aptGet(["user-mode-linux", "kmod"], say);
   if (natsServerProgram() === undefined) installNatsServer(say);
   if (findProgram("dockerd") === undefined) aptGet(["docker.io"], say);
   if (findProgram("podman") === undefined) aptGet(["podman"], say);
@@ -109,20 +108,31 @@ function installKafka(say: Say): void {
 
 let listsAreFresh = false;
 
-function aptGet(packages: readonly string[], say: Say): boolean {
-  const program = findProgram("apt-get");
-  if (program === undefined || process.getuid?.() !== 0) return false;
-  const command = [program, "-qq", "-o", "Acquire::Retries=3"];
-  const quiet = { DEBIAN_FRONTEND: "noninteractive" };
-  listsAreFresh ||= attempt([...command, "update"], say, quiet);
-  return listsAreFresh && attempt([...command, "install", "-y", "--no-install-recommends", ...packages], say, quiet);
+const APT_GET = ["apt-get", "-qq", "-o", "Acquire::Retries=3"] as const;
+const NO_QUESTIONS = { DEBIAN_FRONTEND: "noninteractive" };
+
+/** Fetches apt's lists of packages, once; only the superuser can, and others go on with those there are. */
+export function freshLists(say: Say): boolean {
+  if (findProgram("apt-get") === undefined || process.getuid?.() !== 0) return false;
+  listsAreFresh ||= attempt([...APT_GET, "update"], say, NO_QUESTIONS);
+  return listsAreFresh;
+}
+
+export function aptGet(packages: readonly string[], say: Say): boolean {
+  const command = [...APT_GET, "install", "-y", "--no-install-recommends", ...packages];
+  return freshLists(say) && attempt(command, say, NO_QUESTIONS);
 }
 
 /** Runs an installer; on failure shows what it said and returns false. */
-function attempt(command: readonly string[], say: Say, environment: Readonly<Record<string, string>> = {}): boolean {
+export function attempt(
+  command: readonly string[],
+  say: Say,
+  environment: Readonly<Record<string, string>> = {},
+  directory = projectRoot,
+): boolean {
   const [program = "", ...parameters] = command;
   say(command.join(" "));
-  const options = { encoding: "utf8", env: { ...process.env, ...environment } } as const;
+  const options = { encoding: "utf8", cwd: directory, env: { ...process.env, ...environment } } as const;
   const { status, stdout, stderr, error } = spawnSync(program, parameters, options);
   if (status === 0) return true;
   say(`that failed: ${error?.message ?? `${stdout}${stderr}`.trim()}`);

@@ -20,6 +20,9 @@ import type { LinkView } from "#test/support/sandbox.js";
 
 const network = flavor("network", [NetlinkPlugin, linux, InterfaceWatcherPlugin, InterfaceStatePlugin]);
 
+/** Emulated processors that are shared with other tests are slow. */
+const PATIENCE = { init_timeout: "2m", after_init_timeout: "2m", close_timeout: "2m" };
+
 export type Wanted = readonly [key: string, value: object | undefined];
 
 /** An agent with the network plugins and nothing else, driven by its scheduler. */
@@ -37,7 +40,7 @@ export class NetworkAgent {
     const agent = new Agent({
       flavor: network.with(...plugins),
       label,
-      configuration: { log: { level: "silent" }, ...configuration },
+      configuration: { log: { level: "silent" }, agent: PATIENCE, ...configuration },
       environment: {},
     });
     await agent.start();

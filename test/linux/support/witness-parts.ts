@@ -50,6 +50,8 @@ export const READERS: Readonly<Record<string, Reader>> = {
       collect_metadata: yes(data.external),
     }),
   }),
+  // Keys and peers are wg(8)'s to tell.
+  wireguard: () => ({ type: "WIREGUARD" }),
   bond: (seen) => ({ type: "BOND", bond: bond(seen) }),
   gre: (seen) => ({ type: "GRE", gre: gre(seen) }),
   gretap: (seen) => ({ type: "GRE", gre: { ...gre(seen), mode: "TAP" } }),

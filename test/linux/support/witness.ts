@@ -134,7 +134,16 @@ function nameOf({ ifalias }: { readonly ifalias?: string }, label: string): stri
 
 /** What the agent read, without what iproute2 does not tell and with every default name and every address in its place. */
 function comparable(value: Interface, all: readonly Interface[]): Interface {
-  const { unnumbered, link_only: _linkOnly, veth, bridge, bond, ip_addresses: own = [], ...rest } = value;
+  const {
+    unnumbered,
+    link_only: _linkOnly,
+    wireguard: _wireguard,
+    veth,
+    bridge,
+    bond,
+    ip_addresses: own = [],
+    ...rest
+  } = value;
   const lender = all.find(({ name }) => unnumbered !== undefined && name === unnumbered);
   const lent = (lender?.ip_addresses ?? []).map((each) => each.replace(/\/.*/, each.includes(":") ? "/128" : "/32"));
   return {

@@ -1,7 +1,7 @@
 import test from "ava";
 import type { Interface } from "#proto/index.js";
 import { addressesOf, link } from "#test/support/sandbox.js";
-import { hasKind } from "./support/kinds.js";
+import { pair } from "./support/links.js";
 import { NetworkAgent, operations, states, type Wanted, wantInterface } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
@@ -16,16 +16,7 @@ test.afterEach.always(async () => {
 });
 test.after.always(() => agent.close());
 
-const withBonds = hasKind("bond") ? test.serial : test.serial.skip;
-
 const OWN = { phys_address: "02:00:00:00:81:01", ip_addresses: ["10.81.0.1/24"] } as const;
-
-function pair(name: string, change: Partial<Interface> = {}): readonly Wanted[] {
-  return [
-    wantInterface({ name, type: "VETH", enabled: true, ...change, veth: { peer_if_name: `${name}p` } }),
-    wantInterface({ name: `${name}p`, type: "VETH", enabled: true, veth: { peer_if_name: name } }),
-  ];
-}
 
 function bond(ports: readonly string[], primary?: string, change: Partial<Interface> = {}): Wanted {
   return wantInterface({
@@ -37,7 +28,7 @@ function bond(ports: readonly string[], primary?: string, change: Partial<Interf
   });
 }
 
-withBonds("ports of a bond keep addresses and MAC address for the day they leave", async (t) => {
+test.serial("ports of a bond keep addresses and MAC address for the day they leave", async (t) => {
   const all = [...pair("a", OWN), ...pair("b"), bond(["a", "b"], "b")];
   const record = await agent.commit(...all);
   t.is(record.error, "", JSON.stringify(states(record)));
@@ -56,7 +47,7 @@ withBonds("ports of a bond keep addresses and MAC address for the day they leave
   t.deepEqual(operations(await agent.resync(...pair("a", OWN), ...pair("b"), bond(["b"]))), []);
 });
 
-withBonds("a port of a bond has the bond's MAC address, whatever else of it changes", async (t) => {
+test.serial("a port of a bond has the bond's MAC address, whatever else of it changes", async (t) => {
   await agent.commit(...pair("b"), bond(["a", "b"], "b"));
   t.is((await agent.commit(...pair("a", OWN))).error, "");
   const address = (await link("bond"))?.address;
@@ -68,7 +59,7 @@ withBonds("a port of a bond has the bond's MAC address, whatever else of it chan
   t.deepEqual(operations(await agent.resync(...changed, ...pair("b"), bond(["a", "b"], "b"))), []);
 });
 
-withBonds("the preferred port of a bond stays that under another name", async (t) => {
+test.serial("the preferred port of a bond stays that under another name", async (t) => {
   await agent.commit(...pair("a"), ...pair("b"), bond(["a", "b"], "a"));
   const renamed = pair("a", { host_if_name: "port" });
   t.is((await agent.commit(...renamed)).error, "");
@@ -76,7 +67,7 @@ withBonds("the preferred port of a bond stays that under another name", async (t
   t.deepEqual(operations(await agent.resync(...renamed, ...pair("b"), bond(["a", "b"], "a"))), []);
 });
 
-withBonds("a port of a bond gets another MAC address, and keeps the rest", async (t) => {
+test.serial("a port of a bond gets another MAC address, and keeps the rest", async (t) => {
   const own = { ...OWN, mtu: 1400, ip_addresses: ["10.81.0.1/24", "fd00:81::1/64"] } as const;
   await agent.commit(...pair("a", own), ...pair("b"), bond(["a", "b"], "a"));
   const changed = pair("a", { ...own, phys_address: "02:00:00:00:81:02" });
@@ -92,7 +83,7 @@ withBonds("a port of a bond gets another MAC address, and keeps the rest", async
   t.like(await link("a"), { address: "02:00:00:00:81:02" });
 });
 
-withBonds("a port keeps its MTU in a bond that has another, and when it leaves", async (t) => {
+test.serial("a port keeps its MTU in a bond that has another, and when it leaves", async (t) => {
   const all = [...pair("a", { mtu: 1400 }), bond(["a"], undefined, { mtu: 1300 })];
   t.is((await agent.commit(...all)).error, "");
   t.like(await link("a"), { master: "bond", mtu: 1400 });
