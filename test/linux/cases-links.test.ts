@@ -5,7 +5,6 @@ import test, { type ExecutionContext } from "ava";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { addressesOf, ip, link, links, run } from "#test/support/sandbox.js";
-import { hasKind } from "./support/kinds.js";
 import {
   dropInterface,
   NetworkAgent,
@@ -21,8 +20,6 @@ import { agrees } from "./support/witness.js";
 type Named = Interface & { readonly name: string };
 
 interface Story {
-  /** Kinds of links that the kernel needs for it. */
-  readonly kinds?: readonly string[];
   readonly tell: (t: ExecutionContext) => Promise<void>;
 }
 
@@ -237,7 +234,6 @@ const STORIES: Readonly<Record<string, Story>> = {
     },
   },
   "what is taken out of a MACVLAN and of a port is as if it had never been there (ifupdown2#15)": {
-    kinds: ["macvlan"],
     async tell(t) {
       const base = pair("ul");
       const all = (sources: readonly string[], port: object): readonly Named[] => [
@@ -377,9 +373,8 @@ const STORIES: Readonly<Record<string, Story>> = {
   },
 };
 
-for (const [title, { kinds = [], tell }] of Object.entries(STORIES)) {
-  const declare = kinds.every((kind) => hasKind(kind)) ? test.serial : test.serial.skip;
-  declare(title, async (t) => {
+for (const [title, { tell }] of Object.entries(STORIES)) {
+  test.serial(title, async (t) => {
     const before = (await links()).length;
     await tell(t);
     await agent.resync();
