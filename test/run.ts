@@ -19,7 +19,7 @@ import { browserProgram, installPrograms, missing, natsServerProgram, type Say }
 import { projectRoot } from "./support/project.js";
 import { openSharedBrokers } from "./support/shared-brokers.js";
 import { countTests, type TestCounts } from "./support/test-counts.js";
-import { placesOf, testFiles } from "./support/test-files.js";
+import { divide, testFiles } from "./support/test-files.js";
 
 const NO_KAFKA =
   "kafka: none here, so its tests are skipped. Start Docker, install a JDK and Maven (as DEVELOPERS.md says), or set KAFKA_BROKERS.";
@@ -117,14 +117,15 @@ async function runThere(parameters: readonly string[], environment: Environment,
 /** Runs the tests wherever they belong, at the same time; what the machine's say is shown after what those here say. */
 async function runEverywhere(parameters: readonly string[], environment: Environment): Promise<readonly Outcome[]> {
   const write: Say = (text) => void process.stdout.write(text);
-  const places = placesOf(parameters, testFiles());
-  const there = places.has("machine") && typeof machineParts() !== "string";
-  if (!places.has("here")) return there ? [await runThere(parameters, environment, write)] : [];
-  if (!there) return [await runHere(parameters, environment, write)];
+  const divided = divide(parameters, testFiles());
+  const forHere = divided.get("here");
+  const forMachine = typeof machineParts() === "string" ? undefined : divided.get("machine");
+  if (forHere === undefined) return forMachine === undefined ? [] : [await runThere(forMachine, environment, write)];
+  if (forMachine === undefined) return [await runHere(forHere, environment, write)];
   const held = ["\n  In the machine:\n"];
   let show: Say = (text) => void held.push(text);
-  const inMachine = runThere(parameters, environment, (text) => show(text));
-  const here = await runHere(parameters, environment, write);
+  const inMachine = runThere(forMachine, environment, (text) => show(text));
+  const here = await runHere(forHere, environment, write);
   write(held.join(""));
   show = write;
   return foundSomething([here, await inMachine]);
@@ -185,7 +186,7 @@ async function main(parameters: readonly string[]): Promise<number> {
     const counts = outcomes.map(({ output, status }) => countTests(output, status));
     const sum = (what: keyof TestCounts): number => counts.reduce((total, each) => total + each[what], 0);
     say(`${sum("passed")} passed, ${sum("failed")} failed${sum("skipped") === 0 ? "" : `, ${sum("skipped")} skipped`}`);
-    return Math.max(...outcomes.map(({ status }) => status));
+    return Math.max(0, ...outcomes.map(({ status }) => status));
   } finally {
     await brokers.close();
   }

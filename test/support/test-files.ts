@@ -8,26 +8,40 @@ export type Place = "here" | "machine";
 /** Parameters of ava that are followed by a value. */
 const WITH_VALUE = /^(-c|--concurrency|-m|--match|-T|--timeout|--config|--node-arguments)$/;
 
+/** `file.js:12-20` */
+const LINES = /(:\d[\d,-]*)$/;
+
 /** Compiled test files, relative to the project. */
 export function testFiles(): readonly string[] {
   const files = readdirSync(join(projectRoot, "dist/test"), { recursive: true, encoding: "utf8" });
   return files.filter((file) => file.endsWith(".test.js")).map((file) => join("dist/test", file));
 }
 
-/** The places that the files which ava is told of belong to: both, when it is told of none. */
-export function placesOf(parameters: readonly string[], files: readonly string[]): ReadonlySet<Place> {
-  const patterns = parameters.filter(
-    (parameter, i) => !parameter.startsWith("-") && !WITH_VALUE.test(parameters[i - 1] ?? ""),
-  );
-  const meant = patterns.length === 0 ? files : files.filter((file) => patterns.some((each) => matches(file, each)));
-  const places = new Set(meant.map((file): Place => (file.endsWith(".machine.test.js") ? "machine" : "here")));
-  // ava itself says what is wrong with a pattern that nothing matches.
-  return places.size === 0 ? new Set<Place>(["here"]) : places;
+/**
+ * The parameters for ava in each place that has any of the files it is told of, with the files themselves instead of patterns; when it is
+ * told of none, the same in both: ava's configuration knows what belongs there.
+ */
+export function divide(parameters: readonly string[], files: readonly string[]): ReadonlyMap<Place, readonly string[]> {
+  const isPattern = (parameter: string, i: number): boolean =>
+    !parameter.startsWith("-") && !WITH_VALUE.test(parameters[i - 1] ?? "");
+  const patterns = parameters.filter(isPattern);
+  if (patterns.length === 0) return new Map([["here", parameters] as const, ["machine", parameters] as const]);
+  const others = parameters.filter((parameter, i) => !isPattern(parameter, i));
+  const meant = new Map<Place, string[]>();
+  for (const pattern of patterns) {
+    const [, lines = ""] = LINES.exec(pattern) ?? [];
+    for (const file of files.filter((each) => matches(each, pattern))) {
+      const place = file.endsWith(".machine.test.js") ? "machine" : "here";
+      meant.set(place, [...(meant.get(place) ?? others), `${file}${lines}`]);
+    }
+  }
+  // ava itself says what is wrong with patterns that nothing matches.
+  return meant.size === 0 ? new Map([["here", parameters] as const]) : meant;
 }
 
 /** Is that a file that the pattern of a file, folder or glob, with or without line numbers, means? */
 function matches(file: string, pattern: string): boolean {
-  const [path = ""] = pattern.split(/:(?=\d)/);
+  const path = pattern.replace(LINES, "");
   const here = isAbsolute(path) ? relative(projectRoot, path) : path.replace(/^\.\//, "");
   return file.startsWith(`${here.replace(/\/$/, "")}/`) || expression(here).test(file);
 }
