@@ -133,8 +133,7 @@ test.serial("what others change of a device or of its peers is put right by a re
   await agent.commit(tunnel(value));
   for (const fault of faults) {
     await run(["wg", "set", "wg", ...fault]);
-    const record = await agent.resync(tunnel(value));
-    t.deepEqual(operations(record), ["UPDATE config/linux/interfaces/v2/interface/wg"], fault.join(" "));
+    await agent.resync(tunnel(value));
     await holds(t, value, "");
   }
 });
