@@ -1,7 +1,7 @@
-import { errorMessage } from "../errors.js";
 import { type AnyPacker, decodeBytes, encodeBytes, type PackedAny } from "./binary.js";
 import { type AnyReader, canonicalMessage, type Fields } from "./canonical.js";
-import { FieldError, shown } from "./field-error.js";
+import { FieldError, shown, within } from "./field-error.js";
+import { parseJson } from "./json-text.js";
 import type { MessageTypes } from "./message-types.js";
 import type { MessageTable } from "./schema.js";
 
@@ -129,10 +129,10 @@ function keyBeside(parent: object): string | undefined {
 
 function parseObject(text: string): object {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseJson(Buffer.from(text));
     if (typeof value === "object" && value !== null) return value;
   } catch (thrown) {
-    throw new FieldError("INVALID_JSON", `not JSON: ${errorMessage(thrown)}`, "text");
+    throw within("text", thrown);
   }
   throw new FieldError("INVALID_JSON", "not a JSON object", "text");
 }

@@ -1,7 +1,9 @@
 import protobuf from "protobufjs/light.js";
 import { errorMessage } from "../errors.js";
+import type { Slices } from "../slices.js";
 import { arrange, enumName, type Fields, sortedObject } from "./canonical.js";
 import { FieldError, within } from "./field-error.js";
+import { FieldCursor } from "./protobuf-scan.js";
 import { defaultOf, type FieldTable, type FieldType, type MessageTable } from "./schema.js";
 
 /** `google.protobuf.Any` as it is in bytes. */
@@ -24,6 +26,77 @@ export interface AnyPacker {
  */
 export function decodeBytes(message: MessageTable, bytes: Uint8Array, any: AnyPacker): object {
   return fromWire(message, read(message, bytes), any);
+}
+
+/**
+ * The same, some entries of its lists at a time. All fields that are no lists are read together, since the last of each counts; runs of
+ * list entries stand for themselves.
+ */
+export async function decodeBytesInSlices(
+  message: MessageTable,
+  bytes: Uint8Array,
+  any: AnyPacker,
+  slices: Slices,
+): Promise<object> {
+  const { lists, others } = divided(message, bytes);
+  const fields: Fields = { ...decodeBytes(message, Buffer.concat(others), any) };
+  for (const run of lists) {
+    if (slices.isOver) await slices.next();
+    for (const [name, some] of Object.entries(decodeRun(message, run, any, fields))) {
+      if (!Array.isArray(some) || some.length === 0) continue;
+      const all = listOf(fields, name);
+      for (const each of some as readonly unknown[]) all.push(each);
+    }
+  }
+  return arrange(message, fields);
+}
+
+/** Bytes of list entries that are decoded at once, about. */
+const RUN_BYTES = 64 * 1024;
+
+function listOf(fields: Fields, name: string): unknown[] {
+  const known = fields[name];
+  if (Array.isArray(known) && known.length > 0) return known as unknown[];
+  const list: unknown[] = [];
+  fields[name] = list;
+  return list;
+}
+
+/** Errors count the entries of the whole list. */
+function decodeRun(message: MessageTable, run: Uint8Array, any: AnyPacker, before: Fields): object {
+  try {
+    return decodeBytes(message, run, any);
+  } catch (thrown) {
+    if (!(thrown instanceof FieldError)) throw thrown;
+    const [, name = "", index, rest = ""] = /^(\w+)\[(\d+)\](.*)$/.exec(thrown.path) ?? [];
+    if (index === undefined) throw thrown;
+    const known = before[name];
+    const place = Number(index) + (Array.isArray(known) ? known.length : 0);
+    throw new FieldError(thrown.code, thrown.message, `${name}[${place}]${rest}`);
+  }
+}
+
+/** Runs of whole list entries, and everything else. */
+function divided(
+  message: MessageTable,
+  bytes: Uint8Array,
+): { readonly lists: readonly Uint8Array[]; readonly others: readonly Uint8Array[] } {
+  const lists: Uint8Array[] = [];
+  const others: Uint8Array[] = [];
+  let run: number | undefined;
+  const cursor = new FieldCursor(message, bytes);
+  while (cursor.next()) {
+    const { start, end } = cursor;
+    const isEntry = message.byNumber.get(cursor.field)?.shape === "list";
+    if (run !== undefined && (!isEntry || start - run >= RUN_BYTES)) {
+      lists.push(bytes.subarray(run, start));
+      run = undefined;
+    }
+    if (isEntry) run ??= start;
+    else others.push(bytes.subarray(start, end));
+  }
+  if (run !== undefined) lists.push(bytes.subarray(run));
+  return { lists, others };
 }
 
 function read(message: MessageTable, bytes: Uint8Array): object {

@@ -1,3 +1,4 @@
+import type { Slices } from "../slices.js";
 import { FieldError, shown, within } from "./field-error.js";
 import { defaultOf, type EnumTable, type FieldTable, type FieldType, type MessageTable } from "./schema.js";
 import { suggestion } from "./suggestion.js";
@@ -96,6 +97,58 @@ function canonicalList(type: FieldType, input: unknown, any: AnyReader, parent: 
     return list.length === 0 ? undefined : list;
   } catch (thrown) {
     throw within(`[${index}]`, thrown);
+  }
+}
+
+/**
+ * The canonical form of the same message, some entries of its long lists at a time. For messages whose lists are what is long in
+ * them.
+ */
+export async function canonicalInSlices(
+  message: MessageTable,
+  input: unknown,
+  any: AnyReader,
+  slices: Slices,
+): Promise<object> {
+  if (!isPlainObject(input)) return canonicalMessage(message, input, any);
+  const long = Object.keys(input).filter((name) => isLong(message.byName.get(name), input[name]));
+  if (long.length === 0) return canonicalMessage(message, input, any);
+  const fields: Fields = { ...canonicalMessage(message, emptied(input, long), any) };
+  for (const name of long) {
+    const field = message.byName.get(name);
+    if (field === undefined) continue;
+    fields[field.name] = await listInSlices(field, input[name] as readonly unknown[], any, input, slices);
+  }
+  return arrange(message, fields);
+}
+
+/** Entries of a list that are read at once. */
+const SOME = 64;
+
+function isLong(field: FieldTable | undefined, value: unknown): boolean {
+  return field?.shape === "list" && Array.isArray(value) && value.length > SOME;
+}
+
+function emptied(input: Fields, names: readonly string[]): Fields {
+  return { ...input, ...Object.fromEntries(names.map((name) => [name, []])) };
+}
+
+async function listInSlices(
+  field: FieldTable,
+  input: readonly unknown[],
+  any: AnyReader,
+  parent: object,
+  slices: Slices,
+): Promise<unknown[]> {
+  const list: unknown[] = [];
+  try {
+    for (let index = 0; index < input.length; index++) {
+      if (index % SOME === 0 && slices.isOver) await slices.next();
+      list.push(canonicalValue(field.type, input[index], any, parent));
+    }
+    return list;
+  } catch (thrown) {
+    throw within(field.name, within(`[${list.length}]`, thrown));
   }
 }
 

@@ -1,4 +1,3 @@
-import { errorMessage } from "../errors.js";
 import { FieldError } from "./field-error.js";
 import { CONTENT_TYPE, type Encoding } from "./types.js";
 
@@ -9,32 +8,25 @@ const PROTOBUF_TYPES = new Set<string>([
   "application/vnd.google.protobuf",
 ]);
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** What bytes are. It is `declared` when the content type said so, and not only by the first byte. */
+export interface PayloadEncoding {
+  readonly encoding: Encoding;
+  readonly declared: boolean;
+}
 
-/**
- * What bytes turned out to be. Protobuf is `declared` when the content type said so, and not only for want of a brace.
- */
-export type Payload =
-  | { readonly encoding: "json"; readonly value: unknown }
-  | { readonly encoding: "protobuf"; readonly declared: boolean };
-
-/**
- * Tells JSON from protobuf by the content type, and by looking when that says nothing. An empty payload is a message
- * without fields in either encoding. Throws {@link FieldError} for bytes that should be JSON and are not.
- */
-export function readPayload(bytes: Uint8Array, contentType: string | undefined): Payload {
-  if (bytes.length === 0) return { encoding: "json", value: {} };
+/** Tells JSON from protobuf by the content type, and by looking when that says nothing. An empty payload is JSON without a field. */
+export function encodingOf(bytes: Uint8Array, contentType: string | undefined): PayloadEncoding {
   const declared = declaredEncoding(contentType);
-  if (declared === "protobuf" || (declared === undefined && !looksLikeJson(bytes))) {
-    return { encoding: "protobuf", declared: declared !== undefined };
-  }
-  try {
-    return { encoding: "json", value: JSON.parse(utf8.decode(bytes)) as unknown };
-  } catch (thrown) {
-    // A protobuf message may begin with what in JSON is a line break and a brace: field 1, a text of 123 bytes.
-    if (declared === undefined && bytes[0] === FIELD_1_TEXT) return { encoding: "protobuf", declared: false };
-    throw new FieldError("INVALID_JSON", `not JSON: ${errorMessage(thrown)}`);
-  }
+  if (declared !== undefined) return { encoding: declared, declared: true };
+  return { encoding: bytes.length === 0 || looksLikeJson(bytes) ? "json" : "protobuf", declared: false };
+}
+
+/**
+ * A protobuf message may begin with what in JSON is a line break and a brace: field 1, a text of 123 bytes. `thrown` is why it is
+ * no JSON.
+ */
+export function mayBeProtobuf(bytes: Uint8Array, { declared }: PayloadEncoding, thrown: unknown): thrown is FieldError {
+  return !declared && bytes[0] === FIELD_1_TEXT && thrown instanceof FieldError;
 }
 
 const FIELD_1_TEXT = 0x0a;

@@ -14,7 +14,8 @@ export type FieldErrorCode =
   | "INVALID_PAYLOAD"
   | "UNKNOWN_MESSAGE"
   | "KEY_MISMATCH"
-  | "TOO_DEEP";
+  | "TOO_DEEP"
+  | "TOO_LARGE";
 
 /**
  * One wrong field. It is thrown where the problem is seen, gathers its path on the way out, and leaves the codec as an

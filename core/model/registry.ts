@@ -1,16 +1,19 @@
 import { ModelError } from "#proto/model-error.js";
 import type { OlderForm } from "#proto/models.js";
 import { BugError, InvalidInputError } from "../errors.js";
-import { AnyCodec, isUndecodedAny, messageOfTypeUrl, splitType } from "./any-codec.js";
-import { decodeBytes, encodeBytes } from "./binary.js";
+import { AnyCodec } from "./any-codec.js";
+import { encodeBytes } from "./binary.js";
 import { canonicalMessage } from "./canonical.js";
-import { readPayload } from "./encoding.js";
 import { FieldError, invalidInput } from "./field-error.js";
+import { SLICE_BYTES } from "./json-scan.js";
 import { MessageTypes } from "./message-types.js";
+import { Reading } from "./reading.js";
 import type { MessageTable } from "./schema.js";
-import type { DecodedValue, Encoding, ModelRegistry, ModelSpec } from "./types.js";
+import type { DecodedValue, Encoding, LargePayload, ModelRegistry, ModelSpec } from "./types.js";
 
 const AGENT_PREFIX = "/vnf-agent/";
+/** Names of links have 15 characters, networks 43: this leaves room for everything that a key says. */
+const MAX_KEY_LENGTH = 1024;
 
 /** What the keys with a certain prefix hold. */
 interface Place {
@@ -35,6 +38,7 @@ class Registry implements ModelRegistry {
   readonly #label: string;
   readonly #types = new MessageTypes();
   readonly #any = new AnyCodec(this.#types, (key) => this.#place(key)?.message.name);
+  readonly #reading = new Reading(this.#types, this.#any);
   readonly #specs = new Map<string, ModelSpec<object>>();
   readonly #places = new Map<string, Place>();
   /** The place that was found last: keys of one kind follow each other. None that another one might be inside of. */
@@ -106,7 +110,7 @@ class Registry implements ModelRegistry {
   decode(key: string, value: object | Uint8Array, contentType?: string): DecodedValue {
     const location = this.#locate(key);
     try {
-      return this.#named(location, this.#read(location.place.message, value, contentType));
+      return this.#named(location, this.#reading.read(location.place.message, value, contentType));
     } catch (thrown) {
       throw invalidInput(location.key, thrown, location.key);
     }
@@ -139,7 +143,21 @@ class Registry implements ModelRegistry {
   decodeMessage<T extends object>(message: string, payload: Uint8Array | object, contentType?: string): T {
     const table = this.#messageTable(message);
     try {
-      return this.#read(table, payload, contentType) as T;
+      return this.#reading.read(table, payload, contentType) as T;
+    } catch (thrown) {
+      throw invalidInput(message, thrown);
+    }
+  }
+
+  async decodeInSlices<T extends object>(
+    message: string,
+    payload: Uint8Array,
+    { contentType, maxEntries }: LargePayload = {},
+  ): Promise<T> {
+    if (payload.length <= SLICE_BYTES) return this.decodeMessage(message, payload, contentType);
+    const table = this.#messageTable(message);
+    try {
+      return (await this.#reading.readInSlices(table, payload, contentType, maxEntries)) as T;
     } catch (thrown) {
       throw invalidInput(message, thrown);
     }
@@ -158,31 +176,6 @@ class Registry implements ModelRegistry {
     const table = this.#types.find(name);
     if (!table) throw new BugError("UNKNOWN_MESSAGE", `no message is called ${name}`);
     return table;
-  }
-
-  #read(message: MessageTable, input: object | Uint8Array, contentType: string | undefined): object {
-    if (input instanceof Uint8Array) {
-      const payload = readPayload(input, contentType);
-      if (payload.encoding === "json") return this.#readJson(message, payload.value);
-      try {
-        return decodeBytes(message, input, this.#any);
-      } catch (thrown) {
-        throw payload.declared ? thrown : neitherEncoding(thrown);
-      }
-    }
-    if (isUndecodedAny(input)) {
-      checkType(message, input["@type"]);
-      return decodeBytes(message, input.value, this.#any);
-    }
-    return this.#readJson(message, input);
-  }
-
-  #readJson(message: MessageTable, input: unknown): object {
-    if (typeof input !== "object" || input === null || !("@type" in input))
-      return canonicalMessage(message, input, this.#any);
-    const { typeUrl, fields } = splitType(input);
-    if (typeUrl !== undefined) checkType(message, typeUrl);
-    return canonicalMessage(message, fields, this.#any);
   }
 
   #write(message: MessageTable, value: object, encoding: Encoding): Uint8Array {
@@ -220,6 +213,10 @@ class Registry implements ModelRegistry {
   }
 
   #locate(rawKey: string): Location {
+    if (rawKey.length > MAX_KEY_LENGTH) {
+      const start = rawKey.slice(0, 60);
+      throw new InvalidInputError("KEY_TOO_LONG", `the key ${start}… has more than ${MAX_KEY_LENGTH} characters`);
+    }
     const ownKey = this.#withoutLabel(rawKey);
     const place = this.#place(ownKey);
     if (!place) {
@@ -244,23 +241,6 @@ class Registry implements ModelRegistry {
       key,
     });
   }
-}
-
-/** An `Any`, or JSON with `@type`, must be of the message that its place asks for. */
-function checkType(message: MessageTable, typeUrl: string): void {
-  const name = messageOfTypeUrl(typeUrl);
-  if (name !== message.name)
-    throw new FieldError(
-      "KEY_MISMATCH",
-      `is ${name === "" ? "empty" : `a ${name}`}, and should be a ${message.name}`,
-      "@type",
-    );
-}
-
-/** Says of text such as `hello` that it is not JSON either. */
-function neitherEncoding(thrown: unknown): unknown {
-  if (!(thrown instanceof FieldError) || thrown.code !== "INVALID_PROTOBUF") return thrown;
-  return new FieldError("INVALID_PAYLOAD", `neither JSON, which begins with a brace, nor protobuf: ${thrown.message}`);
 }
 
 /** Runs what a model brings along; its complaints are told like the codec's own. */

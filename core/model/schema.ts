@@ -45,6 +45,8 @@ export interface MessageTable {
   readonly fields: readonly FieldTable[];
   /** By both spellings, `peer_if_name` and `peerIfName`. */
   readonly byName: ReadonlyMap<string, FieldTable>;
+  /** By number in the .proto file. */
+  readonly byNumber: ReadonlyMap<number, FieldTable>;
   readonly writtenInFull: boolean;
   /** Encodes and decodes bytes. */
   readonly codec: protobuf.Type;
@@ -103,10 +105,12 @@ export class Schema {
     if (known) return known;
     const fields: FieldTable[] = [];
     const byName = new Map<string, FieldTable>();
+    const byNumber = new Map<number, FieldTable>();
     const table = {
       name: type.fullName.slice(1),
       fields,
       byName,
+      byNumber,
       writtenInFull: type.fullName.startsWith(WRITTEN_IN_FULL),
       codec: type,
     };
@@ -115,6 +119,7 @@ export class Schema {
     for (const [position, field] of [...type.fieldsArray].sort((a, b) => a.id - b.id).entries()) {
       const entry = this.#field(field, position);
       fields.push(entry);
+      byNumber.set(field.id, entry);
       byName.set(entry.name, entry);
       byName.set(field.jsonName, entry);
     }

@@ -27,6 +27,13 @@ export type Encoding = "json" | "protobuf";
 
 export const CONTENT_TYPE = { json: "application/json", protobuf: "application/x-protobuf" } as const;
 
+/** What is known of a payload that may be large. */
+export interface LargePayload {
+  readonly contentType?: string | undefined;
+  /** Most entries of a list of JSON that is in no other list. */
+  readonly maxEntries?: number | undefined;
+}
+
 /**
  * Every message the agent understands, by key. Decoding is strict: an unknown field, a wrong type, an enum name that
  * does not exist, two fields of a oneof, or a value whose own name is missing or contradicts its key each throw
@@ -70,6 +77,11 @@ export interface ModelRegistry {
    * example) is the key's message: from JSON as it came, from protobuf canonical; {@link decode} takes both.
    */
   decodeMessage<T extends object>(message: string, payload: Uint8Array | object, contentType?: string): T;
+  /**
+   * {@link decodeMessage} for bytes that may be many: they are decoded some entries of a list at a time, and others run in between.
+   * What has too many parts or is nested too deeply is refused before anything is built, here and by every other method.
+   */
+  decodeInSlices<T extends object>(message: string, payload: Uint8Array, how?: LargePayload): Promise<T>;
   encodeMessage(message: string, value: object, encoding: Encoding): Uint8Array;
 }
 

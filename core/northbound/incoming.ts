@@ -1,3 +1,4 @@
+import { textMember } from "../model/json-scan.js";
 import type { Encoding } from "../model/types.js";
 import type { TransactionResult } from "./transaction.js";
 
@@ -14,14 +15,8 @@ export function requestEncoding(data: Uint8Array, contentType: string): Encoding
 
 /** The id of a transaction that could not be decoded, so that its sender can tell which one was rejected; else empty. */
 export function idOf(data: Uint8Array): string {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
-    const id = typeof parsed === "object" && parsed !== null && "id" in parsed ? parsed.id : "";
-    return typeof id === "string" ? id : "";
-  } catch (error) {
-    if (error instanceof SyntaxError) return "";
-    throw error;
-  }
+  const id = textMember(data, "id") ?? "";
+  return id.length <= MAX_ID_LENGTH ? id : "";
 }
 
 /** A result that says nothing of values. */
@@ -29,12 +24,24 @@ export function emptyResult(id: string, outcome: "PART" | "REJECTED", error = ""
   return { id, seq: 0, outcome, error, values: [], operations: [] };
 }
 
-/** Contract, "Transactions": the default of `orchestrator.max_transaction_bytes`. */
-const MAX_TRANSACTION_BYTES = 64 * 1024 * 1024;
+/** Characters of a transaction's id. */
+export const MAX_ID_LENGTH = 256;
 
-/** Bytes that a transaction in parts may have, from the configuration of the whole agent. */
-export function maxTransactionBytes(configuration: object): number {
-  const { orchestrator } = configuration as { readonly orchestrator?: { readonly max_transaction_bytes?: unknown } };
-  const bytes = orchestrator?.max_transaction_bytes;
-  return typeof bytes === "number" ? bytes : MAX_TRANSACTION_BYTES;
+/** Most of one transaction. Two bytes can be a change, so that its changes are counted too. */
+export interface TransactionLimits {
+  readonly maxBytes: number;
+  readonly maxChanges: number;
+}
+
+/** Defaults of `orchestrator.max_transaction_bytes` and `orchestrator.max_transaction_changes`. */
+export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = { maxBytes: 64 * 1024 * 1024, maxChanges: 1_000_000 };
+
+/** From the configuration of the whole agent. */
+export function transactionLimits(configuration: object): TransactionLimits {
+  const { orchestrator = {} } = configuration as { readonly orchestrator?: Readonly<Record<string, unknown>> };
+  const { max_transaction_bytes: bytes, max_transaction_changes: changes } = orchestrator;
+  return {
+    maxBytes: typeof bytes === "number" ? bytes : DEFAULT_TRANSACTION_LIMITS.maxBytes,
+    maxChanges: typeof changes === "number" ? changes : DEFAULT_TRANSACTION_LIMITS.maxChanges,
+  };
 }

@@ -1,4 +1,5 @@
 import { InvalidInputError } from "../errors.js";
+import { MAX_ID_LENGTH, type TransactionLimits } from "./incoming.js";
 import type { Northbound } from "./northbound.js";
 import type { Change, Transaction, TransactionResult } from "./transaction.js";
 
@@ -12,9 +13,8 @@ export interface TransactionPart {
   readonly bytes: number;
 }
 
-export interface PartsLimits {
-  /** Of one transaction, and of all incomplete ones together. */
-  readonly maxBytes: number;
+/** Of one transaction, and of all incomplete ones together. */
+export interface PartsLimits extends TransactionLimits {
   /** How long the next part may take, ms. */
   readonly timeLimit: number;
 }
@@ -35,11 +35,15 @@ interface Incomplete {
   head: Transaction;
   readonly parts: Map<number, { readonly changes: readonly Change[]; readonly bytes: number }>;
   bytes: number;
+  changes: number;
   timer: NodeJS.Timeout;
 }
 
 /** More parts than any transaction within the bound on memory needs. */
 const MAX_PARTS = 65_536;
+
+/** Transactions that wait for the rest of their parts: each has a timer and a place in memory, however little came of it. */
+const MAX_INCOMPLETE = 1_000;
 
 function parsePosition(position: string): { readonly k: number; readonly n: number } {
   const [, k, n] = /^\s*(\d{1,9})\s*\/\s*(\d{1,9})\s*$/.exec(position) ?? [];
@@ -72,6 +76,7 @@ export class TransactionParts {
   readonly #onDropped: (dropped: DroppedTransaction) => void;
   readonly #incomplete = new Map<string, Incomplete>();
   #bytes = 0;
+  #changes = 0;
 
   constructor(limits: PartsLimits, onDropped: (dropped: DroppedTransaction) => void) {
     this.#limits = limits;
@@ -86,6 +91,9 @@ export class TransactionParts {
     const { id } = part.transaction;
     if (id === undefined || id === "") {
       throw new InvalidInputError("BAD_PART", "a transaction in parts needs an id, the same in every part");
+    }
+    if (id.length > MAX_ID_LENGTH) {
+      throw new InvalidInputError("BAD_PART", `id: has ${id.length} characters, expected ${MAX_ID_LENGTH} at most`);
     }
     const { k, n } = parsePosition(part.position);
     const incomplete = this.#incomplete.get(id) ?? this.#begin(id, n, part.transaction);
@@ -134,12 +142,20 @@ export class TransactionParts {
   }
 
   #begin(id: string, expected: number, head: Transaction): Incomplete {
+    if (this.#incomplete.size >= MAX_INCOMPLETE) {
+      throw new InvalidInputError(
+        "TOO_MANY",
+        `${MAX_INCOMPLETE} transactions wait for more of their parts already; send this one when some are complete`,
+      );
+    }
     const incomplete: Incomplete = {
       id,
       expected,
-      head,
+      // Its changes are in its part.
+      head: { ...head, changes: [] },
       parts: new Map(),
       bytes: 0,
+      changes: 0,
       timer: setTimeout(() => this.#expire(incomplete), this.#limits.timeLimit).unref(),
     };
     this.#incomplete.set(id, incomplete);
@@ -158,15 +174,34 @@ export class TransactionParts {
           : `too many transactions in parts at once: together they are larger than ${this.#limits.maxBytes} bytes`,
       );
     }
+    this.#countChanges(incomplete, k, part);
     incomplete.parts.set(k, { changes: part.transaction.changes, bytes: part.bytes });
     incomplete.bytes += growth;
     this.#bytes += growth;
+  }
+
+  #countChanges(incomplete: Incomplete, k: number, { transaction }: TransactionPart): void {
+    const { maxChanges } = this.#limits;
+    const growth = transaction.changes.length - (incomplete.parts.get(k)?.changes.length ?? 0);
+    if (this.#changes + growth > maxChanges) {
+      const alone = incomplete.changes + growth > maxChanges;
+      this.#forget(incomplete);
+      throw new InvalidInputError(
+        "TOO_LARGE",
+        alone
+          ? `the transaction has more than ${maxChanges} changes (orchestrator.max_transaction_changes)`
+          : `too many transactions in parts at once: together they have more than ${maxChanges} changes`,
+      );
+    }
+    incomplete.changes += growth;
+    this.#changes += growth;
   }
 
   #forget(incomplete: Incomplete): void {
     clearTimeout(incomplete.timer);
     this.#incomplete.delete(incomplete.id);
     this.#bytes -= incomplete.bytes;
+    this.#changes -= incomplete.changes;
   }
 
   #expire(incomplete: Incomplete): void {

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { errorMessage, InvalidInputError, TenutoError } from "#core/errors.js";
+import { InvalidInputError, TenutoError } from "#core/errors.js";
+import { parseJsonBody } from "#core/model/index.js";
 import { CONTENT_TYPE } from "#core/model/types.js";
+import { transactionLimits } from "#core/northbound/incoming.js";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { Api } from "./api.js";
 import { Reply, type Request } from "./exchange.js";
@@ -21,19 +23,16 @@ export function contentType({ headers }: Headed): string | undefined {
 }
 
 /** Throws `InvalidInputError` for a body that is no transaction. */
-export function decodeTransaction({ models }: Api, request: Request): Transaction {
-  return models.decodeMessage<Transaction>(TRANSACTION, request.body, contentType(request));
+export async function decodeTransaction({ models, info }: Api, request: Request): Promise<Transaction> {
+  const { maxChanges: maxEntries } = transactionLimits(info.configuration);
+  return await models.decodeInSlices(TRANSACTION, request.body, { contentType: contentType(request), maxEntries });
 }
 
 /** The value of one key as it came: parsed when it is JSON, otherwise the bytes. */
-export function parseIfJson(bytes: Buffer, type: string | undefined): object {
+export async function parseIfJson(bytes: Buffer, type: string | undefined): Promise<object> {
   if (type === CONTENT_TYPE.protobuf || (type === undefined && !looksLikeJson(bytes))) return bytes;
-  try {
-    const value: unknown = JSON.parse(bytes.toString("utf8"));
-    if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
-  } catch (cause) {
-    throw new InvalidInputError("NOT_JSON", `the body is not JSON: ${errorMessage(cause)}`, { cause });
-  }
+  const value = await parseJsonBody(bytes);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw new InvalidInputError("NOT_JSON", "the body is not a JSON object");
 }
 

@@ -3,9 +3,10 @@ import { errorMessage, InvalidInputError, TenutoError } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import { CONTENT_TYPE, type Encoding, type ModelRegistry } from "#core/model/types.js";
 import { fitResult } from "#core/northbound/fit.js";
-import { emptyResult, idOf, requestEncoding } from "#core/northbound/incoming.js";
+import { emptyResult, idOf, requestEncoding, type TransactionLimits } from "#core/northbound/incoming.js";
 import type { Northbound, Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { TransactionParts } from "#core/northbound/parts.js";
+import { SerialQueue } from "#core/northbound/serial-queue.js";
 import { HEADERS } from "#proto/kafka.js";
 import type { KafkaConfig } from "./config.js";
 import { type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
@@ -25,6 +26,7 @@ export interface CommandsContext {
   readonly registry: ModelRegistry;
   readonly northbound: Northbound;
   readonly parts: TransactionParts;
+  readonly limits: TransactionLimits;
   readonly replyTopics: ReplyTopics;
   readonly log: Logger;
 }
@@ -49,6 +51,8 @@ export type Answer =
 /** Turns commands into answers: decodes them, asks the agent, and encodes what it says in the encoding of the command. */
 export class Commands {
   readonly #context: CommandsContext;
+  /** A large transaction takes its time to be decoded; those behind it must not overtake it. */
+  readonly #intake = new SerialQueue();
 
   constructor(context: CommandsContext) {
     this.#context = context;
@@ -60,9 +64,13 @@ export class Commands {
     try {
       const unreadable = unreadableReason(message);
       if (unreadable !== undefined) return this.#unreadable(message, origin, unreadable);
-      const transaction = this.#decode(message);
-      id = transaction.id ?? "";
-      const result = await this.#commit(message, transaction, origin);
+      const taken = await this.#intake.run(async () => {
+        const transaction = await this.#decode(message);
+        id = transaction.id ?? "";
+        // Not awaited in here: the next one can be decoded while this one is being applied.
+        return { result: this.#commit(message, transaction, origin) };
+      });
+      const result = await taken.result;
       if (result === undefined) return { kind: "part", id };
       return { kind: "result", id: result.id, records: (limit) => [this.#reply(message, result, limit)] };
     } catch (error) {
@@ -70,10 +78,12 @@ export class Commands {
     }
   }
 
-  #decode(message: KafkaMessage): Transaction {
+  async #decode(message: KafkaMessage): Promise<Transaction> {
     if (message.value === null) throw new InvalidInputError("NO_VALUE", "the message has no value, not a transaction");
     const contentType = headerOf(message, HEADERS.contentType);
-    const transaction = this.#context.registry.decodeMessage<Transaction>(TRANSACTION, message.value, contentType);
+    const { registry, limits } = this.#context;
+    const how = { contentType, maxEntries: limits.maxChanges };
+    const transaction = await registry.decodeInSlices<Transaction>(TRANSACTION, message.value, how);
     if ((transaction.id?.length ?? 0) <= MAX_ID) return transaction;
     throw new InvalidInputError("ID_TOO_LONG", `the id of the transaction is longer than ${MAX_ID} characters`);
   }

@@ -1,6 +1,7 @@
 import type { KafkaMessage } from "kafkajs";
 import type { AgentInfo } from "#core/agent/types.js";
 import type { ModelRegistry } from "#core/model/types.js";
+import type { TransactionLimits } from "#core/northbound/incoming.js";
 import type { EventPublisher, Northbound, TransactionEndpoint } from "#core/northbound/index.js";
 import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
 import { topicFor } from "#proto/kafka.js";
@@ -21,8 +22,7 @@ export interface EndpointContext extends BusContext {
   readonly publisher: EventPublisher;
   readonly producer: BusProducer;
   readonly origins: Origins;
-  /** Bytes of one transaction in parts. */
-  readonly maxTransactionBytes: number;
+  readonly limits: TransactionLimits;
   /** There is a new consumer, in place of one that was lost. */
   readonly returned: () => void;
 }
@@ -49,11 +49,11 @@ export class KafkaEndpoint implements TransactionEndpoint {
   #telling: NodeJS.Timeout | undefined;
 
   constructor(context: EndpointContext) {
-    const { config, agent, maxTransactionBytes } = context;
+    const { config, agent } = context;
     this.#context = context;
     this.#topic = topicFor(config.topics.commands, agent.label);
     this.#replyTopics = new ReplyTopics(topicFor(config.topics.results, agent.label));
-    const limits = { maxBytes: maxTransactionBytes, timeLimit: config.part_timeout };
+    const limits = { ...context.limits, timeLimit: config.part_timeout };
     this.#parts = new TransactionParts(limits, (dropped) => this.#dropped(dropped));
   }
 
@@ -61,7 +61,7 @@ export class KafkaEndpoint implements TransactionEndpoint {
   serve(northbound: Northbound): void {
     const { config, agent, registry, log } = this.#context;
     if (config.brokers === "") return;
-    const context = { config, label: agent.label, registry, northbound, log };
+    const context = { config, label: agent.label, registry, northbound, limits: this.#context.limits, log };
     const commands = new Commands({ ...context, parts: this.#parts, replyTopics: this.#replyTopics });
     let joins = 0;
     this.#supervisor = new ConsumerSupervisor(this.#context, {

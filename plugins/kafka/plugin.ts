@@ -3,7 +3,7 @@ import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { Conditions } from "#core/northbound/conditions.js";
-import { maxTransactionBytes } from "#core/northbound/incoming.js";
+import { transactionLimits } from "#core/northbound/incoming.js";
 import { ConfigSource, EventPublisher, StateSink, TransactionEndpoint } from "#core/northbound/index.js";
 import { inject, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
 import { topicFor } from "#proto/kafka.js";
@@ -72,7 +72,7 @@ export class KafkaPlugin implements Plugin {
     this.source = new KafkaConfigSource(context);
     this.endpoint = new KafkaEndpoint({
       ...context,
-      maxTransactionBytes: maxTransactionBytes(agent.configuration),
+      limits: transactionLimits(agent.configuration),
       returned: () => this.sink.returned(),
     });
   }

@@ -1,9 +1,10 @@
 import { InvalidInputError, TenutoError } from "#core/errors.js";
 import type { Encoding, ModelRegistry } from "#core/model/types.js";
 import { fitResult } from "#core/northbound/fit.js";
-import { emptyResult, idOf, requestEncoding } from "#core/northbound/incoming.js";
+import { emptyResult, idOf, requestEncoding, type TransactionLimits } from "#core/northbound/incoming.js";
 import type { GroupRequest, Northbound, Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { TransactionParts } from "#core/northbound/parts.js";
+import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { ConfigRequest } from "#proto/nats.js";
 import { splitToFit } from "./fit.js";
 import { errorReply, jsonBytes, type Outgoing, outgoing } from "./messages.js";
@@ -28,11 +29,15 @@ export class Answers {
   readonly #registry: ModelRegistry;
   readonly #northbound: Northbound;
   readonly #parts: TransactionParts;
+  readonly #limits: TransactionLimits;
+  /** A large transaction takes its time to be decoded; those behind it must not overtake it. */
+  readonly #intake = new SerialQueue();
 
-  constructor(registry: ModelRegistry, northbound: Northbound, parts: TransactionParts) {
+  constructor(registry: ModelRegistry, northbound: Northbound, parts: TransactionParts, limits: TransactionLimits) {
     this.#registry = registry;
     this.#northbound = northbound;
     this.#parts = parts;
+    this.#limits = limits;
   }
 
   /** `limit`: bytes of a message. A commit and whatever has a single result is answered with one message. */
@@ -41,7 +46,7 @@ export class Answers {
     try {
       if (kind === "commit") return [await this.#commit(incoming, encoding, limit)];
       const request = REQUESTS[kind];
-      const decoded = decodeRequest(this.#registry, request.message, incoming.data, incoming.contentType);
+      const decoded = await decodeRequest(this.#registry, request.message, incoming.data, incoming.contentType);
       return "reply" in request
         ? await this.#list(request, decoded, encoding, limit)
         : [this.#result(await request.handle(this.#northbound, decoded), encoding, limit)];
@@ -58,7 +63,7 @@ export class Answers {
   ): Promise<readonly Outgoing[]> {
     const encoding = requestEncoding(data, contentType);
     try {
-      const argument = decodeRequest(this.#registry, request.message, data, contentType);
+      const argument = await decodeRequest(this.#registry, request.message, data, contentType);
       const answer = await request.handle(argument);
       const [[field, items] = ["", undefined], ...others] = Object.entries(answer);
       const isList = Array.isArray(items) && others.length === 0;
@@ -75,8 +80,13 @@ export class Answers {
   async #commit(incoming: Incoming, encoding: Encoding, limit: number): Promise<Outgoing> {
     let transaction: Transaction | undefined;
     try {
-      transaction = this.#registry.decodeMessage<Transaction>(TRANSACTION, incoming.data, incoming.contentType);
-      return this.#result(await this.#commitPart(incoming, transaction), encoding, limit);
+      const taken = await this.#intake.run(async () => {
+        const decoded = await this.#decode(incoming);
+        transaction = decoded;
+        // Not awaited in here: the next one can be decoded while this one is being applied.
+        return { result: this.#commitPart(incoming, decoded) };
+      });
+      return this.#result(await taken.result, encoding, limit);
     } catch (error) {
       if (!(error instanceof TenutoError) || error.kind !== "invalid-input") throw error;
       const rejected = emptyResult(transaction?.id ?? idOf(incoming.data), "REJECTED", error.message);
@@ -84,6 +94,10 @@ export class Answers {
       const readable = transaction === undefined && incoming.contentType === "" ? "json" : encoding;
       return this.#result(rejected, readable, limit);
     }
+  }
+
+  #decode({ data, contentType }: Incoming): Promise<Transaction> {
+    return this.#registry.decodeInSlices(TRANSACTION, data, { contentType, maxEntries: this.#limits.maxChanges });
   }
 
   async #commitPart({ part: position, data }: Incoming, transaction: Transaction): Promise<TransactionResult> {

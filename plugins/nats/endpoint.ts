@@ -4,6 +4,7 @@ import { BusError, errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import type { ModelRegistry } from "#core/model/types.js";
 import { pause } from "#core/northbound/backoff.js";
+import type { TransactionLimits } from "#core/northbound/incoming.js";
 import type { EventPublisher, Northbound, RequestGroup, TransactionEndpoint } from "#core/northbound/index.js";
 import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
 import type { All } from "#core/plugin/index.js";
@@ -27,8 +28,7 @@ interface EndpointContext {
   readonly replySubjects: ReplySubjects;
   readonly conditions: NatsConditions;
   readonly log: Logger;
-  /** Bytes of one transaction in parts. */
-  readonly maxTransactionBytes: number;
+  readonly limits: TransactionLimits;
 }
 
 /** Makes the answer to a request; `limit`: bytes of a message. Never rejects. */
@@ -55,13 +55,14 @@ export class NatsEndpoint implements TransactionEndpoint {
   constructor(context: EndpointContext) {
     this.#context = context;
     const { bus, config } = context;
-    const limits = { maxBytes: context.maxTransactionBytes, timeLimit: config.part_timeout };
+    const limits = { ...context.limits, timeLimit: config.part_timeout };
     this.#parts = new TransactionParts(limits, (dropped) => this.#deadLetter(dropped));
     bus.onSession((session) => void this.#offer(session));
   }
 
   serve(northbound: Northbound): void {
-    this.#answers = new Answers(this.#context.registry, northbound, this.#parts);
+    const { registry, limits } = this.#context;
+    this.#answers = new Answers(registry, northbound, this.#parts, limits);
     if (this.#context.bus.session !== undefined) void this.#offer(this.#context.bus.session);
   }
 

@@ -3,7 +3,7 @@ import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { Conditions } from "#core/northbound/conditions.js";
-import { maxTransactionBytes } from "#core/northbound/incoming.js";
+import { transactionLimits } from "#core/northbound/incoming.js";
 import { ConfigSource, EventPublisher, RequestGroup, StateSink, TransactionEndpoint } from "#core/northbound/index.js";
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
 import { type NatsConfig, natsConfig } from "./config.js";
@@ -54,7 +54,7 @@ export class NatsPlugin implements Plugin {
     this.endpoint = new NatsEndpoint({
       ...context,
       groups,
-      maxTransactionBytes: maxTransactionBytes(agent.configuration),
+      limits: transactionLimits(agent.configuration),
     });
     this.source = new NatsConfigSource(context);
     this.sink = new NatsStateSink(context);

@@ -1,3 +1,4 @@
+import { parseJsonObject } from "#core/model/index.js";
 import type { ModelRegistry } from "#core/model/types.js";
 import { requestEncoding } from "#core/northbound/incoming.js";
 import type { DumpView, Northbound, StatusFilter, TransactionResult } from "#core/northbound/index.js";
@@ -80,26 +81,32 @@ export const REQUESTS: Record<Exclude<ConfigRequest, "commit">, ResultRequest | 
 };
 
 /** Fields whose values people write in lower case, as on the command line; enum names of the protobuf are upper case. */
-const LOWER_CASE_ENUMS = new Set(["view", "state"]);
+const LOWER_CASE_ENUMS = ["view", "state"];
+/** A request with such a field is short. */
+const SHORT = 4096;
 
-function upperCaseEnum(this: unknown, field: string, value: unknown): unknown {
-  return LOWER_CASE_ENUMS.has(field) && typeof value === "string" ? value.toUpperCase() : value;
-}
-
-/** Decodes a request strictly; an empty payload is a request without arguments. Throws `InvalidInputError`. */
-export function decodeRequest(registry: ModelRegistry, message: string, data: Uint8Array, contentType: string): object {
-  if (data.length === 0) return {};
-  const request = requestEncoding(data, contentType) === "json" ? parseObject(data) : undefined;
-  // What is no JSON object goes on as bytes, so that the registry says what is wrong with it.
-  return registry.decodeMessage(message, request ?? data, contentType);
-}
-
-function parseObject(data: Uint8Array): object | undefined {
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(data).toString("utf8"), upperCaseEnum);
-    return typeof parsed === "object" && parsed !== null ? parsed : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
+function withUpperCaseEnums(data: Uint8Array): object | undefined {
+  const parsed = parseJsonObject(data);
+  if (parsed === undefined || Array.isArray(parsed)) return undefined;
+  const fields: Record<string, unknown> = { ...parsed };
+  for (const name of LOWER_CASE_ENUMS) {
+    const value = fields[name];
+    if (typeof value === "string") fields[name] = value.toUpperCase();
   }
+  return fields;
+}
+
+/** Decodes a request strictly; an empty payload is a request without arguments. Rejects with `InvalidInputError`. */
+export async function decodeRequest(
+  registry: ModelRegistry,
+  message: string,
+  data: Uint8Array,
+  contentType: string,
+): Promise<object> {
+  if (data.length === 0) return {};
+  const isShort = data.length <= SHORT && requestEncoding(data, contentType) === "json";
+  // What is no JSON object goes on as bytes, so that the registry says what is wrong with it.
+  const request = isShort ? withUpperCaseEnums(data) : undefined;
+  if (request !== undefined) return registry.decodeMessage(message, request, contentType);
+  return await registry.decodeInSlices(message, data, { contentType });
 }

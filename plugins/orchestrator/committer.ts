@@ -1,6 +1,7 @@
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import type { TransactionResult } from "#core/northbound/index.js";
+import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
@@ -10,7 +11,6 @@ import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
 import type { Numbering } from "./numbering.js";
 import { invalidIn } from "./results.js";
-import { SerialQueue } from "./serial-queue.js";
 
 /** A change of what one source wants. */
 export interface Commit {

@@ -5,6 +5,7 @@ import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { Conditions } from "#core/northbound/conditions.js";
+import { DEFAULT_TRANSACTION_LIMITS } from "#core/northbound/incoming.js";
 import {
   type Absence,
   ConfigGate,
@@ -41,8 +42,6 @@ import { SourceFeed } from "./source-feed.js";
 import { StatusEvents } from "./status-events.js";
 import { Views } from "./views.js";
 
-const MIB = 1024 * 1024;
-
 export const orchestratorConfig = z.strictObject({
   start_wait: duration
     .prefault("5s")
@@ -50,8 +49,13 @@ export const orchestratorConfig = z.strictObject({
   max_transaction_bytes: z
     .int()
     .positive()
-    .default(64 * MIB)
+    .default(DEFAULT_TRANSACTION_LIMITS.maxBytes)
     .describe("Largest transaction that endpoints put together from parts, in bytes"),
+  max_transaction_changes: z
+    .int()
+    .positive()
+    .default(DEFAULT_TRANSACTION_LIMITS.maxChanges)
+    .describe("Most changes of a transaction, whole or in parts"),
 });
 export type OrchestratorConfig = z.infer<typeof orchestratorConfig>;
 
@@ -104,7 +108,8 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, announcements, log, review);
     const keys = this.keysOf(REQUESTS.source);
     const settle = (): void => this.orphans?.settle();
-    this.requests = new Requests(this.committer, desired, keys, registry, store, log, settle);
+    const { max_transaction_changes: maxChanges } = config;
+    this.requests = new Requests(this.committer, desired, keys, registry, store, log, maxChanges, settle);
   }
 
   init(): void {

@@ -2,15 +2,16 @@ import { randomUUID } from "node:crypto";
 import { InvalidInputError } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import type { ModelRegistry } from "#core/model/types.js";
+import { MAX_ID_LENGTH } from "#core/northbound/incoming.js";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
+import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { Confirmations, type Unconfirmed } from "./confirmations.js";
 import { type Changes, type DesiredState, REQUESTS } from "./desired-state.js";
 import type { ItemKeys, ShortKeys } from "./item-keys.js";
 import { invalidIn, invalidReason, outcomeOf, rejection, resultOf, summary } from "./results.js";
-import { SerialQueue } from "./serial-queue.js";
-import { MAX_ID_LENGTH, type Refusal, refusalOf, type ValidTransaction, validateTransaction } from "./validation.js";
+import { type Refusal, refusalOf, type ValidTransaction, validateTransaction } from "./validation.js";
 
 /** Transactions that somebody sent and waits for the answer to. */
 export class Requests {
@@ -27,6 +28,8 @@ export class Requests {
     private readonly registry: ModelRegistry,
     private readonly store: Store,
     private readonly log: Logger,
+    /** Of one transaction. */
+    private readonly maxChanges: number,
     /** Called after a transaction that said: these are all the values there are. */
     private readonly replaced: () => void,
   ) {}
@@ -90,7 +93,7 @@ export class Requests {
   }
 
   private async execute(id: string, transaction: Transaction, endpoint: string): Promise<TransactionResult> {
-    const validation = await this.intake.run(() => validateTransaction(transaction, this.registry));
+    const validation = await this.intake.run(() => validateTransaction(transaction, this.registry, this.maxChanges));
     if (!validation.valid) return await this.reject(id, transaction, validation.refusals);
     const valid = validation.transaction;
     const { conclusion } = await this.committer.exclusively(async () => {

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError } from "#core/errors.js";
 import type { ModelRegistry } from "#core/model/types.js";
@@ -12,6 +11,7 @@ import type {
   TransactionResult,
 } from "#core/northbound/index.js";
 import type { TransactionRecord } from "#core/scheduler/types.js";
+import { Slices } from "#core/slices.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { deadLetterOf } from "./dead-letter.js";
@@ -21,8 +21,8 @@ import type { ItemKeys } from "./item-keys.js";
 import { invalidIn, invalidReason, outcomeOf, resultOf, summary } from "./results.js";
 import { refusalOf } from "./validation.js";
 
-/** Then others may run: a snapshot can be large. */
-const DECODED_AT_ONCE = 1000;
+/** Items that are decoded before the time is looked at: a snapshot can be large. */
+const SOME = 8;
 
 interface Delivery {
   readonly items: readonly SourceItem[];
@@ -242,8 +242,9 @@ export class SourceFeed implements ConfigConsumer {
     const said: Said<SourceItem>[] = [];
     const badKeys = new Set<string>();
     const errors: string[] = [];
+    const slices = new Slices();
     for (const [index, item] of items.entries()) {
-      if (index % DECODED_AT_ONCE === DECODED_AT_ONCE - 1) await setImmediate();
+      if (index % SOME === 0 && slices.isOver) await slices.next();
       try {
         said.push(this.decodeItem(item));
       } catch (error) {

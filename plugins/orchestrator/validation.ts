@@ -1,8 +1,9 @@
-import { setImmediate } from "node:timers/promises";
 import { duration } from "#core/config/duration.js";
 import { errorMessage, InvalidInputError } from "#core/errors.js";
 import type { ModelRegistry } from "#core/model/types.js";
+import { MAX_ID_LENGTH } from "#core/northbound/incoming.js";
 import type { Change, Transaction } from "#core/northbound/index.js";
+import { Slices } from "#core/slices.js";
 import type { Changes } from "./desired-state.js";
 import type { ShortKeys } from "./item-keys.js";
 
@@ -34,8 +35,12 @@ export type Validation =
 
 /** One day. Also keeps the timer within what `setTimeout` can count. */
 const MAX_CONFIRM_TIMEOUT = 24 * 3_600_000;
-export const MAX_ID_LENGTH = 256;
-const CHECKED_AT_ONCE = 1000;
+/** Characters that are kept of it, with the history. */
+const MAX_DESCRIPTION_LENGTH = 4096;
+/** So many bad changes tell enough: the rest is not looked at. */
+const MAX_REFUSALS = 1000;
+/** Changes that are checked before the time is looked at. */
+const SOME = 32;
 
 const TRANSACTION_FIELDS = new Set(["id", "description", "atomic", "dry_run", "confirm_timeout", "mode", "changes"]);
 const CHANGE_FIELDS = new Set(["key", "value", "delete"]);
@@ -44,7 +49,11 @@ const CHANGE_FIELDS = new Set(["key", "value", "delete"]);
  * Checks everything about a transaction that can be told without looking below. Changes nothing, never rejects. Lets others
  * run now and then when the transaction is large.
  */
-export async function validateTransaction(transaction: Transaction, registry: ModelRegistry): Promise<Validation> {
+export async function validateTransaction(
+  transaction: Transaction,
+  registry: ModelRegistry,
+  maxChanges: number,
+): Promise<Validation> {
   const refusals: Refusal[] = [];
   const refuse = (field: string, message: string): void => {
     refusals.push({ key: "", field, message: `${field}: ${message}` });
@@ -59,9 +68,11 @@ export async function validateTransaction(transaction: Transaction, registry: Mo
   const replace = checkMode(transaction.mode, refuse);
   const confirmTimeout = checkConfirmTimeout(transaction.confirm_timeout, refuse);
   const shortKeys = new Map<string, string>();
-  const changes = await checkChanges(transaction.changes, replace, registry, refusals, shortKeys);
+  const listed = checkList(transaction.changes, replace, maxChanges, refuse);
+  const changes = await checkChanges(listed, registry, refusals, shortKeys);
   if (refusals.length > 0) return { valid: false, refusals };
-  const { description = "", atomic = false, dry_run: dryRun = false } = transaction;
+  const { atomic = false, dry_run: dryRun = false } = transaction;
+  const description = transaction.description?.slice(0, MAX_DESCRIPTION_LENGTH) ?? "";
   return { valid: true, transaction: { description, atomic, dryRun, replace, confirmTimeout, changes, shortKeys } };
 }
 
@@ -97,26 +108,30 @@ function checkConfirmTimeout(timeout: unknown, refuse: Refuse): number | undefin
   return undefined;
 }
 
+/** The changes to be looked at: none of what is no list, or too long a one. */
+function checkList(changes: unknown, replace: boolean, maxChanges: number, refuse: Refuse): readonly unknown[] {
+  if (!Array.isArray(changes) || (changes.length === 0 && !replace)) {
+    const was = Array.isArray(changes) ? "empty" : shown(changes);
+    refuse("changes", `was ${was}, expected a list of {key, value} or {key, delete}`);
+    return [];
+  }
+  if (changes.length <= maxChanges) return changes;
+  const limit = `at most ${maxChanges} (orchestrator.max_transaction_changes)`;
+  refuse("changes", `are ${changes.length}, expected ${limit}; send them in several transactions`);
+  return [];
+}
+
 async function checkChanges(
-  changes: unknown,
-  replace: boolean,
+  listed: readonly unknown[],
   registry: ModelRegistry,
   refusals: Refusal[],
   shortKeys: Map<string, string>,
 ): Promise<Changes> {
   const decoded = new Map<string, object | undefined>();
-  if (!Array.isArray(changes) || (changes.length === 0 && !replace)) {
-    const was = Array.isArray(changes) ? "empty" : shown(changes);
-    refusals.push({
-      key: "",
-      field: "changes",
-      message: `changes: was ${was}, expected a list of {key, value} or {key, delete}`,
-    });
-    return decoded;
-  }
-  const listed: readonly unknown[] = changes;
+  const slices = new Slices();
   for (const [index, change] of listed.entries()) {
-    if (index % CHECKED_AT_ONCE === CHECKED_AT_ONCE - 1) await setImmediate();
+    if (refusals.length >= MAX_REFUSALS) break;
+    if (index % SOME === 0 && slices.isOver) await slices.next();
     try {
       const { key, value, shortKey } = decodeChange(change, index, registry);
       const before = decoded.size;

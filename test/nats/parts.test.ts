@@ -5,7 +5,7 @@ import type { Change, Transaction } from "#core/northbound/index.js";
 import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
 import { eventually } from "#test/support/eventually.js";
 
-const LIMITS = { maxBytes: 1_000, timeLimit: 60_000 };
+const LIMITS = { maxBytes: 1_000, maxChanges: 100, timeLimit: 60_000 };
 
 function change(key: string): Change {
   return { key, delete: true };
@@ -65,6 +65,29 @@ test("memory is bounded, for one transaction and for all together, and freed whe
   t.is(t.throws<InvalidInputError>(() => parts.add(part("u", "1/2")))?.code, "TOO_LARGE");
   t.throws(() => parts.add(part("t", "11/20")), { message: /max_transaction_bytes/ });
   t.is(parts.add(part("u", "1/2")), undefined, "the large one is gone");
+  parts.close();
+});
+
+test("changes are bounded like bytes: two bytes can be one", (t) => {
+  const parts = new TransactionParts({ ...LIMITS, maxBytes: 1_000_000, maxChanges: 10 }, () => t.fail());
+  const four = ["a", "b", "c", "d"];
+  parts.add(part("t", "1/9", ...four));
+  parts.add(part("t", "1/9", ...four));
+  parts.add(part("t", "2/9", ...four));
+  t.is(t.throws<InvalidInputError>(() => parts.add(part("u", "1/2", ...four)))?.code, "TOO_LARGE");
+  t.throws(() => parts.add(part("t", "3/9", ...four)), { message: /max_transaction_changes/ });
+  t.is(parts.add(part("u", "1/2", ...four)), undefined, "the large one is gone");
+  parts.close();
+});
+
+test("transactions that wait for parts are bounded in number, and their ids in length", (t) => {
+  const parts = new TransactionParts({ ...LIMITS, maxBytes: 1_000_000 }, () => t.fail());
+  for (let number = 0; number < 1_000; number++) parts.add(part(`t${number}`, "1/2"));
+  const refused = t.throws<InvalidInputError>(() => parts.add(part("one more", "1/2")));
+  t.is(refused?.code, "TOO_MANY");
+  t.deepEqual(keysOf(parts.add(part("t0", "2/2", "b"))), ["b"]);
+  t.is(parts.add(part("one more", "1/2")), undefined);
+  t.throws(() => parts.add(part("x".repeat(257), "1/2")), { message: /^id: has 257 characters/ });
   parts.close();
 });
 

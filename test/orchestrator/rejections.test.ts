@@ -21,6 +21,16 @@ const CASES: readonly (readonly [what: string, transaction: Partial<Transaction>
     { atomic: "yes" as unknown as boolean, changes: [set("eth1")] },
     /^atomic: was "yes", expected true or false/,
   ],
+  [
+    "more changes than are allowed",
+    { changes: new Array<Change>(1_000_000).fill(set("eth1")) },
+    /^changes: are 1000001, expected at most 1000000 \(orchestrator\.max_transaction_changes\)/,
+  ],
+  [
+    "more bad changes than anybody reads",
+    { changes: new Array<Change>(3_000).fill({ key: "bad" }) },
+    /^bad: .* \(and 999 more\)$/,
+  ],
   ["an id that is too long", { id: "x".repeat(257), changes: [set("eth1")] }, /^id: .*at most 256/],
   [
     "a confirm_timeout that is no time",

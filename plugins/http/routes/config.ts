@@ -16,7 +16,7 @@ export function configRoutes(routes: RouteTable, api: Api): void {
   });
 
   routes.put("/v1/config/*key", async (request) => {
-    const value = parseIfJson(request.body, contentType(request));
+    const value = await parseIfJson(request.body, contentType(request));
     return replyWithResult(api, request, await commitOne(api, { key: request.params.key, value }));
   });
 

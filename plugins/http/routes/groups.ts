@@ -15,7 +15,7 @@ export function groupRoutes(routes: RouteTable, api: Api): void {
       const answer = async (asked: Request, argument: object): Promise<object> =>
         await request.handle(decode(api, request, argument, asked));
       routes.post(path, async (asked) => {
-        const value = await answer(asked, bodyOf(asked));
+        const value = await answer(asked, await bodyOf(asked));
         return replyWith(asked, value, () => api.models.encodeMessage(request.reply, value, "protobuf"));
       });
       if (request.safe === true) routes.get(path, (asked) => answer(asked, argumentOf(asked.query)));
@@ -24,8 +24,8 @@ export function groupRoutes(routes: RouteTable, api: Api): void {
 }
 
 /** No body is a request without argument. */
-function bodyOf(asked: Request): object {
-  return asked.body.length > 0 ? parseIfJson(asked.body, contentType(asked)) : {};
+async function bodyOf(asked: Request): Promise<object> {
+  return asked.body.length > 0 ? await parseIfJson(asked.body, contentType(asked)) : {};
 }
 
 /** Every argument of a query; one that is there more than once is a list. */

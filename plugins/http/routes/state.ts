@@ -29,18 +29,19 @@ export function stateRoutes(routes: RouteTable, api: Api): void {
 
   routes.get("/v1/interfaces", () => api.publisher.currentInterfaces().map(({ event }) => event.data));
 
-  routes.post("/v1/resync", (asked) => {
+  routes.post("/v1/resync", async (asked) => {
     const downstream = flagArgument(argument(asked.query, "downstream"), "downstream");
-    return api.northbound().resync({ downstream, ...resyncRequest(api, asked) });
+    const request = await resyncRequest(api, asked);
+    return await api.northbound().resync({ downstream, ...request });
   });
 
   eventRoute(routes, api);
 }
 
 /** The body, as over NATS; none is a request without argument. */
-function resyncRequest({ models }: Api, asked: Request): { readonly downstream?: boolean } {
+async function resyncRequest({ models }: Api, asked: Request): Promise<{ readonly downstream?: boolean }> {
   if (asked.body.length === 0) return {};
-  return models.decodeMessage("tenuto.v1.ResyncRequest", parseIfJson(asked.body, contentType(asked)));
+  return models.decodeMessage("tenuto.v1.ResyncRequest", await parseIfJson(asked.body, contentType(asked)));
 }
 
 function info({ info: agent, health }: Api): object {

@@ -35,7 +35,7 @@ async function commit(api: Api, request: Request): Promise<Reply> {
   const northbound = api.northbound();
   let transaction: Transaction;
   try {
-    transaction = decodeTransaction(api, request);
+    transaction = await decodeTransaction(api, request);
   } catch (cause) {
     const result: TransactionResult | undefined = unreadable(cause);
     if (result === undefined) throw cause;
