@@ -6,6 +6,7 @@ import type {
   DumpView,
   HistoryEntry,
   KeyValue,
+  ResyncOptions,
   StatusFilter,
   Transaction,
   TransactionResult,
@@ -63,8 +64,11 @@ export class LocalClient implements AgentClient {
     return this.json("GET", withQuery("/v1/dump", { view, prefix }));
   }
 
-  resync(options: { readonly downstream?: boolean } = {}): Promise<TransactionResult> {
-    return this.result("POST", withQuery("/v1/resync", { downstream: options.downstream ? "true" : undefined }));
+  resync(options: ResyncOptions = {}): Promise<TransactionResult> {
+    const flag = (value: boolean | undefined): string | undefined => (value ? "true" : undefined);
+    const { downstream, prune, dry_run } = options;
+    const query = { downstream: flag(downstream), prune: flag(prune), dry_run: flag(dry_run) };
+    return this.result("POST", withQuery("/v1/resync", query));
   }
 
   status(filter: StatusFilter = {}): Promise<readonly ValueStatus[]> {

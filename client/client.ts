@@ -3,6 +3,7 @@ import type {
   DumpView,
   HistoryEntry,
   KeyValue,
+  ResyncOptions,
   StatusFilter,
   Transaction,
   TransactionResult,
@@ -30,8 +31,11 @@ export interface AgentClient {
   get(prefix?: string): Promise<readonly KeyValue[]>;
   /** `nb`: what is wanted; `sb`: what is there, read anew; `cached`: what the agent believes is there. */
   dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]>;
-  /** Compares with what is wanted and repairs; `downstream` reads the kernel only, otherwise the sources are read too. */
-  resync(options?: { readonly downstream?: boolean }): Promise<TransactionResult>;
+  /**
+   * Compares with what is wanted and repairs. Values that nobody asks for any more, because a source or the store has lost them,
+   * stay; `prune` removes them.
+   */
+  resync(options?: ResyncOptions): Promise<TransactionResult>;
   status(filter?: StatusFilter): Promise<readonly ValueStatus[]>;
   /** The transaction history, oldest first; with `seq` that entry alone. */
   history(seq?: number): Promise<readonly HistoryEntry[]>;

@@ -13,6 +13,7 @@ import type {
   DumpView,
   HistoryEntry,
   KeyValue,
+  ResyncOptions,
   StatusFilter,
   Transaction,
   TransactionResult,
@@ -94,8 +95,8 @@ export class NatsClient implements AgentClient {
     return this.#result("cancel", { id });
   }
 
-  resync({ downstream = false }: { readonly downstream?: boolean } = {}): Promise<TransactionResult> {
-    return this.#result("resync", { downstream });
+  resync(options: ResyncOptions = {}): Promise<TransactionResult> {
+    return this.#result("resync", options);
   }
 
   async get(prefix = ""): Promise<readonly KeyValue[]> {

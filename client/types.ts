@@ -41,6 +41,15 @@ export interface KeyValue {
   readonly value: object;
 }
 
+export interface ResyncOptions {
+  /** Only read what is there; otherwise the sources are read too. */
+  readonly downstream?: boolean;
+  /** Afterwards, remove what nobody asks for any more. */
+  readonly prune?: boolean;
+  /** Of a prune: say what would be removed, and do nothing. */
+  readonly dry_run?: boolean;
+}
+
 export interface StatusFilter {
   /** A key or a key prefix; everything when left out. */
   readonly prefix?: string;

@@ -1,9 +1,12 @@
 import type { Command } from "commander";
 import { type ClientOptions, clientCommand } from "../client-command.js";
+import { UsageError } from "../exit.js";
 import { printResult } from "../result.js";
 
 interface ResyncOptions extends ClientOptions {
   readonly downstream?: true;
+  readonly prune?: true;
+  readonly dryRun?: true;
 }
 
 /** `tenuto resync`. */
@@ -11,11 +14,17 @@ export function resyncCommand(): Command {
   return clientCommand<ResyncOptions>({
     usage: "resync",
     summary: "repair what differs from what is wanted",
-    description: "Compare what is there with what is wanted, and repair the difference.",
+    description:
+      "Compare what is there with what is wanted, and repair the difference. Values that nobody asks for any more, because a source or the store has lost them, stay; --prune removes them.",
     options: (command) =>
-      command.option("--downstream", "do not ask the sources of configuration again, only read what is there"),
-    examples: ["tenuto resync --downstream"],
-    run: async (client, { output, downstream }) =>
-      printResult(output, await client.resync({ downstream: downstream ?? false })),
+      command
+        .option("--downstream", "do not ask the sources of configuration again, only read what is there")
+        .option("--prune", "then remove what nobody asks for any more")
+        .option("--dry-run", "with --prune: show what would be removed, and do nothing"),
+    examples: ["tenuto resync --downstream", "tenuto resync --prune --dry-run"],
+    run: async (client, { output, downstream = false, prune = false, dryRun = false }) => {
+      if (dryRun && !prune) throw new UsageError("--dry-run shows what --prune would remove; give both");
+      await printResult(output, await client.resync({ downstream, prune, dry_run: dryRun }));
+    },
   });
 }

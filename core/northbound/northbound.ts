@@ -30,6 +30,26 @@ export interface HistoryEntry {
   readonly executed: readonly OperationResult[];
 }
 
+/** What a resync does. Field names are those of the contract's JSON. */
+export interface ResyncOptions {
+  /** Read what is there, and do not hand down anew what is wanted. */
+  readonly downstream?: boolean;
+  /** Remove what nobody asks for any more, afterwards. */
+  readonly prune?: boolean;
+  /** Of a prune: say what would be removed, read nothing and do nothing. */
+  readonly dry_run?: boolean;
+}
+
+/** How many values are orphaned: still there though nobody asks for them any more. */
+export interface OrphanCount {
+  /** Who has lost them; empty for those of an earlier run of the agent, whose source is not known. */
+  readonly source: string;
+  readonly count: number;
+  /** Key of one of them. */
+  readonly first: string;
+  readonly reason: string;
+}
+
 /**
  * Everything an orchestrator or operator may ask of the agent. The orchestrator plugin provides it; every
  * {@link TransactionEndpoint} carries it to the outside in its own way.
@@ -55,7 +75,9 @@ export interface Northbound {
   get(prefix?: string): readonly KeyValue[];
   /** `nb`: what is wanted; `sb`: what is there, read anew; `cached`: what the scheduler believes is there. */
   dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]>;
-  resync(options: { readonly downstream: boolean }): Promise<TransactionResult>;
+  /** Compares with what is wanted and repairs. Removes orphaned values only with `prune`. */
+  resync(options: ResyncOptions): Promise<TransactionResult>;
+  orphans(): readonly OrphanCount[];
   status(filter?: StatusFilter): readonly ValueStatus[];
   history(seq?: number): readonly HistoryEntry[];
 }

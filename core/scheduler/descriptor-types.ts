@@ -17,6 +17,8 @@ export interface RetrievedValue<V extends object = object, M = unknown> {
   readonly value: V;
   readonly origin: Origin;
   readonly metadata?: M;
+  /** The remains of a change that was interrupted, which stand for no value: a resync removes them. */
+  readonly remains?: true;
 }
 
 /**
@@ -82,7 +84,8 @@ export interface Descriptor<V extends object = object, M = unknown> {
   /**
    * Reads what is below. `correlate` are the values the scheduler expects, to map what is found back to keys; with
    * `only` it may limit itself to those keys. Left out: the scheduler believes its own books.
-   * Values with origin `northbound` that nobody wants are removed by a resync, others never.
+   * Values with origin `northbound` that nobody wants become orphans: they stay until somebody says something about them. `remains` are
+   * removed.
    *
    * What is below exactly as expected, metadata and all, may be returned as the very object of `correlate`; that is quickest. It is
    * the same object in every read, until something else is expected.

@@ -21,7 +21,7 @@ export function differences(
 ): readonly Difference[] {
   const result: Difference[] = [];
   for (const node of bases) {
-    if (node.wanted === undefined) continue;
+    if (node.wanted === undefined || node.orphaned) continue;
     const parts = withParts(node).filter(differs);
     if (parts.length === 0) continue;
     const fresh = parts.some((part) => !same(part, before.get(part), part.value));

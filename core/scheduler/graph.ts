@@ -1,8 +1,9 @@
 import { errorMessage } from "../errors.js";
+import { holds, isPresent } from "./dependencies.js";
 import type { Descriptors } from "./descriptors.js";
 import { deepEqual } from "./equality.js";
 import { KeyIndex } from "./key-index.js";
-import { type AnyDescriptor, NO_DEPENDENCIES, Node } from "./node.js";
+import { type AnyDescriptor, NO_DEPENDENCIES, Node, withParts } from "./node.js";
 import type { Dependency, InvalidField, KeyedValue } from "./types.js";
 import { Watchers } from "./watchers.js";
 
@@ -12,6 +13,9 @@ import { Watchers } from "./watchers.js";
  */
 export class Graph {
   readonly watchers = new Watchers();
+  /** Values that stay since they were found, and nobody wants, each with its claims; and who has a claim. */
+  readonly orphans = new Map<Node, readonly string[]>();
+  readonly orphanClaims = new Map<string, Node>();
   /** Number of the last read of what is below. */
   reads = 0;
   private readonly nodes = new Map<string, Node>();
@@ -67,11 +71,53 @@ export class Graph {
       node.rejected = { value: wanted, fields: [computed.problem] };
       return;
     }
+    this.forgetOrphan(node);
+    this.want(node, wanted, computed, touched);
+  }
+
+  private want(node: Node, wanted: object | undefined, { dependencies, derived }: Parts, touched: Node[]): void {
     node.wanted = wanted;
     node.rejected = undefined;
-    const { dependencies, derived } = computed;
     this.replaceDependencies(node, dependencies, node.value === wanted ? dependencies : node.appliedDependencies);
     this.setWantedDerived(node, derived, touched);
+  }
+
+  /** Has a value stay as it is, valid or not, though nobody wants it. */
+  setOrphan(node: Node, value: object, touched: Node[]): void {
+    touched.push(node);
+    this.forgetOrphan(node);
+    this.want(node, value, computeParts(node, value), touched);
+    const claims = node.descriptor?.claims?.(node.key, value) ?? [];
+    node.orphaned = true;
+    this.orphans.set(node, claims);
+    for (const claim of claims) this.orphanClaims.set(claim, node);
+  }
+
+  /** Takes an orphan over as it was found below. */
+  setFoundOrphan(node: Node, found: object, metadata: unknown, touched: Node[]): void {
+    this.setOrphan(node, found, touched);
+    this.setFound(node, found, metadata, touched);
+  }
+
+  /**
+   * An orphan rests on what it was found to rest on. What else its descriptor would have it wait for (an interface under a name that is
+   * not known any more) is not there, and it is.
+   */
+  settleOrphan(orphan: Node): void {
+    for (const node of withParts(orphan)) {
+      if (node.wanted === undefined || node.value !== node.wanted) continue;
+      const held = node.wantedDependencies.filter((each) => holds(this, each, node, isPresent));
+      if (held.length < node.wantedDependencies.length) this.replaceDependencies(node, held, held);
+    }
+  }
+
+  private forgetOrphan(node: Node): void {
+    if (!node.orphaned) return;
+    node.orphaned = false;
+    for (const claim of this.orphans.get(node) ?? []) {
+      if (this.orphanClaims.get(claim) === node) this.orphanClaims.delete(claim);
+    }
+    this.orphans.delete(node);
   }
 
   /** Records that `value` is below. */

@@ -19,7 +19,7 @@ export interface Job {
   readonly atomic: boolean;
   readonly simulate: boolean;
   readonly rejectInvalid: boolean;
-  readonly keepDiscovered: boolean;
+  readonly orphans: "keep" | "remove";
 }
 
 const nothing: Job = {
@@ -33,7 +33,7 @@ const nothing: Job = {
   atomic: false,
   simulate: false,
   rejectInvalid: false,
-  keepDiscovered: false,
+  orphans: "keep",
 };
 
 export function commitJob(spec: TransactionSpec): Job {
@@ -49,7 +49,7 @@ export function commitJob(spec: TransactionSpec): Job {
     atomic: kind === "update" && atomic,
     simulate,
     rejectInvalid: spec.rejectInvalid ?? false,
-    keepDiscovered: spec.keepDiscovered ?? false,
+    orphans: spec.orphans ?? "keep",
   };
 }
 

@@ -43,6 +43,11 @@ export interface Moment {
 export class Node {
   /** What northbound wants, and valid (for a derived value: what its base's wanted value derives). */
   wanted: object | undefined = undefined;
+  /**
+   * `wanted` is what was found below, ours and asked for by nobody: it stays as it is until somebody says something about it. Of a base
+   * value; what derives from it goes along.
+   */
+  orphaned = false;
   /** What somebody else put there; shows through when nobody wants anything. */
   obtained: object | undefined = undefined;
   /** What is below. */
@@ -130,6 +135,11 @@ export class Node {
   get eligible(): boolean {
     return this.wanted !== undefined && this.descriptor !== undefined;
   }
+}
+
+/** Is it an orphan, or part of one? */
+export function isOrphaned(node: Node): boolean {
+  return root(node).orphaned;
 }
 
 /** The value a derived value comes from in the end; the value itself when it is not derived. */

@@ -10,8 +10,8 @@ import type { Origin, RetrievedValue } from "./types.js";
 export interface RetrievalOptions {
   /** Read these base keys only; everything when left out. */
   readonly only?: ReadonlySet<string> | undefined;
-  /** Values of ours that nobody wants are taken into the books, but not handed on as touched. */
-  readonly keepDiscovered?: boolean | undefined;
+  /** Values of ours that nobody wants are taken over as orphans, which stay. */
+  readonly keepOrphans: boolean;
   /** What was wanted before the transaction changed it: that is what is below, if anything is. */
   readonly before?: ReadonlyMap<Node, object | undefined> | undefined;
   /** Gets what was found, by key. */
@@ -47,6 +47,7 @@ export async function readBelow(
     }
   }
   review.finish();
+  for (const orphan of review.orphans) graph.settleOrphan(orphan);
   return problems;
 }
 
@@ -64,6 +65,8 @@ function unread(bases: readonly Node[]): readonly Node[] {
  * different: what they rest on may be.
  */
 class Review {
+  /** Those that were taken over. */
+  readonly orphans: Node[] = [];
   private readonly settled: Node[] = [];
   private readonly own: Node[] = [];
   private isDifferent = false;
@@ -190,10 +193,10 @@ function merge(
   nodes: readonly Node[],
   found: readonly RetrievedValue[],
   review: Review,
-  { only, keepDiscovered, found: notes }: RetrievalOptions,
+  { only, keepOrphans, found: notes }: RetrievalOptions,
 ): void {
   const read = ++graph.reads;
-  const aside: Node[] = [];
+  const claims = new WantedClaims(graph);
   for (const each of found) {
     const { key, value, origin, metadata } = each;
     if (only !== undefined && !only.has(key)) continue;
@@ -203,15 +206,50 @@ function merge(
     node.foundIn = read;
     if (expected !== undefined && review.settles(expected, each)) continue;
     review.note(node, (touched) => {
-      if (!isOurs(node, origin)) graph.setReplaced(node, value, metadata, touched);
-      else graph.setFound(node, value, metadata, keepDiscovered && node.wanted === undefined ? aside : touched);
+      if (!isOurs(node, origin)) {
+        // Somebody put something else in its place.
+        if (node.orphaned) graph.setWanted(node, undefined, touched);
+        graph.setReplaced(node, value, metadata, touched);
+      } else if (node.orphaned || (keepOrphans && isOrphan(node, each) && !claims.include(node, value))) {
+        graph.setFoundOrphan(node, value, metadata, touched);
+        review.orphans.push(node);
+      } else graph.setFound(node, value, metadata, touched);
     });
   }
   for (const node of nodes)
     if (node.foundIn !== read) review.note(node, (touched) => mergeVanished(graph, node, touched));
 }
 
+/** Nobody said anything about it. What a descriptor made after its time had been reverted by then. */
+function isOrphan(node: Node, { remains }: RetrievedValue): boolean {
+  if (remains === true || node.wanted !== undefined || node.managed) return false;
+  return node.failure === undefined && node.lateAnswer === "none";
+}
+
+/** What only one value can have, and somebody wants. Worked out when it is asked for: mostly nobody does. */
+class WantedClaims {
+  private claims: ReadonlySet<string> | undefined;
+
+  constructor(private readonly graph: Graph) {}
+
+  /** Does somebody want what a value of this key has? */
+  include({ key, descriptor }: Node, value: object): boolean {
+    const own = descriptor?.claims?.(key, value) ?? [];
+    if (own.length === 0) return false;
+    this.claims ??= new Set(this.all());
+    return own.some((claim) => this.claims?.has(claim));
+  }
+
+  private *all(): Generator<string> {
+    for (const { key, descriptor, base, orphaned, wanted } of this.graph.all()) {
+      if (base === undefined && !orphaned && wanted !== undefined) yield* descriptor?.claims?.(key, wanted) ?? [];
+    }
+  }
+}
+
 function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {
+  // What is gone is no orphan any more; one that could not be brought back after a re-creation is tried again.
+  if (node.orphaned && node.failure === undefined) graph.setWanted(node, undefined, touched);
   if (node.obtained !== undefined) graph.setObtained(node, undefined, undefined, touched);
   if (node.managed || node.wanted !== undefined || node.failure !== undefined)
     graph.setFound(node, undefined, undefined, touched);

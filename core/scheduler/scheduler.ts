@@ -21,6 +21,7 @@ import type {
   FlagStatistics,
   GraphSnapshot,
   GraphView,
+  KeyedValue,
   MetadataMap,
   RetryPolicy,
   Scheduler,
@@ -203,7 +204,15 @@ class KVScheduler implements Scheduler {
 
   wanted(key: string): object | undefined {
     const node = this.graph.get(key);
-    return node === undefined ? undefined : asked(node);
+    return node === undefined ? undefined : (asked(node) ?? node.wanted);
+  }
+
+  *orphans(): Generator<KeyedValue> {
+    for (const { key, wanted } of this.graph.orphans.keys()) if (wanted !== undefined) yield { key, value: wanted };
+  }
+
+  get orphanCount(): number {
+    return this.graph.orphans.size;
   }
 
   history(options?: {

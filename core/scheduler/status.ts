@@ -1,6 +1,6 @@
 import { type Existence, isPresent, missing } from "./dependencies.js";
 import type { Graph } from "./graph.js";
-import type { Condition, Node } from "./node.js";
+import { type Condition, isOrphaned, type Node } from "./node.js";
 import type { InvalidField, ValueState, ValueStatusRecord } from "./types.js";
 
 const NO_DETAILS: readonly string[] = [];
@@ -32,6 +32,7 @@ export function stateOf(node: Node): ValueState {
   if (node.failure !== undefined) return node.failure.retrying ? "RETRYING" : "FAILED";
   if (node.rejected !== undefined) return "INVALID";
   if (node.wanted === undefined) return unwantedState(node);
+  if (node.present && isOrphaned(node)) return "DISCOVERED";
   if (node.descriptor === undefined) return "UNIMPLEMENTED";
   if (node.present && node.managed) return "CONFIGURED";
   return "PENDING";

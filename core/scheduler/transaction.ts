@@ -20,6 +20,7 @@ export interface WantedChange {
   readonly before: object | undefined;
   readonly after: object | undefined;
   readonly rejectedBefore: RejectedValue | undefined;
+  readonly orphanedBefore: boolean;
 }
 
 export interface FinishedJob {
@@ -110,7 +111,7 @@ class Transaction {
   private async readEverything(): Promise<void> {
     const { graph, descriptors } = this.context;
     const before = new Map(this.journal.map((each) => [each.node, each.before]));
-    const options = { ...this.retrieval(), keepDiscovered: this.job.keepDiscovered, before };
+    const options = { ...this.retrieval(), keepOrphans: this.job.orphans === "keep", before };
     this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
   }
 
@@ -127,27 +128,51 @@ class Transaction {
 
   private retrieval(): RetrievalOptions {
     const { clock, executor } = this.context;
-    return { timeout: executor.operationTimeout, clock };
+    return { timeout: executor.operationTimeout, clock, keepOrphans: true };
   }
 
   /** Writes the changes into the graph as wanted values. */
   private change(): void {
     const { graph } = this.context;
-    const { changes, replaceAll } = this.job;
+    const { changes, replaceAll, orphans } = this.job;
     if (replaceAll) {
       for (const node of graph.all()) {
+        if (node.orphaned && orphans === "keep") {
+          node.rejected = undefined;
+          continue;
+        }
         // A value that nobody wants any more, and that could not be deleted, is deleted again.
         const asked = node.wanted !== undefined || node.rejected !== undefined || node.failure !== undefined;
         if (node.base === undefined && asked && !changes.has(node.key)) this.want(node, undefined);
       }
     }
     for (const [key, value] of changes) this.want(graph.node(key), value);
+    this.displaceOrphans();
+  }
+
+  /** An orphan gives way to a value that is wanted and needs what only one can have. */
+  private displaceOrphans(): void {
+    const { orphanClaims } = this.context.graph;
+    if (orphanClaims.size === 0) return;
+    for (const { node } of [...this.journal]) {
+      if (node.wanted === undefined || node.orphaned) continue;
+      for (const claim of node.descriptor?.claims?.(node.key, node.wanted) ?? []) {
+        const holder = orphanClaims.get(claim);
+        if (holder !== undefined) this.want(holder, undefined);
+      }
+    }
   }
 
   private want(node: Node, wanted: object | undefined): void {
-    const before = node.wanted;
-    this.journal.push({ node, before, after: wanted, rejectedBefore: node.rejected });
-    if (wanted !== undefined && before !== undefined && node.rejected === undefined && deepEqual(before, wanted)) {
+    const { wanted: before, orphaned } = node;
+    this.journal.push({ node, before, after: wanted, rejectedBefore: node.rejected, orphanedBefore: orphaned });
+    if (
+      !orphaned &&
+      wanted !== undefined &&
+      before !== undefined &&
+      node.rejected === undefined &&
+      deepEqual(before, wanted)
+    ) {
       this.touch(node);
     } else this.context.graph.setWanted(node, wanted, this.touched);
   }
@@ -297,8 +322,10 @@ class Transaction {
   private failuresOfReverted: ReadonlyMap<Node, Node["failure"]> = new Map();
 
   private undo(touched: Node[]): void {
-    for (const { node, before, rejectedBefore } of [...this.journal].reverse()) {
-      this.context.graph.setWanted(node, before, touched);
+    const { graph } = this.context;
+    for (const { node, before, rejectedBefore, orphanedBefore } of [...this.journal].reverse()) {
+      if (orphanedBefore && before !== undefined) graph.setOrphan(node, before, touched);
+      else graph.setWanted(node, before, touched);
       node.rejected = rejectedBefore;
     }
   }
@@ -318,6 +345,9 @@ class Transaction {
 
   private forgetIdle(): void {
     const { graph } = this.context;
+    for (const nodes of graph.orphans.size === 0 ? [] : [this.looked, [...this.touched]]) {
+      for (const node of nodes) if (isOrphanGone(graph, node)) graph.setWanted(node, undefined, this.touched);
+    }
     for (const node of this.looked) if (node.idle) graph.forget(node);
     for (const node of this.touched) if (node.idle) graph.forget(node);
   }
@@ -351,6 +381,12 @@ function isRejected(node: Node): boolean {
   if (node.rejected !== undefined) return true;
   for (const child of node.derived ?? []) if (isRejected(child)) return true;
   return false;
+}
+
+/** An orphan that went with what it rested on, which nobody wants: there is nothing that it could come back to. */
+function isOrphanGone(graph: Graph, { orphaned, present, failure, wantedDependencies }: Node): boolean {
+  if (!orphaned || present || failure !== undefined) return false;
+  return !wantedDependencies.every((each) => "key" in each && graph.get(each.key)?.wanted !== undefined);
 }
 
 /** Were there any? */

@@ -1,4 +1,4 @@
-import type { Descriptor, DriftPolicy, MetadataMap, RetrievedValue } from "./descriptor-types.js";
+import type { Descriptor, DriftPolicy, KeyedValue, MetadataMap, RetrievedValue } from "./descriptor-types.js";
 
 export type * from "./descriptor-types.js";
 
@@ -8,8 +8,8 @@ export type * from "./descriptor-types.js";
  * - `NONEXISTENT`: unknown key. `MISSING`: wanted, but a resync did not find it and it could not be re-created yet.
  * - `UNIMPLEMENTED`: wanted, and no descriptor handles its key. `REMOVED`: was deleted; said once, by the
  *   transaction that did it.
- * - `CONFIGURED`: wanted and there. `OBTAINED`: there, made by somebody else. `DISCOVERED`: found below by a resync before
- *   any northbound configuration came.
+ * - `CONFIGURED`: wanted and there. `OBTAINED`: there, made by somebody else. `DISCOVERED`: ours, found below, and nobody said
+ *   anything about it: an orphan, which stays until somebody does.
  * - `PENDING`: wanted, waits for its dependencies. `INVALID`: its descriptor refused it.
  * - `FAILED`: the last operation failed and is not retried. `RETRYING`: it failed, and a retry is on its way.
  */
@@ -54,8 +54,11 @@ export interface TransactionSpec {
   readonly atomic?: boolean;
   /** Refuse the whole transaction, before anything is touched, when one of its values is INVALID. */
   readonly rejectInvalid?: boolean;
-  /** Resyncs only: leave values of ours alone that were found below but are not wanted (yet); they stay DISCOVERED. */
-  readonly keepDiscovered?: boolean;
+  /**
+   * Resyncs only: `remove` values of ours that are below and that nobody wants. Default `keep`: they stay DISCOVERED, and are held as
+   * they were found, until a change names their key or wants what only one value can have.
+   */
+  readonly orphans?: "keep" | "remove";
   /** Plan only; nothing is executed and nothing remembered. */
   readonly simulate?: boolean;
   /** How failed operations are retried; `false`: not at all. Default: the scheduler's configuration. */
@@ -218,8 +221,11 @@ export interface Scheduler {
   flagStatistics(flag: FlagName, prefixes?: readonly string[]): FlagStatistics;
   /** `southbound` reads anew; the others are from memory. Obtained values are in `southbound` and `cached`. */
   dump(view: GraphView, prefix?: string): Promise<readonly (RetrievedValue & { readonly state: ValueState })[]>;
-  /** The wanted value, or `undefined`. */
+  /** The wanted value, or that of an orphan, or `undefined`. */
   wanted(key: string): object | undefined;
+  /** Values of ours that were found below and that nobody wants, base values alone. */
+  orphans(): Iterable<KeyedValue>;
+  readonly orphanCount: number;
   history(options?: {
     readonly seq?: number;
     readonly since?: number;

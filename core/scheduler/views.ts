@@ -9,7 +9,7 @@ export type DumpedValue = RetrievedValue & { readonly state: ValueState };
 
 /** What northbound asked for, be it valid or not. */
 export function asked(node: Node): object | undefined {
-  return node.rejected?.value ?? node.wanted;
+  return node.rejected?.value ?? (node.orphaned ? undefined : node.wanted);
 }
 
 /** Base values in key order. */

@@ -30,6 +30,8 @@ interface RequestFields {
   readonly state?: string;
   readonly seq?: number;
   readonly downstream?: boolean;
+  readonly prune?: boolean;
+  readonly dry_run?: boolean;
 }
 
 const KEY_VALUES = { message: "tenuto.v1.KeyValueList", field: "values" } as const;
@@ -56,7 +58,8 @@ export const REQUESTS: Record<Exclude<ConfigRequest, "commit">, ResultRequest | 
   },
   resync: {
     message: "tenuto.v1.ResyncRequest",
-    handle: (northbound, { downstream = false }: RequestFields) => northbound.resync({ downstream }),
+    handle: (northbound, { downstream = false, prune = false, dry_run = false }: RequestFields) =>
+      northbound.resync({ downstream, prune, dry_run }),
   },
   get: {
     message: "tenuto.v1.GetRequest",

@@ -31,7 +31,7 @@ export function absentSources(
   for (const [name, values] of store.loaded()) {
     if (names.has(name)) continue;
     const { priority = 0, absentSince: since = now } = before[name] ?? {};
-    const reason = `source ${name} is not in the flavor any more`;
+    const reason = "the source is not in the flavor any more";
     absent.push({ name, priority, values, mark: { reason, since } });
   }
   const known = Object.fromEntries<Known>([

@@ -3,10 +3,10 @@ import type { Logger } from "#core/logging/types.js";
 import type { TransactionResult } from "#core/northbound/index.js";
 import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { Scheduler } from "#core/scheduler/token.js";
-import type { TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
+import type { KeyedValue, TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Announcements } from "./announcements.js";
-import type { Changes, DesiredState, Yielded } from "./desired-state.js";
+import { type Changes, type DesiredState, type GivenUp, Yielded } from "./desired-state.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
 import type { Numbering } from "./numbering.js";
@@ -36,6 +36,21 @@ export interface Committed {
   readonly undo: Changes;
   /** Orphaned values that gave way: given up when the commit is concluded, kept when it is undone. */
   readonly yielded: Yielded;
+  /** Values that had been found below, that nobody wanted, and that the commit changed or removed. */
+  readonly displaced: ReadonlyMap<string, object>;
+}
+
+/** What to remove that nobody asks for any more. */
+export interface Prune {
+  readonly description: string;
+  /** Also what sources have lost, not only what was found below. */
+  readonly marked: boolean;
+  readonly simulate?: boolean;
+}
+
+/** What came of it, and what to write down. */
+export interface Pruned extends GivenUp {
+  readonly record: TransactionRecord;
 }
 
 /**
@@ -84,10 +99,29 @@ export class Committer {
     }
   }
 
-  /** Hands everything that is wanted to the scheduler, to be compared with what is below. Call it {@link exclusively}. */
-  async resync(description: string, keepDiscovered: boolean): Promise<TransactionRecord> {
+  /**
+   * Hands everything that is wanted to the scheduler, to be compared with what is below. `orphans`: what becomes of values of
+   * ours that nobody wants. Call it {@link exclusively}.
+   */
+  async resync(description: string, orphans: "keep" | "remove"): Promise<TransactionRecord> {
     const changes = this.gates.effective();
-    return await this.scheduler.commit({ kind: "full-resync", description, changes, keepDiscovered });
+    return await this.scheduler.commit({ kind: "full-resync", description, changes, orphans });
+  }
+
+  /** Removes orphans. What another source still wants comes in their place. Call it {@link exclusively}. */
+  async prune({ description, marked, simulate = false }: Prune): Promise<Pruned> {
+    const yielded = marked ? this.desired.yieldAllOrphans() : new Yielded("");
+    const keys = new Set([...yielded.orphans.map(({ key }) => key), ...keysOf(this.scheduler.orphans())]);
+    const changes = new Map([...keys].sort().map((key) => [key, this.desired.value(key)]));
+    const divided = await this.gates.divide("", changes);
+    const applied = await this.scheduler.commit({ description, changes: divided.now, simulate });
+    const record = this.gates.complete(applied, divided, changes.keys());
+    if (simulate) {
+      this.desired.keep(yielded);
+      return { record, others: [], notes: new Map() };
+    }
+    this.gates.changed(changes.keys());
+    return { record, ...this.desired.giveUp(yielded) };
   }
 
   /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
@@ -110,6 +144,7 @@ export class Committer {
   private async apply(commit: Commit): Promise<Committed> {
     const { id, source, from, description, changes, said, options = {} } = commit;
     const yielded = this.desired.yieldOrphans(source, changes, said);
+    const found = commit.unconfirmed === true ? new Map(pairs(this.scheduler.orphans())) : NOTHING_FOUND;
     const undo = this.desired.apply(source, changes);
     const divided = await this.gates.divide(source, changes);
     const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
@@ -120,7 +155,7 @@ export class Committer {
     if (refused || record.reverted || options.simulate === true) {
       this.desired.apply(source, undo);
       this.desired.keep(yielded);
-      return { record, applied: new Map(), undo: new Map(), yielded };
+      return { record, applied: new Map(), undo: new Map(), yielded, displaced: NOTHING_FOUND };
     }
     if (invalid.size > 0) {
       this.desired.apply(
@@ -130,10 +165,28 @@ export class Committer {
       this.desired.keep(yielded, (key) => invalid.has(key));
     }
     this.gates.changed(changes.keys());
-    if (invalid.size === 0) return { record, applied: changes, undo, yielded };
+    const displaced = this.withoutOrphans(found);
+    if (invalid.size === 0) return { record, applied: changes, undo, yielded, displaced };
     const isInvalid = (key: string): boolean => invalid.has(key);
-    return { record, applied: without(changes, isInvalid), undo: without(undo, isInvalid), yielded };
+    return { record, applied: without(changes, isInvalid), undo: without(undo, isInvalid), yielded, displaced };
   }
+
+  /** Those of the values that were orphans and are none any more. */
+  private withoutOrphans(found: ReadonlyMap<string, object>): ReadonlyMap<string, object> {
+    if (found.size === 0) return found;
+    const left = new Set(keysOf(this.scheduler.orphans()));
+    return new Map([...found].filter(([key]) => !left.has(key)));
+  }
+}
+
+const NOTHING_FOUND: ReadonlyMap<string, object> = new Map();
+
+function* keysOf(values: Iterable<KeyedValue>): Generator<string> {
+  for (const { key } of values) yield key;
+}
+
+function* pairs(values: Iterable<KeyedValue>): Generator<readonly [string, object]> {
+  for (const { key, value } of values) yield [key, value];
 }
 
 /** Fewer changes than this are encoded in no time. */

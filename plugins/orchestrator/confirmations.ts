@@ -7,8 +7,11 @@ export interface Unconfirmed {
   /** What it changed among the values set by request, and what undoes that. */
   readonly changes: Changes;
   readonly undo: Changes;
-  /** Orphaned values that gave way to it until it is decided. */
+  /** Orphaned values that gave way to it until it is decided; and such as had been found below and belong to nobody. */
   readonly yielded: Yielded;
+  readonly displaced: ReadonlyMap<string, object>;
+  /** It said that these are all the values there are. */
+  readonly replaces: boolean;
   /** The answer it will have once it is confirmed. */
   readonly result: TransactionResult;
   /** What else is stored once it is confirmed. */
@@ -41,6 +44,10 @@ export class Confirmations {
       if (transaction.changes.has(key)) return id;
     }
     return undefined;
+  }
+
+  get isEmpty(): boolean {
+    return this.waiting.size === 0;
   }
 
   /** The keys that waiting transactions changed: what is there now is not decided yet. */

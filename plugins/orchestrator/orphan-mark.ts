@@ -26,11 +26,16 @@ export function storedMarks(notes: ReadonlyMap<string, unknown>): ReadonlyMap<st
   return marks;
 }
 
-/** As the details of a status say it. */
-export function orphanDetail({ reason, since }: OrphanMark): string {
-  return `orphaned since ${since}: ${reason}`;
+/** Of a value that its source has lost, as the details of a status say it. */
+export function lostDetail(source: string, { reason, since }: OrphanMark): string {
+  return `orphaned since ${since}: source ${source} has lost it: ${reason}`;
 }
 
-function isMark(note: unknown): note is OrphanMark {
+/** Of a value that was found below. */
+export function foundDetail({ reason, since }: OrphanMark): string {
+  return `orphaned since ${since}: found, and nobody asks for it: ${reason}`;
+}
+
+export function isMark(note: unknown): note is OrphanMark {
   return typeof note === "object" && note !== null && "reason" in note && "since" in note;
 }

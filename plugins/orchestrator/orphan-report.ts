@@ -1,17 +1,22 @@
 import type { Conditions } from "#core/northbound/conditions.js";
-import type { AgentEvent, ValueStatus } from "#core/northbound/index.js";
+import type { AgentEvent, OrphanCount, ValueStatus } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { Announcements } from "./announcements.js";
-import type { DesiredState, OrphanedValue } from "./desired-state.js";
-import { type OrphanMark, orphanDetail } from "./orphan-mark.js";
+import type { DesiredState } from "./desired-state.js";
+import { foundDetail, lostDetail, type OrphanMark } from "./orphan-mark.js";
 import { statusOf } from "./results.js";
 
-const ADVICE = "`tenuto resync --prune --dry-run` lists what would go";
+const ADVICE =
+  "`tenuto resync --prune --dry-run` lists what nobody asks for any more, `tenuto resync --prune` removes it";
 
-/** Says of which values nobody speaks any more: in the status of each, in events when that changes, and in the health. */
+/** Says which values nobody asks for any more: in the status of each, in events when that changes, and in the health. */
 export class OrphanReport {
+  /** Why values may be found below that nobody wants. */
+  found: OrphanMark | undefined;
   private told = new Map<string, OrphanMark>();
   private revision = 0;
+  private lost: readonly OrphanCount[] = [];
+  private reported = "";
 
   constructor(
     private readonly desired: DesiredState,
@@ -22,28 +27,55 @@ export class OrphanReport {
 
   /** The status of a value with what there is to say of it here. */
   explained(status: ValueStatus): ValueStatus {
-    const orphan = this.desired.orphanOf(status.key);
-    return orphan === undefined ? status : { ...status, details: [...status.details, orphanDetail(orphan.mark)] };
+    const detail = this.detailOf(status.key, status.state === "DISCOVERED");
+    return detail === undefined ? status : { ...status, details: [...status.details, detail] };
+  }
+
+  /** Why the value of a key is orphaned; `undefined` when it is not. */
+  detailOf(key: string, isFound: boolean): string | undefined {
+    const orphan = this.desired.orphanOf(key);
+    if (orphan !== undefined) return lostDetail(orphan.source, orphan.mark);
+    return isFound ? foundDetail(this.reasonForFound()) : undefined;
+  }
+
+  counts(): readonly OrphanCount[] {
+    const { orphanCount: count } = this.scheduler;
+    if (count === 0) return this.lost;
+    const [first] = this.scheduler.orphans();
+    return [...this.lost, { source: "", count, first: first?.key ?? "", reason: this.reasonForFound().reason }];
   }
 
   /** To be called after whatever may have changed which values are orphaned. */
   review(): void {
     const { orphanRevision } = this.desired;
-    if (orphanRevision === this.revision) return;
+    if (orphanRevision !== this.revision) this.reviewLost();
     this.revision = orphanRevision;
+    const text = this.counts().map(healthText).join("; ");
+    if (text === this.reported) return;
+    this.reported = text;
+    if (text !== "") this.conditions.impaired("orphans", `${text}. ${ADVICE}`);
+    else this.conditions.fine("orphans");
+  }
+
+  /** With a complete store they can only have come since. */
+  private reasonForFound(): OrphanMark {
+    this.found ??= { reason: "it came up while the agent ran", since: new Date().toISOString() };
+    return this.found;
+  }
+
+  private reviewLost(): void {
     const now = new Map<string, OrphanMark>();
-    const sources = new Map<string, OrphanedValue[]>();
-    for (const orphan of this.desired.orphans()) {
-      const ofSource = sources.get(orphan.source);
-      if (ofSource === undefined) sources.set(orphan.source, [orphan]);
-      else ofSource.push(orphan);
-      if (this.desired.wanted(orphan.key)?.source === orphan.source) now.set(orphan.key, orphan.mark);
+    const counts = new Map<string, OrphanCount>();
+    for (const { source, key, mark } of this.desired.orphans()) {
+      const { count, first, reason } = counts.get(source) ?? { count: 0, first: key, reason: mark.reason };
+      counts.set(source, { source, count: count + 1, first, reason });
+      if (this.desired.wanted(key)?.source === source) now.set(key, mark);
     }
     const before = this.told;
     this.told = now;
+    this.lost = [...counts.values()];
     const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));
     this.announcements.publishSoon(this.events(changed));
-    this.reportHealth(sources);
   }
 
   private *events(keys: readonly string[]): Generator<AgentEvent> {
@@ -51,14 +83,12 @@ export class OrphanReport {
       yield { kind: "value", key, data: this.explained(statusOf(this.scheduler.status(key))) };
     }
   }
+}
 
-  private reportHealth(sources: ReadonlyMap<string, readonly OrphanedValue[]>): void {
-    const texts = [...sources].map(([source, [first, ...more]]) =>
-      first === undefined
-        ? ""
-        : `source ${source} has lost ${more.length + 1} of its values, which stay: ${first.key}${more.length === 0 ? "" : ", …"}: ${first.mark.reason}`,
-    );
-    if (texts.length > 0) this.conditions.impaired("orphans", `${texts.join("; ")}. ${ADVICE}`);
-    else this.conditions.fine("orphans");
-  }
+function healthText({ source, count, first, reason }: OrphanCount): string {
+  const values = `${count} ${count === 1 ? "value" : "values"}`;
+  const which = count === 1 ? first : `${first} and others`;
+  return source === ""
+    ? `${values} found that nobody asks for: ${which}: ${reason}`
+    : `source ${source} has lost ${values}: ${which}: ${reason}`;
 }

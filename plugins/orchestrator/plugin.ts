@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration } from "#core/config/duration.js";
-import { BugError, errorMessage } from "#core/errors.js";
+import { BugError, errorMessage, InvalidInputError } from "#core/errors.js";
 import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
@@ -15,6 +15,8 @@ import {
   type HistoryEntry,
   type KeyValue,
   Northbound,
+  type OrphanCount,
+  type ResyncOptions,
   type StatusFilter,
   type Transaction,
   TransactionEndpoint,
@@ -36,6 +38,7 @@ import { Numbering } from "./numbering.js";
 import { storedMarks } from "./orphan-mark.js";
 import { OrphanReport } from "./orphan-report.js";
 import { Orphans } from "./orphans.js";
+import { Pruning } from "./pruning.js";
 import { Requests } from "./requests.js";
 import { outcomeOf, resultOf } from "./results.js";
 import { SourceFeed } from "./source-feed.js";
@@ -81,7 +84,8 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private readonly keys = new Map<string, ItemKeys>();
   private readonly conditions: Conditions<string>;
   private readonly orphanReport: OrphanReport;
-  private orphans: Orphans | undefined;
+  private readonly pruning: Pruning;
+  private orphanKeeper: Orphans | undefined;
   private sourcesNote: ReadonlyMap<string, unknown> = new Map();
   private unwatch: readonly (() => void)[] = [];
 
@@ -104,12 +108,13 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     const { desired, gates, journal, numbering, announcements } = this;
     this.orphanReport = new OrphanReport(desired, scheduler, this.conditions, announcements);
     this.views = new Views(scheduler, journal, gates, this.orphanReport);
-    const review = (): void => this.orphanReport.review();
+    const review = (): void => this.orphanKeeper?.review();
     this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, announcements, log, review);
+    this.pruning = new Pruning(this.committer, desired, scheduler, journal, this.orphanReport);
     const keys = this.keysOf(REQUESTS.source);
-    const settle = (): void => this.orphans?.settle();
+    const replaced = (): void => this.orphanKeeper?.requestsReplaced();
     const { max_transaction_changes: maxChanges } = config;
-    this.requests = new Requests(this.committer, desired, keys, registry, store, log, maxChanges, settle);
+    this.requests = new Requests(this.committer, desired, keys, registry, store, log, maxChanges, replaced);
   }
 
   init(): void {
@@ -117,13 +122,14 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     refuseSameNames(sources);
     this.addSources();
     this.gates.use(this.configGates.get());
-    this.orphans = new Orphans(
+    this.orphanKeeper = new Orphans(
       this.committer,
-      this.desired,
       this.scheduler,
       this.store,
+      this.requests,
+      this.orphanReport,
       this.log,
-      sources.map(({ name }) => name),
+      this.sources.get().map(({ name }) => name),
     );
     this.unwatch = [
       this.numbering.begin(),
@@ -181,12 +187,22 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     return await this.views.dump(view, this.own(prefix));
   }
 
-  async resync({ downstream }: { readonly downstream: boolean }): Promise<TransactionResult> {
+  async resync({ downstream = false, prune = false, dry_run = false }: ResyncOptions): Promise<TransactionResult> {
+    if (dry_run && !prune) {
+      const message = "dry_run: is for a prune, which was not asked for";
+      throw new InvalidInputError("BAD_ARGUMENT", message, { field: "dry_run" });
+    }
+    if (dry_run) return await this.pruning.plan();
     const record = downstream
       ? await this.scheduler.resyncDownstream("resync by request")
-      : await this.orphans?.resync();
+      : await this.orphanKeeper?.resync();
     if (record === undefined) throw new BugError("NOT_STARTED", "the orchestrator was asked to resync before its init");
+    if (prune) return await this.pruning.run(record.error);
     return resultOf(ownCause(record).id, outcomeOf(record), record);
+  }
+
+  orphans(): readonly OrphanCount[] {
+    return this.orphanReport.counts();
   }
 
   status(filter: StatusFilter = {}): readonly ValueStatus[] {
@@ -220,7 +236,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
 
   private async firstResync(): Promise<void> {
     try {
-      await this.orphans?.firstResync();
+      await this.orphanKeeper?.firstResync();
     } catch (error) {
       this.log.error({ err: error }, "the first resync failed");
       this.health.failed(`the first resync failed: ${errorMessage(error)}`);
@@ -230,8 +246,8 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   /** A source that cannot start leaves the others alone. */
   private async startSource(source: ConfigSource): Promise<void> {
     const { name } = source;
-    const spoken = (absence: Absence): void => this.orphans?.sourceSpoke(name, absence);
-    const reviewed = (): void => this.orphanReport.review();
+    const spoken = (absence: Absence): void => this.orphanKeeper?.sourceSpoke(name, absence);
+    const reviewed = (): void => this.orphanKeeper?.review();
     try {
       const { committer, desired, registry, events, store } = this;
       const keys = this.keysOf(name);

@@ -5,7 +5,7 @@ import type { ModelRegistry } from "#core/model/types.js";
 import { MAX_ID_LENGTH } from "#core/northbound/incoming.js";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import { SerialQueue } from "#core/northbound/serial-queue.js";
-import type { Store } from "#plugins/store/index.js";
+import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { Confirmations, type Unconfirmed } from "./confirmations.js";
 import { type Changes, type DesiredState, REQUESTS } from "./desired-state.js";
@@ -57,6 +57,7 @@ export class Requests {
     const confirmed = await this.committer.exclusively(async () => {
       const waiting = this.confirmations.take(id);
       if (waiting === undefined) return undefined;
+      if (waiting.replaces) this.replaced();
       return { conclusion: this.accept(waiting, waiting.result) };
     });
     return confirmed === undefined ? await this.decidedBefore(id, "confirm") : await confirmed.conclusion;
@@ -82,6 +83,11 @@ export class Requests {
       } as const;
       await this.committer.conclude(reverted, { result: reverted });
     }
+  }
+
+  /** Does a transaction wait to be confirmed? */
+  get isAnyWaiting(): boolean {
+    return !this.confirmations.isEmpty;
   }
 
   close(): void {
@@ -121,7 +127,7 @@ export class Requests {
   private async conclude(
     id: string,
     transaction: ValidTransaction,
-    { record, applied: changes, undo, yielded }: Committed,
+    { record, applied: changes, undo, yielded, displaced }: Committed,
   ): Promise<TransactionResult> {
     const invalid = invalidIn(record);
     if (invalid.length > 0) {
@@ -142,7 +148,9 @@ export class Requests {
     const unsettle = (): void => {
       this.keys.settle(undo, before);
     };
-    this.awaitConfirmation({ id, changes, undo, yielded, result, notes, unsettle }, transaction.confirmTimeout);
+    const { replace: replaces } = transaction;
+    const waiting = { id, changes, undo, yielded, displaced, result, replaces, notes, unsettle };
+    this.awaitConfirmation(waiting, transaction.confirmTimeout);
     const unconfirmed = { ...result, outcome: "UNCONFIRMED" } as const;
     return await this.committer.conclude(unconfirmed, { result: unconfirmed });
   }
@@ -238,14 +246,24 @@ export class Requests {
         source: REQUESTS.source,
         from: "orchestrator",
         description,
-        changes: waiting.undo,
+        changes: new Map([...waiting.undo, ...waiting.displaced]),
         said: NOTHING,
       });
       waiting.unsettle();
       const result = resultOf(id, "REVERTED", record, record.error === "" ? reason : `${reason}; ${record.error}`);
-      return { conclusion: this.committer.conclude(result, { result }) };
+      return { conclusion: this.committer.conclude(result, { result, ...this.restored(waiting.displaced) }) };
     });
     return await reverted?.conclusion;
+  }
+
+  /** What had been found below and belonged to nobody is there again, as an orphan of the requests. */
+  private restored(changes: ReadonlyMap<string, object>): StoreUpdate {
+    const mark = {
+      reason: "a transaction that was not confirmed had taken its place",
+      since: new Date().toISOString(),
+    };
+    const notes = this.desired.markOrphans(REQUESTS.source, changes.keys(), mark);
+    return { values: { source: REQUESTS.source, changes }, notes };
   }
 
   private async decidedBefore(id: string, request: "confirm" | "cancel"): Promise<TransactionResult> {

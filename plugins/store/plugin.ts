@@ -67,6 +67,13 @@ export class StorePlugin implements Plugin, Store {
     return this.damage !== undefined;
   }
 
+  get incompleteness(): string | undefined {
+    if (this.covers) return undefined;
+    if (!this.config.enabled) return "the store is switched off";
+    if (this.damage !== undefined) return `the store was damaged: ${this.damage.reason}`;
+    return "the store is new";
+  }
+
   get complete(): boolean {
     return this.covers;
   }

@@ -34,6 +34,8 @@ export interface Store {
    * below and nobody wants may then be wanted by somebody who has not spoken yet.
    */
   readonly complete: boolean;
+  /** Why it is not, in a few words; `undefined` when it is. */
+  readonly incompleteness: string | undefined;
   /** Values by source, as they were when the store was opened. */
   loaded(): ReadonlyMap<string, ReadonlyMap<string, object>>;
   /** The notes of plugins, as they were when the store was opened. */

@@ -201,7 +201,8 @@ test("creation from a key-value store: the first snapshot is a full resync, then
   const network = new Network();
   network.below.set("interface/left-behind", { type: "tap" });
 
-  const snapshot = await network.commit({ "interface/my-tap": { type: "tap" } }, { kind: "full-resync" });
+  const spec = { kind: "full-resync", orphans: "remove" } as const;
+  const snapshot = await network.commit({ "interface/my-tap": { type: "tap" } }, spec);
   t.deepEqual(network.took(), [
     "retrieve interface/",
     "retrieve bridge-domain/",

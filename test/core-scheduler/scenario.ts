@@ -151,7 +151,7 @@ export class Scenario {
       atomic: options.includes("atomic"),
       simulate: options.includes("simulate"),
       rejectInvalid: options.includes("reject-invalid"),
-      keepDiscovered: options.includes("keep-discovered"),
+      ...(options.includes("remove-orphans") ? { orphans: "remove" } : {}),
       ...(kind === undefined ? {} : { kind }),
       ...(options.includes("no-retry") ? { retry: false } : {}),
     };

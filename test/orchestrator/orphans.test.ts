@@ -48,7 +48,7 @@ test("what a source has lost stays: status, health and an event say so", async (
   t.like(northbound.status({ prefix: key("eth2") })[0], { state: "CONFIGURED" });
   t.regex(
     healthOf(agent),
-    /^source bus has lost 2 of its values, which stay: \S*eth2, …: bus is younger than before\. `tenuto resync --prune --dry-run`/,
+    /^source bus has lost 2 values: \S*eth2 and others: bus is younger than before\. `tenuto resync --prune --dry-run`/,
   );
   await eventually(() => JSON.stringify(told(events, "eth3")).includes("orphaned since"));
 });
@@ -193,3 +193,121 @@ for (const { what, act, there, orphaned } of ENDS) {
     t.deepEqual(orphansOf(restarted.northbound), orphaned, "after a restart");
   });
 }
+
+/** What is below of an earlier run, without a store that knows of it. */
+function leftBehind(...names: readonly string[]): Below {
+  const below = new Below();
+  for (const name of names) below.values.set(key(name), { name, type: "DUMMY" });
+  return below;
+}
+
+test("found without a store that knows of it: it stays, whatever comes, until somebody speaks of it", async (t) => {
+  const below = leftBehind("eth1", "eth2", "eth3");
+  const store = temporaryDirectory(t);
+  const [a, b] = [new ScriptedSource("a", 50), new ScriptedSource("b", 50)];
+  const { agent, northbound, commit } = await startAgent(t, { below, store, sources: [a, b] });
+  t.like(northbound.status(), [{ state: "DISCOVERED" }, { state: "DISCOVERED" }, { state: "DISCOVERED" }]);
+  t.deepEqual(orphansOf(northbound), ["eth1", "eth2", "eth3"]);
+  t.regex(healthOf(agent), /^3 values found that nobody asks for: \S*eth1 and others: the store is new\./);
+  t.deepEqual(northbound.get(), []);
+
+  t.like(await commit({ changes: [set("eth1")] }), { outcome: "APPLIED", values: [{ state: "CONFIGURED" }] });
+  await a.snapshot(item("eth4"));
+  await b.snapshot();
+  await northbound.resync({});
+  await northbound.resync({ downstream: true });
+  t.deepEqual(below.operations, ["create eth4"]);
+
+  const result = await commit({ changes: [remove("eth2")] });
+  t.like(result, { outcome: "APPLIED", values: [{ key: key("eth2"), state: "REMOVED" }] });
+  t.deepEqual(below.operations, ["create eth4", "delete eth2"]);
+  await agent.close();
+  const restarted = await startAgent(t, { below, store, sources: [a, b] });
+  t.deepEqual(below.names(), ["eth1", "eth3", "eth4"]);
+  t.regex(healthOf(restarted.agent), /^1 value found that nobody asks for: \S*eth3: the store is new\./);
+});
+
+test("found without a store that knows of it: it goes when everybody has said that what they want is everything", async (t) => {
+  const below = leftBehind("eth1", "eth2");
+  const bus = new ScriptedSource("bus", 50);
+  const { agent, commit } = await startAgent(t, { below, sources: [bus] });
+  await commit({ mode: "REPLACE", changes: [set("eth1")] });
+  await bus.lossy();
+  await bus.continuous();
+  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  await bus.snapshot();
+  await eventually(() => below.names().join() === "eth1" && healthOf(agent) === "");
+});
+
+test("when no orphan is left the store is complete, and the next start knows what was given up", async (t) => {
+  const below = leftBehind("eth1");
+  const store = temporaryDirectory(t);
+  const { agent, commit } = await startAgent(t, { below, store });
+  await commit({ changes: [set("eth1")] });
+  t.is(healthOf(agent), "");
+  await agent.close();
+  below.values.set(key("eth2"), { name: "eth2", type: "DUMMY" });
+  await startAgent(t, { below, store });
+  t.deepEqual(below.names(), ["eth1"]);
+});
+
+test("a prune shows what would go and who has lost it, and then removes exactly that", async (t) => {
+  const below = leftBehind("eth9");
+  const { agent, northbound, commit } = await lossyAgent(t, below, temporaryDirectory(t));
+  await commit({ changes: [set("eth4")] });
+  const plan = await northbound.resync({ prune: true, dry_run: true });
+  t.is(plan.outcome, "PLANNED");
+  t.deepEqual(
+    plan.operations.map(({ operation, key: of }) => [operation, of]),
+    ["eth2", "eth3", "eth9"].map((name) => ["DELETE", key(name)]),
+  );
+  t.regex(plan.values[0]?.details[0] ?? "", /source bus has lost it: bus is younger than before$/);
+  t.regex(plan.values[2]?.details[0] ?? "", /found, and nobody asks for it: the store is new$/);
+  t.deepEqual(below.names(), ["eth1", "eth2", "eth3", "eth4", "eth9"]);
+
+  const pruned = await northbound.resync({ prune: true });
+  t.is(pruned.outcome, "APPLIED");
+  t.deepEqual(
+    pruned.values.map(({ state, details }) => [state, details.length]),
+    [
+      ["REMOVED", 1],
+      ["REMOVED", 1],
+      ["REMOVED", 1],
+    ],
+  );
+  t.deepEqual(below.names(), ["eth1", "eth4"]);
+  t.is(healthOf(agent), "");
+  t.like(northbound.history().at(-1), { id: pruned.id, outcome: "APPLIED" });
+  t.like(await northbound.resync({ prune: true }), { outcome: "APPLIED", values: [] });
+  await t.throwsAsync(northbound.resync({ dry_run: true }), { code: "BAD_ARGUMENT" });
+});
+
+test("what a prune gives up of one source falls back to what another wants", async (t) => {
+  const { below, northbound, bus, file } = await lossyAgent(t);
+  await bus.snapshot(item("eth1", { mtu: 1450 }));
+  await file.snapshot(item("eth1", { mtu: 1410 }));
+  await bus.lossy();
+  t.like(below.values.get(key("eth1")), { mtu: 1450 });
+  await northbound.resync({ prune: true });
+  t.like(below.values.get(key("eth1")), { mtu: 1410 });
+});
+
+test("what was found comes back when the transaction that took it over or removed it is not confirmed", async (t) => {
+  const below = leftBehind("eth1", "eth2");
+  const store = temporaryDirectory(t);
+  const { agent, northbound, commit } = await startAgent(t, { below, store });
+  await commit({ id: "u", changes: [set("eth1", { mtu: 1300 }), remove("eth2")], confirm_timeout: "60s" });
+  await northbound.cancel("u");
+  t.deepEqual(
+    [...below.values.values()],
+    [
+      { name: "eth1", type: "DUMMY" },
+      { name: "eth2", type: "DUMMY" },
+    ],
+  );
+  t.deepEqual(orphansOf(northbound), ["eth1", "eth2"]);
+  await agent.close();
+  const restarted = await startAgent(t, { below, store });
+  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  t.deepEqual(orphansOf(restarted.northbound), ["eth1", "eth2"]);
+});

@@ -55,6 +55,8 @@ export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
       query: {
         downstream:
           "`true`: read what is there, and do not ask the sources again. A body may say the same, as over a bus.",
+        prune: "`true`: afterwards remove what nobody asks for any more.",
+        dry_run: "`true`, with `prune`: say what would be removed, and do nothing.",
       },
       answer: RESULT,
     },

@@ -13,7 +13,8 @@ export function metricsRoutes(routes: RouteTable, api: Api): void {
   );
 }
 
-function agentMetrics({ info, health, scheduler }: Api): readonly Metric[] {
+function agentMetrics(api: Api): readonly Metric[] {
+  const { info, health, scheduler } = api;
   const states = new Map<string, number>();
   for (const { state } of scheduler.statuses()) states.set(state, (states.get(state) ?? 0) + 1);
   return [
@@ -38,6 +39,15 @@ function agentMetrics({ info, health, scheduler }: Api): readonly Metric[] {
       help: "Values (without derived ones) by state.",
       type: "gauge",
       samples: [...states].sort().map(([state, count]) => [{ state }, count] as const),
+    },
+    {
+      name: "tenuto_orphaned_values",
+      help: "Values that stay though nobody asks for them any more, by the source that has lost them; empty: of an earlier run.",
+      type: "gauge",
+      samples: api
+        .northbound()
+        .orphans()
+        .map(({ source, count }) => [{ source }, count] as const),
     },
   ];
 }

@@ -1,4 +1,4 @@
-import type { StatusFilter } from "#core/northbound/index.js";
+import type { ResyncOptions, StatusFilter } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
 import { contentType, parseIfJson } from "../body.js";
 import type { EventKind } from "../event-streams.js";
@@ -30,16 +30,16 @@ export function stateRoutes(routes: RouteTable, api: Api): void {
   routes.get("/v1/interfaces", () => api.publisher.currentInterfaces().map(({ event }) => event.data));
 
   routes.post("/v1/resync", async (asked) => {
-    const downstream = flagArgument(argument(asked.query, "downstream"), "downstream");
-    const request = await resyncRequest(api, asked);
-    return await api.northbound().resync({ downstream, ...request });
+    const flag = (name: string): boolean => flagArgument(argument(asked.query, name), name);
+    const options = { downstream: flag("downstream"), prune: flag("prune"), dry_run: flag("dry_run") };
+    return await api.northbound().resync({ ...options, ...(await resyncRequest(api, asked)) });
   });
 
   eventRoute(routes, api);
 }
 
 /** The body, as over NATS; none is a request without argument. */
-async function resyncRequest({ models }: Api, asked: Request): Promise<{ readonly downstream?: boolean }> {
+async function resyncRequest({ models }: Api, asked: Request): Promise<ResyncOptions> {
   if (asked.body.length === 0) return {};
   return models.decodeMessage("tenuto.v1.ResyncRequest", await parseIfJson(asked.body, contentType(asked)));
 }

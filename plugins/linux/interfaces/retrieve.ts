@@ -81,6 +81,8 @@ interface Match {
   readonly type: LinkType | undefined;
   readonly expected: Interface | undefined;
   readonly unmarked?: boolean;
+  /** A crash left it half-made, or it has the mark of a value that another link stands for. */
+  readonly remains?: true;
 }
 
 class Survey implements FoundLinks {
@@ -143,12 +145,13 @@ class Survey implements FoundLinks {
     return this.#contents.flatMap((contents) =>
       contents.links.flatMap((link): Match[] => {
         const marked = this.#request.marker.nameIn(link.alias);
-        const isUnfinished = this.#request.marker.isUnfinished(link);
+        const isUnfinished = marked === undefined && this.#request.marker.isUnfinished(link);
         const name = marked ?? (isUnfinished ? unwantedName(contents, link) : this.#unmarkedName(contents, link));
         if (name === undefined) return [];
         const type = linkTypeOfKind(link.kind ?? "");
         const expected = this.#request.expected.get(interfaceKey(name));
-        return [{ name, contents, link, type, expected, unmarked: marked === undefined && !isUnfinished }];
+        const unmarked = marked === undefined && !isUnfinished;
+        return [{ name, contents, link, type, expected, unmarked, ...(isUnfinished ? { remains: true } : {}) }];
       }),
     );
   }
@@ -171,7 +174,10 @@ class Survey implements FoundLinks {
     if (best.size === matches.length) return matches;
     return matches.map((match) => {
       if (best.get(match.name) === match) return match;
-      return { ...match, name: unwantedName(match.contents, match.link), expected: undefined };
+      const name = unwantedName(match.contents, match.link);
+      // When nobody wants a value of that name, each of them may be what somebody still wants.
+      const isWanted = (match.expected ?? this.#request.wanted(match.name)) !== undefined;
+      return { ...match, name, expected: undefined, ...(isWanted ? { remains: true } : {}) };
     });
   }
 
@@ -237,7 +243,7 @@ class Survey implements FoundLinks {
   }
 
   async #describe(match: Match): Promise<Retrieved> {
-    const { name, contents, link, type, expected } = match;
+    const { name, contents, link, type, expected, remains } = match;
     const namespace = referenceFor(contents, expected);
     const addresses = this.#addressesOf(match);
     const wantedName = expected === undefined ? link.name : hostNameOf(expected, type);
@@ -265,7 +271,7 @@ class Survey implements FoundLinks {
       namespaceIdentity: contents.handle.identity,
     };
     const found = { key: interfaceKey(name), value, origin: "northbound", metadata } as const;
-    return match.unmarked ? { ...found, unmarked: true } : found;
+    return { ...found, ...(match.unmarked ? { unmarked: true } : {}), ...(remains ? { remains } : {}) };
   }
 }
 

@@ -115,7 +115,12 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
       const key = match?.key ?? `${RULE_PREFIX}${ruleModel.nameOf(placed)}`;
       const isTaken = match === undefined && correlate.some((each) => each.key === key);
       return {
-        rule: { key: isTaken ? `${key}#${index}` : key, value: placed, origin: "northbound" },
+        rule: {
+          key,
+          value: placed,
+          origin: "northbound",
+          ...(isTaken ? { key: `${key}#${index}`, remains: true } : {}),
+        },
         identity: handle.identity,
       };
     });
@@ -178,7 +183,7 @@ interface Found {
 
 /**
  * Which expected values the rules of a namespace are, by their places in the list: those that are as expected first, then those of the
- * same priority and family, which are changed. The others are nobody's, so that a resync removes them.
+ * same priority and family, which are changed. The others are nobody's.
  */
 function matchedKeys(values: readonly Rule[], expected: readonly RetrievedRule[]): ReadonlyMap<number, RetrievedRule> {
   const found = new Map<number, RetrievedRule>();

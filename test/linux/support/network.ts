@@ -56,9 +56,9 @@ export class NetworkAgent {
     return this.scheduler.commit({ changes, retry: false });
   }
 
-  /** Makes these all the wanted values there are, as an agent does that has just started. */
+  /** Makes these all the wanted values there are, as an agent does that has just started and whose store knows everything. */
   resync(...changes: readonly Wanted[]): Promise<TransactionRecord> {
-    return this.scheduler.commit({ changes, kind: "full-resync", retry: false });
+    return this.scheduler.commit({ changes, kind: "full-resync", orphans: "remove", retry: false });
   }
 
   status(key: string): ValueStatusRecord {
