@@ -15,7 +15,7 @@ export async function startRoom(): Promise<NetlinkRoom> {
     batchBytes: config.batch_bytes,
     netnsDirectory: config.netns_directory,
     onCrash: fail,
-    onWatchError: fail,
+    onWatch: (error) => error && fail(error),
   });
   await room.start();
   return room;

@@ -16,9 +16,18 @@ type Positions = (line: number, column: number) => string | undefined;
 export function showSources(bundle: string, table: string): void {
   let positions: Positions | undefined;
   Error.prepareStackTrace = (error, frames) => {
-    positions ??= readPositions(table);
+    positions ??= readableNow(table);
     return [headline(error), ...frames.map((frame) => `    at ${inSource(frame, bundle, positions)}`)].join("\n");
   };
+}
+
+/** Nothing when it cannot be read now, because there is no file descriptor left for it, say: lines of the bundle do too then. */
+function readableNow(table: string): Positions | undefined {
+  try {
+    return readPositions(table);
+  } catch {
+    return undefined;
+  }
 }
 
 function inSource(frame: NodeJS.CallSite, bundle: string, positions: Positions | undefined): string {

@@ -17,6 +17,7 @@ import { FanOutPublisher } from "../northbound/publisher.js";
 import { type PluginClass, PluginConfig, type Token } from "../plugin/index.js";
 import { Scheduler } from "../scheduler/token.js";
 import { withinDeadline } from "./deadline.js";
+import { watchDescriptors } from "./descriptors.js";
 import { AgentCloseError, PluginError } from "./errors.js";
 import { LifeCycle, type NamedPlugin } from "./life-cycle.js";
 import { AGENT_TOKENS, schedulerFor } from "./services.js";
@@ -58,6 +59,7 @@ export class Agent {
   readonly #wiring = new Wiring();
   readonly #scheduler: Scheduler;
   readonly #publisher: FanOutPublisher;
+  #unwatch: (() => void) | undefined;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -145,6 +147,7 @@ export class Agent {
     this.log.info({ version, flavor, plugins: names }, "starting");
     for (const warning of this.#configuration.warnings) this.log.warn(warning);
     try {
+      this.#unwatch = watchDescriptors((problem) => this.#hearOfDescriptors(problem));
       const plugins = this.#construct();
       await this.#lifeCycle.init(plugins, () => this.#refuseWhenClosing());
       this.#publisher.open();
@@ -204,6 +207,7 @@ export class Agent {
    * closed, and results still find their way out through the endpoints.
    */
   async #stop(): Promise<readonly PluginError[]> {
+    this.#unwatch?.();
     const errors = await this.#stopScheduler();
     return [...errors, ...(await this.#lifeCycle.close())];
   }
@@ -219,6 +223,12 @@ export class Agent {
       this.log.error({ err: error }, "closing the scheduler failed; the plugins are still closed");
       return [new PluginError("scheduler", "close", error)];
     }
+  }
+
+  #hearOfDescriptors(problem: string | undefined): void {
+    this.#health.process(problem);
+    if (problem === undefined) this.log.info("there are file descriptors again");
+    else this.log.error(problem);
   }
 
   #refuseWhenClosing(): void {

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import { setFlagsFromString } from "node:v8";
+import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** How often the process is looked at, ms. */
@@ -71,7 +71,8 @@ function thisProcess(): Process {
   let collect: (() => void) | undefined;
   let last = performance.eventLoopUtilization();
   return {
-    used: () => process.memoryUsage().heapUsed,
+    // Of the engine: `process.memoryUsage()` opens a file, and throws when there is no descriptor left.
+    used: () => getHeapStatistics().used_heap_size,
     busy() {
       const now = performance.eventLoopUtilization();
       const { utilization } = performance.eventLoopUtilization(now, last);

@@ -3,6 +3,9 @@ import type { Health, HealthReporter, HealthState, PluginHealth } from "./types.
 /** From good to bad; the worst plugin is what the agent says of itself. */
 const SEVERITY: readonly HealthState[] = ["ok", "closed", "starting", "degraded", "failed"];
 
+/** Stands beside the plugins' names. */
+const PROCESS = "process";
+
 /** The health of one agent: what its plugins report, and what its life cycle adds. */
 export class HealthRegistry implements Health {
   readonly #plugins = new Map<string, PluginHealth>();
@@ -54,6 +57,12 @@ export class HealthRegistry implements Health {
   started(plugin: string): void {
     const { state, reason } = this.#reported.get(plugin) ?? { state: "ok", reason: "" };
     this.#set(plugin, state, reason);
+  }
+
+  /** What concerns the whole process, beside its plugins: seen once there is something to say. */
+  process(problem: string | undefined): void {
+    if (problem !== undefined) this.#set(PROCESS, "degraded", problem);
+    else if (this.#plugins.has(PROCESS)) this.#set(PROCESS, "ok", "");
   }
 
   /** The life cycle failed. */

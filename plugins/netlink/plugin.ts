@@ -61,9 +61,14 @@ export class NetlinkPlugin implements Plugin {
         log.error({ err: error }, "the netlink worker crashed");
         health.failed(`the netlink worker crashed: ${error.message}`);
       },
-      onWatchError: (error) => {
-        log.error({ err: error }, "network namespaces cannot be watched");
-        health.degraded(`network namespaces cannot be watched: ${error.message}`);
+      onWatch: (error) => {
+        if (error === undefined) {
+          log.info("network namespaces are watched again");
+          health.ok();
+        } else {
+          log.error({ error: error.message }, "network namespaces cannot be watched");
+          health.degraded(`network namespaces cannot be watched: ${error.message}`);
+        }
       },
     });
   }

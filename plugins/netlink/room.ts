@@ -18,8 +18,8 @@ export interface NetlinkOptions {
   readonly netnsDirectory: string;
   /** The room does not work any more. */
   readonly onCrash: (error: Error) => void;
-  /** Named namespaces that come and go are no longer reported. */
-  readonly onWatchError: (error: Error) => void;
+  /** Named namespaces that come and go are not reported for now, or (without an error) are again. */
+  readonly onWatch: (error: Error | undefined) => void;
 }
 
 /**
@@ -60,7 +60,7 @@ export class NetlinkRoom implements Netlink {
   async start(): Promise<void> {
     const unsupported = unsupportedPlatform();
     if (unsupported) throw new SouthboundError("UNSUPPORTED_PLATFORM", unsupported);
-    const { netnsDirectory, onCrash, onWatchError, ...limits } = this.options;
+    const { netnsDirectory, onCrash, onWatch, ...limits } = this.options;
     const channel = new WorkerChannel(limits, {
       message: (message) => {
         if (message.kind === "mounts") named.mountsChanged();
@@ -73,7 +73,7 @@ export class NetlinkRoom implements Netlink {
       },
     });
     const registry = new NamespaceRegistry(channel, netnsDirectory);
-    const named = new NamedNamespaces(channel, netnsDirectory, onWatchError);
+    const named = new NamedNamespaces(channel, netnsDirectory, onWatch);
     try {
       this.running = { channel, registry, named, own: await registry.open({ kind: "default" }) };
     } catch (error) {

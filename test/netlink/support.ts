@@ -13,8 +13,8 @@ export const defaultOptions: NetlinkOptions = {
   onCrash: (error) => {
     throw error;
   },
-  onWatchError: (error) => {
-    throw error;
+  onWatch: (error) => {
+    if (error) throw error;
   },
 };
 

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import type { HealthState } from "#core/health/types.js";
 import type { Api } from "../api.js";
 import { Reply } from "../exchange.js";
@@ -76,7 +77,7 @@ function transactionMetrics({ transactions }: Api): readonly Metric[] {
 }
 
 function processMetrics(): readonly Metric[] {
-  const { rss, heapUsed } = process.memoryUsage();
+  const rss = residentMemory();
   const metric = (name: string, help: string, type: Metric["type"], value: number): Metric => ({
     name,
     help,
@@ -84,8 +85,10 @@ function processMetrics(): readonly Metric[] {
     samples: [[{}, value]],
   });
   return [
-    metric("process_resident_memory_bytes", "Resident memory of the process.", "gauge", rss),
-    metric("nodejs_heap_used_bytes", "JavaScript heap in use.", "gauge", heapUsed),
+    ...(rss === undefined
+      ? []
+      : [metric("process_resident_memory_bytes", "Resident memory of the process.", "gauge", rss)]),
+    metric("nodejs_heap_used_bytes", "JavaScript heap in use.", "gauge", getHeapStatistics().used_heap_size),
     metric("process_cpu_seconds_total", "User and system CPU time of the process.", "counter", cpuSeconds()),
     metric(
       "process_start_time_seconds",
@@ -94,6 +97,15 @@ function processMetrics(): readonly Metric[] {
       Date.now() / 1000 - process.uptime(),
     ),
   ];
+}
+
+/** It is read from /proc: not known when there is no file descriptor left. */
+function residentMemory(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 }
 
 function cpuSeconds(): number {

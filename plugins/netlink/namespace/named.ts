@@ -2,13 +2,16 @@ import { type BigIntStats, existsSync, lstatSync, readdirSync } from "node:fs";
 import { lstat, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorMessage, SouthboundError } from "#core/errors.js";
-import { patiently } from "#core/files/index.js";
+import { FileError, patiently } from "#core/files/index.js";
 import type { NamedEvent } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
 import { checkCall } from "./failure.js";
 import { checkName, describeNamespace, identityOf, namespaceDevice } from "./namespace-file.js";
 
 type Listener = (event: NamedEvent) => void;
+
+/** When it is tried again to watch, after it failed, ms. */
+const RETRY_DELAY = 1_000;
 
 /**
  * The directory of named namespaces, kept as ip-netns(8) keeps it: each is a file that a namespace is mounted on. A
@@ -21,11 +24,14 @@ export class NamedNamespaces {
   private scanning = false;
   private stale = false;
   private closed = false;
+  private retry: NodeJS.Timeout | undefined;
+  private hasFailed = false;
 
   constructor(
     private readonly channel: WorkerChannel,
     private readonly directory: string,
-    private readonly onError: (error: Error) => void,
+    /** Called when watching fails, and without an error when it works again. */
+    private readonly onWatch: (error: Error | undefined) => void,
   ) {}
 
   async create(name: string, alias?: string): Promise<void> {
@@ -53,7 +59,8 @@ export class NamedNamespaces {
     } catch (error) {
       // Made with the first namespace.
       if (isMissing(error)) return new Map();
-      throw new SouthboundError("ENOENT", `list network namespaces: ${errorMessage(error)}`, { cause: error });
+      const { code } = FileError.from(this.directory, error);
+      throw new SouthboundError(code, `list network namespaces: ${errorMessage(error)}`, { cause: error });
     }
     const files = await Promise.all(names.map(async (name) => [name, await this.statOf(name)] as const));
     return this.mounted(files);
@@ -69,6 +76,7 @@ export class NamedNamespaces {
   /** Nobody is told anything any more. */
   close(): void {
     this.closed = true;
+    clearTimeout(this.retry);
     this.listeners.clear();
   }
 
@@ -79,13 +87,17 @@ export class NamedNamespaces {
 
   private start(): void {
     this.known = this.surveyNow();
-    // What is mounted before the watch begins is found by this scan.
+    this.begin();
+  }
+
+  /** What is mounted before the watch begins is found by the scan. */
+  private begin(): void {
     const begin = async () => {
       const result = await this.channel.call({ kind: "watch-mounts" });
       checkCall("watch network namespaces", result, "needs /proc to be mounted");
       this.scan();
     };
-    begin().catch((error: Error) => this.failed(error));
+    begin().catch((error: Error) => this.failed(error, () => this.begin()));
   }
 
   private scan(): void {
@@ -97,7 +109,8 @@ export class NamedNamespaces {
     this.scanning = true;
     do {
       this.stale = false;
-      const events = await this.changes().catch((error: Error) => this.failed(error));
+      const events = await this.changes().catch((error: Error) => this.failed(error, () => this.scan()));
+      if (events !== undefined) this.works();
       for (const event of events ?? []) for (const listener of [...this.listeners]) listener(event);
     } while (this.stale);
     this.scanning = false;
@@ -111,8 +124,17 @@ export class NamedNamespaces {
     return [...eventsOf(before, now, false), ...eventsOf(now, before, true)];
   }
 
-  private failed(error: Error): void {
-    if (!this.closed) this.onError(error);
+  private failed(error: Error, again: () => void): undefined {
+    if (this.closed) return;
+    if (!this.hasFailed) this.onWatch(error);
+    this.hasFailed = true;
+    clearTimeout(this.retry);
+    this.retry = setTimeout(again, RETRY_DELAY).unref();
+  }
+
+  private works(): void {
+    if (this.hasFailed && !this.closed) this.onWatch(undefined);
+    this.hasFailed = false;
   }
 
   /** As `survey`, with nothing in between: what appears after it is new. Links are not followed here, as they may lead anywhere. */
@@ -133,7 +155,7 @@ export class NamedNamespaces {
       const own = await lstat(path, { bigint: true });
       return own.isSymbolicLink() ? await patiently(path, () => stat(path, { bigint: true })) : own;
     } catch (error) {
-      if (isMissing(error)) return undefined;
+      if (leadsNowhere(error)) return undefined;
       throw error;
     }
   }
@@ -148,8 +170,15 @@ function eventsOf(
   return [...these].flatMap(([name, identity]) => (those.get(name) === identity ? [] : [{ name, identity, created }]));
 }
 
-/** A link that leads nowhere, to itself, or to where nobody answers is no namespace. */
 function isMissing(error: unknown): boolean {
-  if (!(error instanceof Error && "code" in error)) return false;
-  return ["ENOENT", "ELOOP", "ENOTDIR", "EACCES", "ETIMEDOUT"].some((code) => code === error.code);
+  return isCode(error, "ENOENT");
+}
+
+/** A link that leads nowhere, to itself, or to where nobody answers is no namespace. */
+function leadsNowhere(error: unknown): boolean {
+  return isCode(error, "ENOENT", "ELOOP", "ENOTDIR", "EACCES", "ETIMEDOUT");
+}
+
+function isCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && codes.some((code) => code === error.code);
 }

@@ -8,12 +8,19 @@ import { checkCall } from "./failure.js";
 import { Handle } from "./handle.js";
 import { describeNamespace, openNamespaceFile } from "./namespace-file.js";
 
+interface Entry {
+  readonly connection: Connection;
+  readonly opened: Promise<void>;
+}
+
 /** Every namespace that is open, by its identity: two references to the same namespace share one connection. */
 export class NamespaceRegistry {
-  private readonly byIdentity = new Map<string, { readonly connection: Connection; readonly opened: Promise<void> }>();
+  private readonly byIdentity = new Map<string, Entry>();
   private readonly byId = new Map<number, Connection>();
   private nextId = 1;
   private failure: Error | undefined;
+  /** Identity of the namespace that the process is in, once it is open: it stays that one. */
+  private own: string | undefined;
 
   constructor(
     private readonly channel: WorkerChannel,
@@ -21,11 +28,17 @@ export class NamespaceRegistry {
   ) {}
 
   async open(wanted: NamespaceRef): Promise<NamespaceHandle> {
+    const own = this.own && this.byIdentity.get(this.own);
+    if (wanted.kind === "default" && own) return await this.refer(wanted, own);
     const { fd, identity, ref } = await openNamespaceFile(wanted, this.directory);
     const known = this.byIdentity.get(identity);
     if (known || this.failure) closeSync(fd);
     if (this.failure) throw this.failure;
-    const { connection, opened } = known ?? this.connect(identity, fd, describeNamespace(ref));
+    if (wanted.kind === "default") this.own = identity;
+    return await this.refer(ref, known ?? this.connect(identity, fd, describeNamespace(ref)));
+  }
+
+  private async refer(ref: NamespaceRef, { connection, opened }: Entry): Promise<NamespaceHandle> {
     connection.references++;
     try {
       await opened;

@@ -1,8 +1,11 @@
-import { EINTR, SystemCallError } from "./errno.js";
+import { EINTR, EINVAL, SystemCallError } from "./errno.js";
 import { lastErrno, libc } from "./libc.js";
 
 export const POLLIN = 1;
 export const POLLPRI = 2;
+
+/** How long is waited for the first descriptor alone before the others are looked at again, ms. */
+const ROUND = 50;
 
 /** `poll(2)` over a set of descriptors, each with a function to call when it is ready. */
 export class Poller {
@@ -29,13 +32,30 @@ export class Poller {
     if (ready < 0) {
       const errno = lastErrno();
       if (errno === EINTR) return;
-      throw new SystemCallError("poll", errno);
+      // More descriptors than the process may have: its limit was lowered while they were open.
+      if (errno !== EINVAL || fds.length <= 2) throw new SystemCallError("poll", errno);
+      this.pollEach(timeout);
+      return;
     }
     for (let i = 0, left = ready; left > 0 && i < fds.length; i += 2) {
       if (((fds[i + 1] ?? 0) & 0xffff0000) === 0) continue;
       left--;
       this.watched.get(fds[i] ?? -1)?.ready();
     }
+  }
+
+  /** Calls what is ready, one by one; when nothing is it waits for the first, which is what wakes this thread. */
+  private pollEach(timeout: number): void {
+    let isAnyReady = false;
+    for (const [fd, { events, ready }] of [...this.watched]) {
+      if (!isReady(fd, events, 0)) continue;
+      isAnyReady = true;
+      ready();
+    }
+    const [first] = this.watched;
+    if (isAnyReady || timeout === 0 || first === undefined) return;
+    const [fd, { events, ready }] = first;
+    if (isReady(fd, events, timeout < 0 ? ROUND : Math.min(timeout, ROUND))) ready();
   }
 
   private rebuild(): void {
@@ -47,4 +67,8 @@ export class Poller {
     }
     this.stale = false;
   }
+}
+
+function isReady(fd: number, events: number, timeout: number): boolean {
+  return libc.poll(Int32Array.of(fd, events), 1, timeout) > 0;
 }
