@@ -1,6 +1,13 @@
 import { Worker } from "node:worker_threads";
 import type { WorkerOptions } from "./worker/protocol.js";
 
+/** Another entry point than the plugin's own: for tests that put faults between the thread and the kernel. */
+export interface ThreadEntry {
+  readonly entry: URL;
+  /** `workerData` of the thread. */
+  readonly data: unknown;
+}
+
 /** A thread that nobody has taken yet. */
 let ahead: Worker | undefined;
 
@@ -8,8 +15,8 @@ let ahead: Worker | undefined;
  * Starts the netlink thread before anything else of this plugin is loaded: it comes up on another processor while this one reads the
  * agent's modules, of which it would otherwise wait for the end. The first room of the process takes it.
  */
-export function startThreadAhead(): void {
-  const thread = newThread();
+export function startThreadAhead(instead?: ThreadEntry): void {
+  const thread = newThread(instead);
   // One that fails is none: the room starts another, and tells of that one's failure.
   const forget = (): void => {
     if (ahead === thread) ahead = undefined;
@@ -33,9 +40,10 @@ export function takeThread(options: WorkerOptions): Worker {
   return thread;
 }
 
-function newThread(): Worker {
-  const thread = new Worker(new URL("./worker/main.js", import.meta.url), {
+function newThread(instead?: ThreadEntry): Worker {
+  const thread = new Worker(instead?.entry ?? new URL("./worker/main.js", import.meta.url), {
     name: "netlink",
+    workerData: instead?.data,
     // Without the process's own flags: `--inspect` or `--require` are not for this thread.
     execArgv: [],
     // The worker closes descriptors that this thread opened.

@@ -46,9 +46,9 @@ test("an agent without file descriptors says so, does what it can without, and g
   const ask = <T>(method: string, path: string, body?: object) =>
     new Promise<T>((resolve, reject) => {
       const headers = body === undefined ? {} : { "content-type": "application/json" };
-      const call = request({ agent: connections, socketPath: agent.socket, method, path, headers }, (response) =>
-        json(response).then((parsed) => resolve(parsed as T), reject),
-      );
+      const call = request({ agent: connections, socketPath: agent.socket, method, path, headers }, (response) => {
+        json(response).then((parsed) => resolve(parsed as T), reject);
+      });
       call.once("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
     });
   const commit = (changes: readonly object[]) => ask<Result>("POST", "/v1/transactions", { changes });

@@ -101,8 +101,12 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const type = typeOf(value);
       const lease = await this.#namespaces.acquire(value.namespace, key, { make: type.foreign !== true });
       try {
-        const context = this.#context(lease.handle);
-        const link = await this.#ownership.sharing(value, () => type.create(value, context));
+        const context: LinkContext = {
+          ...this.#context(lease.handle),
+          makeWay: (...place) => this.#ownership.clear(...place),
+        };
+        const make = () => this.#ownership.sharing(value, () => type.create(value, context));
+        const link = await this.#ownership.making(value, make);
         const finish = async (): Promise<InterfaceMetadata> => {
           await settle(lease.handle, link, value, hostNameOf(value, type), this.#makeWay);
           this.#leases.keep(value.name ?? "", lease);

@@ -6,6 +6,7 @@ import { isCode, namespaceText } from "../namespaces/index.js";
 import { hostNameOf } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { SharedSettings } from "./link-type.js";
+import { removeLink } from "./links.js";
 import type { Marker } from "./marker.js";
 import { temporaryName } from "./marker.js";
 import { rename } from "./settings.js";
@@ -25,6 +26,8 @@ export class Ownership {
   readonly #parts: OwnershipParts;
   /** Names of values that are being given a link, by place. */
   readonly #taking = new Map<string, string>();
+  /** How many creations want a host name in a namespace. */
+  readonly #making = new Map<string, number>();
   /** Values that are being made or changed, with what they want of their lower link. */
   readonly #sharing = new Map<string, SharedSettings>();
 
@@ -47,6 +50,26 @@ export class Ownership {
       return await step();
     } finally {
       this.#taking.delete(place);
+    }
+  }
+
+  /** Runs `step`, which makes the link of a value (and of its peer). */
+  async making<T>(value: Interface, step: () => Promise<T>): Promise<T> {
+    const peer: Interface | undefined = value.veth?.peer_if_name
+      ? this.#parts.scheduler.wanted(interfaceKey(value.veth.peer_if_name))
+      : undefined;
+    const names = [value, ...(peer === undefined ? [] : [peer])].map((each) =>
+      nameIn(each.namespace, hostNameOf(each, linkTypeOf(each))),
+    );
+    for (const name of names) this.#making.set(name, (this.#making.get(name) ?? 0) + 1);
+    try {
+      return await step();
+    } finally {
+      for (const name of names) {
+        const others = (this.#making.get(name) ?? 0) - 1;
+        if (others > 0) this.#making.set(name, others);
+        else this.#making.delete(name);
+      }
     }
   }
 
@@ -100,6 +123,22 @@ export class Ownership {
     return undefined;
   }
 
+  /**
+   * As {@link makeWay}, for a creation. A link that an earlier one left half-made, because the kernel's answer was lost, is removed
+   * unless another creation is at it now.
+   */
+  async clear(
+    handle: NamespaceHandle,
+    hostName: string,
+    namespace: NetNamespace | undefined,
+  ): Promise<Link | undefined> {
+    const link = await this.makeWay(handle, hostName, namespace);
+    const isAlone = this.#making.get(nameIn(namespace, hostName)) === 1;
+    if (link === undefined || !isAlone || !this.#parts.marker.isUnfinished(link)) return link;
+    await removeLink(handle, link.index);
+    return undefined;
+  }
+
   #keeps(owner: string, hostName: string, namespace: NetNamespace | undefined): boolean {
     const key = interfaceKey(owner);
     const wanted: Interface | undefined = this.#parts.scheduler.wanted(key);
@@ -108,4 +147,8 @@ export class Ownership {
     const present = this.#parts.metadataMap.get(key);
     return place === namespaceText(namespace) || (present !== undefined && place === namespaceText(present.namespace));
   }
+}
+
+function nameIn(namespace: NetNamespace | undefined, hostName: string): string {
+  return `${namespaceText(namespace)}: ${hostName}`;
 }

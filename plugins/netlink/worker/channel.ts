@@ -106,6 +106,8 @@ export class WorkerChannel {
   }
 
   private receive(message: FromWorker): void {
+    // It died after this, and everybody who waited has been told so.
+    if (this.ended) return;
     if (message.kind !== "called") {
       this.listener.message(message);
       return;
