@@ -18,7 +18,7 @@ export class Deadlines {
 
   add(id: number): void {
     this.ids.push(id);
-    this.ends.push(this.clock.now() + this.length);
+    this.ends.push(this.clock.monotonic() + this.length);
     if (this.timer === undefined) this.arm(this.length);
   }
 
@@ -34,7 +34,7 @@ export class Deadlines {
 
   private check(): void {
     this.timer = undefined;
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     for (; this.first < this.ids.length; this.first++) {
       const id = this.ids[this.first] ?? -1;
       if (!this.isPending(id)) continue;

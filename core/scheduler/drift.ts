@@ -97,7 +97,7 @@ export class DriftGuard {
 
   /** How long the repair of a value has to wait, ms. */
   private delay(key: string): number {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     const fight = this.fights.get(key);
     if (fight === undefined) {
       this.fights.set(key, { repairs: 1, last: now });
@@ -107,7 +107,7 @@ export class DriftGuard {
     const delay = Math.min(FIRST_DELAY * 2 ** Math.min(fight.repairs - 1, 30), LONGEST_DELAY);
     const timer = this.clock.setTimeout(() => {
       this.fights.delete(key);
-      this.fights.set(key, { repairs: fight.repairs + 1, last: this.clock.now() });
+      this.fights.set(key, { repairs: fight.repairs + 1, last: this.clock.monotonic() });
       this.repair(key);
     }, delay);
     this.fights.set(key, { ...fight, due: now + delay, timer });
@@ -116,7 +116,7 @@ export class DriftGuard {
 
   private forgetOld(): void {
     for (const [key, { last, due }] of this.fights) {
-      if (this.clock.now() - last <= FORGET_AFTER) return;
+      if (this.clock.monotonic() - last <= FORGET_AFTER) return;
       if (due === undefined) this.fights.delete(key);
     }
   }

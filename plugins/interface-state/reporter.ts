@@ -15,8 +15,6 @@ export interface ReporterOptions {
   readonly clock?: Clock;
 }
 
-const monotonic: Clock = { ...systemClock, now: () => performance.now() };
-
 /**
  * Publishes the notifications of one interface. The first change is told at once, those that follow within `minInterval` are
  * folded into one with the latest state. Of an interface that goes on flapping less and less is told: the interval doubles up to
@@ -42,7 +40,7 @@ export class InterfaceReporter {
 
   constructor(private readonly options: ReporterOptions) {
     this.#interval = options.minInterval;
-    this.#clock = options.clock ?? monotonic;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** The interface is now in this condition. */
@@ -51,7 +49,7 @@ export class InterfaceReporter {
     if (sameCondition(condition, this.#latest)) return;
     if (this.#latest === undefined || statusChanged(this.#latest, condition)) this.#lastChange = nowSeconds();
     this.#latest = condition;
-    this.#changedAt = this.#clock.now();
+    this.#changedAt = this.#clock.monotonic();
     if (this.#waiting !== undefined) this.#folded += 1;
     else this.#tellWhenAllowed();
   }
@@ -95,7 +93,7 @@ export class InterfaceReporter {
   #tellWhenAllowed(): void {
     this.#waiting = undefined;
     const quiet = Math.max(this.options.minInterval, this.#interval / 4);
-    const wait = Math.min(this.#quietUntil, this.#changedAt + quiet) - this.#clock.now();
+    const wait = Math.min(this.#quietUntil, this.#changedAt + quiet) - this.#clock.monotonic();
     if (wait <= 0) this.#tell();
     else this.#waiting = this.#clock.setTimeout(() => this.#tellWhenAllowed(), wait);
   }
@@ -108,7 +106,7 @@ export class InterfaceReporter {
     const { minInterval, maxInterval } = this.options;
     const longer = Math.min(this.#interval * 2, Math.max(minInterval, maxInterval));
     this.#interval = this.#folded > 0 ? longer : minInterval;
-    this.#quietUntil = this.#clock.now() + this.#interval;
+    this.#quietUntil = this.#clock.monotonic() + this.#interval;
     if (told === undefined) this.#send(this.first, latest);
     else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
   }

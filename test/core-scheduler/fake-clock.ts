@@ -3,10 +3,20 @@ import type { Clock } from "#core/scheduler/index.js";
 /** Time that passes only when the test says so. */
 export class FakeClock implements Clock {
   private time = 1_000_000;
+  private offset = 1_000_000_000;
   private timers: { at: number; callback: () => void }[] = [];
 
   now(): number {
+    return this.time + this.offset;
+  }
+
+  monotonic(): number {
     return this.time;
+  }
+
+  /** Somebody sets the clock: no time passes. */
+  jump(ms: number): void {
+    this.offset += ms;
   }
 
   setTimeout(callback: () => void, ms: number): unknown {

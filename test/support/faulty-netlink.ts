@@ -11,7 +11,7 @@ const memory = workerData as Int32Array;
 let losesAnswer = false;
 let losesEvents = false;
 
-const send = Reflect.get(NetlinkSocket.prototype, "send") as (this: NetlinkSocket, bytes: Uint8Array) => void;
+const send = Reflect.get(NetlinkSocket.prototype, "send");
 NetlinkSocket.prototype.send = function (this: NetlinkSocket, bytes: Uint8Array): void {
   const kind = concerned(bytes) ? FAULT_KINDS[Atomics.load(memory, FAULT.kind)] : "none";
   if (kind !== "none") {
@@ -27,7 +27,7 @@ NetlinkSocket.prototype.send = function (this: NetlinkSocket, bytes: Uint8Array)
   send.call(this, bytes);
 };
 
-const receive = Reflect.get(Datagrams.prototype, "receive") as (this: Datagrams, fd: number, flags: number) => number;
+const receive = Reflect.get(Datagrams.prototype, "receive");
 Datagrams.prototype.receive = function (this: Datagrams, fd: number, flags: number): number {
   if (losesAnswer && flags === MSG_WAITFORONE) {
     losesAnswer = false;
