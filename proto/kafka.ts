@@ -33,6 +33,13 @@ export const DEAD_LETTER_HEADERS = {
   key: "origin-key",
 } as const;
 
+/** Keys of the topic of the desired state that are no values. */
+export const RESERVED_KEYS = "tenuto/";
+/** The agent's: how far it has read, as proof that the topic is the one that it read. */
+export const EPOCH_RECORD = "tenuto/epoch";
+/** The orchestrator's word that the topic has every value: JSON `{"values": 17}`, the number that it has. */
+export const COMPLETE_MARKER = "tenuto/complete";
+
 /** A topic's name for an agent. */
 export function topicFor(topic: string, label: string): string {
   return topic.replaceAll("<label>", label);

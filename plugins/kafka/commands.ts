@@ -67,6 +67,7 @@ export class Commands {
       const taken = await this.#intake.run(async () => {
         const transaction = await this.#decode(message);
         id = transaction.id ?? "";
+        this.#checkReplyTopic(headerOf(message, HEADERS.replyTopic));
         // Not awaited in here: the next one can be decoded while this one is being applied.
         return { result: this.#commit(message, transaction, origin) };
       });
@@ -86,6 +87,16 @@ export class Commands {
     const transaction = await registry.decodeInSlices<Transaction>(TRANSACTION, message.value, how);
     if ((transaction.id?.length ?? 0) <= MAX_ID) return transaction;
     throw new InvalidInputError("ID_TOO_LONG", `the id of the transaction is longer than ${MAX_ID} characters`);
+  }
+
+  /** One that asks for its answer where that may not go is not carried out: whoever sent it would wait in vain. */
+  #checkReplyTopic(topic: string): void {
+    if (topic === "" || this.#context.replyTopics.isAllowed(topic)) return;
+    throw new InvalidInputError(
+      "REPLY_TOPIC_NOT_ALLOWED",
+      `the answer may not go to topic ${topic.slice(0, MAX_ID)}: the agent's kafka.reply_topics does not name it`,
+      { field: HEADERS.replyTopic },
+    );
   }
 
   /** Whose command it was cannot be told. */

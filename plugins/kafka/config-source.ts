@@ -1,20 +1,26 @@
 import { randomBytes } from "node:crypto";
-import type { Admin } from "kafkajs";
 import type { AgentInfo } from "#core/agent/types.js";
-import type { ConfigConsumer, ConfigSource, EventPublisher, SourceItem } from "#core/northbound/index.js";
-import { HEADERS, topicFor } from "#proto/kafka.js";
+import type { Absence, ConfigConsumer, ConfigSource, EventPublisher, SourceItem } from "#core/northbound/index.js";
+import { COMPLETE_MARKER, EPOCH_RECORD, HEADERS, RESERVED_KEYS, topicFor } from "#proto/kafka.js";
 import type { BusContext } from "./connection/context.js";
+import type { BusProducer } from "./connection/producer.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
+import type { TopicFacts } from "./connection/topic-facts.js";
+import { gapSince, type Position, storedPosition } from "./continuity.js";
 import type { Origins } from "./dead-letters.js";
+import { EpochRecords, newEpoch, recordOf } from "./epoch-record.js";
 import { headerOf, originOf, originText, type ReadMessage } from "./message.js";
 import { Reading } from "./reading.js";
-import { unreadableReason } from "./records/log-record.js";
+import { leadershipOf, unreadableReason } from "./records/log-record.js";
 
 const NO_KEY = "a message without a key: the key says which value is meant";
+/** A consumer of the desired state begins where its group, which is new, begins: at the first record. */
+const FROM_THE_START: ReadonlyMap<number, string> = new Map();
 
 export interface SourceContext extends BusContext {
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
+  readonly producer: BusProducer;
   readonly origins: Origins;
 }
 
@@ -26,82 +32,146 @@ export interface SourceContext extends BusContext {
  * Each consumer has a group of its own name, which never commits an offset and is gone with it: kafkajs assigns no
  * partitions without a group, and in one with a fixed name a new consumer would wait for the session of a dead one to end.
  *
- * A topic without a single message says nothing: a broker that lost its data, or one that is new, must not take a host's
- * network away. What was asked for before stays.
+ * What a snapshot lacks was deleted only if the topic is proven to be the same and to have gone on from where it was read
+ * before (see `continuity.ts`); that is looked at whenever it is read anew: after every interruption, and when the topic or a leader
+ * is another one ({@link TopicWatch}). Otherwise the snapshot says that its absences mean nothing, and why.
  */
 export class KafkaConfigSource implements ConfigSource {
   readonly name = "kafka";
   readonly priority = 50;
   readonly #context: SourceContext;
   readonly #topic: string;
-  #consumer: ConfigConsumer | undefined;
+  readonly #records: EpochRecords;
   #supervisor: ConsumerSupervisor | undefined;
   #reading: Reading | undefined;
+  #position: Position | undefined;
 
   constructor(context: SourceContext) {
     this.#context = context;
     this.#topic = topicFor(context.config.topics.config, context.agent.label);
+    this.#records = new EpochRecords(this.#topic, context.producer, context.log);
   }
 
   /** Returns at once. */
   start(consumer: ConfigConsumer): void {
     if (this.#context.config.brokers === "") return;
-    this.#consumer = consumer;
     this.#supervisor = new ConsumerSupervisor(this.#context, {
       part: "desired state",
       topic: { topic: this.#topic, policy: "compact", shared: false },
+      mindsLeaders: true,
       group: () => `${this.#topic}.${randomBytes(6).toString("hex")}`,
-      prepare: (admin) => this.#begin(admin),
-      take: (batch) => this.#take(batch),
+      prepare: (_, facts) => this.#begin(facts, consumer),
+      take: (batch) => this.#take(batch, consumer),
     });
     this.#supervisor.start();
   }
 
   /** Waits for what the orchestrator has in hand, up to `drain_timeout`. */
   async close(): Promise<void> {
+    this.#records.stop();
     await this.#supervisor?.close();
   }
 
-  async #begin(admin: Admin): Promise<void> {
+  async #begin(facts: TopicFacts, consumer: ConfigConsumer): Promise<ReadonlyMap<number, string>> {
     this.#context.conditions.fine("lost values");
-    this.#reading = new Reading(await admin.fetchTopicOffsets(this.#topic));
-    if (!this.#reading.empty) return;
-    this.#reading = undefined;
-    this.#context.log.info("the topic of the desired state is empty; what was asked for before, if anything, stays");
+    this.#records.stop();
+    this.#position = undefined;
+    this.#reading = new Reading(facts, storedPosition(consumer.position));
+    if (this.#reading.complete) await this.#snapshot(this.#reading, consumer);
+    return FROM_THE_START;
   }
 
   /** Not more than one batch is in memory: the next one is fetched when the agent has dealt with this one. */
-  async #take(batch: TopicBatch): Promise<void> {
+  async #take(batch: TopicBatch, consumer: ConfigConsumer): Promise<void> {
     const { topic, partition } = batch;
-    const last = new Map<string, ReadMessage>();
+    const good: ReadMessage[] = [];
     for (const message of batch.messages) {
       const read = { origin: originOf(topic, partition, message), message };
       const unreadable = unreadableReason(message);
       if (unreadable !== undefined) await this.#lost(read, unreadable);
       else if (message.key === null) await this.#refuse(read, NO_KEY);
-      else last.set(message.key.toString(), read);
+      else good.push(read);
     }
     const reading = this.#reading;
     if (reading === undefined) {
-      await this.#deliver([...last.values()], (consumer, items) => consumer.change(items));
+      await this.#changes(good, batch, consumer);
     } else {
-      for (const [key, read] of last) reading.put(key, read);
+      for (const read of good) reading.put(read, partition);
       reading.reached(partition, batch.lastOffset);
-      if (reading.complete) {
-        await this.#deliver(reading.messages, (consumer, items) => consumer.snapshot(items, { kind: "continuous" }));
-        this.#reading = undefined;
-      }
+      if (reading.complete) await this.#snapshot(reading, consumer);
     }
     if (!batch.signal.aborted) batch.resolve(batch.lastOffset);
   }
 
+  /** The topic has been read as a whole. */
+  async #snapshot(reading: Reading, consumer: ConfigConsumer): Promise<void> {
+    const { topics, log, config } = this.#context;
+    const before = storedPosition(consumer.position);
+    const { facts, found } = reading;
+    const gap = await gapSince(before, this.#topic, facts, topics.policyOf(this.#topic), found);
+    const goesOn = gap === undefined && before !== undefined;
+    const count = goesOn ? (found.record?.count ?? 0) : 0;
+    const position = reading.position(this.#topic, goesOn && before.epoch !== "" ? before.epoch : newEpoch(), count);
+    if (gap !== undefined && before !== undefined) log.warn({ missing: config.missing }, gap);
+    const absence = this.#absence(reading, gap);
+    await this.#deliver(reading.messages, (items) => consumer.snapshot(items, absence, position));
+    this.#reading = undefined;
+    this.#position = position;
+    const isProven = goesOn && found.record !== undefined && isSame(before, position);
+    if (!isProven && position.partitions.some(({ next }) => next !== "0")) this.#prove(position);
+  }
+
+  #absence(reading: Reading, gap: string | undefined): Absence {
+    if (reading.isComplete(this.#topic)) return { kind: "complete" };
+    if (gap === undefined || this.#context.config.missing === "remove") return { kind: "continuous" };
+    return { kind: "unknown", reason: gap };
+  }
+
+  /** What was written since the topic was read as a whole. */
+  async #changes(reads: readonly ReadMessage[], batch: TopicBatch, consumer: ConfigConsumer): Promise<void> {
+    const position = this.#position;
+    if (position === undefined) return;
+    const last = new Map<string, ReadMessage>();
+    for (const read of reads) {
+      const key = read.message.key?.toString() ?? "";
+      if (key === COMPLETE_MARKER && read.message.value !== null) {
+        // What comes before it is part of what is complete, so it is not taken for read yet.
+        batch.again(`topic ${this.#topic} is said to be complete`);
+        return;
+      }
+      if (key === EPOCH_RECORD) this.#recorded(read, position);
+      if (!key.startsWith(RESERVED_KEYS)) last.set(key, read);
+    }
+    const moved = movedOn(position, reads, batch);
+    const messages = [...last.values()];
+    await this.#deliver(messages, (items) => consumer.change(items, moved));
+    this.#position = moved;
+    if (messages.length > 0) this.#prove(moved);
+  }
+
+  #recorded({ message }: ReadMessage, position: Position): void {
+    const seen = recordOf(message);
+    const isOurs = seen?.epoch === position.epoch;
+    if (isOurs) position.count = Math.max(position.count, seen.count);
+    if (isOurs || message.value === null) return;
+    position.count = 0;
+    this.#records.stop();
+    this.#context.log.warn(
+      { topic: this.#topic },
+      `somebody else writes ${EPOCH_RECORD}: another agent of this label?`,
+    );
+  }
+
+  /** What was read is stored: a record in the topic shows it. */
+  #prove({ epoch, count }: Position): void {
+    this.#records.write({ epoch, count: count + 1 });
+  }
+
   async #deliver(
     messages: readonly ReadMessage[],
-    deliver: (consumer: ConfigConsumer, items: readonly SourceItem[]) => Promise<unknown>,
+    deliver: (items: readonly SourceItem[]) => Promise<unknown>,
   ): Promise<void> {
-    const consumer = this.#consumer;
-    if (consumer === undefined) return;
-    await this.#context.origins.during(messages, () => deliver(consumer, messages.map(itemOf)));
+    await this.#context.origins.during(messages, () => deliver(messages.map(itemOf)));
   }
 
   /** A value that is not known, and neither is its key: what was asked for before stays, and may not be what is asked for now. */
@@ -119,6 +189,29 @@ export class KafkaConfigSource implements ConfigSource {
     const data = { key: "", origin, error, payload: "" };
     await origins.during([read], () => publisher.publish({ kind: "deadletter", origin, data }));
   }
+}
+
+/** Was nothing read that had not been read before? */
+function isSame(before: Position, { partitions }: Position): boolean {
+  return partitions.every(({ partition, next }) =>
+    before.partitions.some((one) => one.partition === partition && one.next === next),
+  );
+}
+
+/** The position behind a batch. */
+function movedOn(position: Position, reads: readonly ReadMessage[], { partition, lastOffset }: TopicBatch): Position {
+  const last = reads.at(-1);
+  const next = String(BigInt(lastOffset) + 1n);
+  const time = reads.reduce((most, { message }) => max(most, BigInt(message.timestamp)), BigInt(position.time));
+  const partitions = position.partitions.map((one) => {
+    if (one.partition !== partition) return one;
+    return { ...one, next, leadership: last === undefined ? one.leadership : leadershipOf(last.message) };
+  });
+  return { ...position, partitions, time: String(time) };
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function itemOf({ origin, message }: ReadMessage): SourceItem {

@@ -63,6 +63,15 @@ export const kafkaConfig = z.strictObject({
   sasl,
 
   topics,
+  reply_topics: z
+    .array(
+      z.string().regex(/^[\w.-]{1,249}\*?$|^\*$/, "expected the name of a topic, or the beginning of names and a *"),
+    )
+    .default([])
+    .describe(
+      "Topics beside topics.results that a command may name for its result (header reply-topic): names, or beginnings of " +
+        "names with a * behind them. Write it to each has to be allowed to the agent",
+    ),
   create_topics: z.boolean().default(true).describe("Create topics that are missing; otherwise wait for them"),
   partitions: z.int().min(-1).default(-1).describe("Of a shared topic that the agent has to create; -1: the broker's"),
   replication_factor: z
@@ -71,6 +80,15 @@ export const kafkaConfig = z.strictObject({
     .max(32_767)
     .default(-1)
     .describe("Of a topic to create; -1: the broker's default"),
+
+  missing: z
+    .enum(["keep", "remove"])
+    .default("keep")
+    .describe(
+      "What becomes of values that are not in the topic of the desired state any more when nobody is known to have deleted " +
+        "them: keep leaves them as they are and degrades the agent, remove takes their absence for a delete",
+    ),
+  topic_check: time.prefault("3s").describe("How often it is looked whether topics were deleted and made anew"),
 
   connect_timeout: time.prefault("5s"),
   request_timeout: time.prefault("10s").describe("A broker that takes longer is left"),

@@ -1,4 +1,4 @@
-import type { KafkaMessage } from "kafkajs";
+import type { Admin, KafkaMessage } from "kafkajs";
 import type { AgentInfo } from "#core/agent/types.js";
 import type { ModelRegistry } from "#core/model/types.js";
 import type { TransactionLimits } from "#core/northbound/incoming.js";
@@ -9,6 +9,7 @@ import { type Answer, Commands } from "./commands.js";
 import type { BusContext } from "./connection/context.js";
 import type { BusProducer } from "./connection/producer.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
+import type { TopicFacts } from "./connection/topic-facts.js";
 import type { Origins } from "./dead-letters.js";
 import { HeldOffsets } from "./held-offsets.js";
 import { type Origin, originOf } from "./message.js";
@@ -46,13 +47,15 @@ export class KafkaEndpoint implements TransactionEndpoint {
   readonly #held = new HeldOffsets();
   readonly #replyTopics: ReplyTopics;
   #supervisor: ConsumerSupervisor | undefined;
+  /** Identity of the topic that is read. */
+  #topicId = "";
   #telling: NodeJS.Timeout | undefined;
 
   constructor(context: EndpointContext) {
     const { config, agent } = context;
     this.#context = context;
     this.#topic = topicFor(config.topics.commands, agent.label);
-    this.#replyTopics = new ReplyTopics(topicFor(config.topics.results, agent.label));
+    this.#replyTopics = new ReplyTopics(topicFor(config.topics.results, agent.label), config);
     const limits = { ...context.limits, timeLimit: config.part_timeout };
     this.#parts = new TransactionParts(limits, (dropped) => this.#dropped(dropped));
   }
@@ -67,7 +70,10 @@ export class KafkaEndpoint implements TransactionEndpoint {
     this.#supervisor = new ConsumerSupervisor(this.#context, {
       part: "commands",
       topic: { topic: this.#topic, policy: "delete", shared: false },
+      mindsLeaders: false,
       group: () => this.#topic,
+      prepare: (admin, facts) => this.#prepare(admin, facts),
+      metadata: () => this.#topicId,
       joined: () => {
         joins += 1;
         if (joins > 1) this.#context.returned();
@@ -82,6 +88,34 @@ export class KafkaEndpoint implements TransactionEndpoint {
     await this.#supervisor?.close();
     this.#parts.close();
     clearTimeout(this.#telling);
+  }
+
+  /**
+   * Where the commands have to be read from if that is not where the group is: those that were deleted before they were read are told
+   * of, and a topic that was made anew, or went back, is read from its beginning.
+   */
+  async #prepare(admin: Admin, facts: TopicFacts): Promise<ReadonlyMap<number, string>> {
+    this.#topicId = facts.id ?? "";
+    const [known] = await admin.fetchOffsets({ groupId: this.#topic, topics: [this.#topic] });
+    const begin = new Map<number, string>();
+    for (const { partition, offset, metadata } of known?.partitions ?? []) {
+      const { low, high } = facts.partitions.find((one) => one.partition === partition) ?? { low: "0", high: "0" };
+      const reason = BigInt(offset) < 0n ? undefined : this.#missed(BigInt(offset), low, high, metadata ?? "");
+      if (reason === undefined) continue;
+      this.#lost(reason);
+      begin.set(partition, low);
+    }
+    return begin;
+  }
+
+  #missed(next: bigint, low: string, high: string, topicId: string): string | undefined {
+    if (topicId !== "" && this.#topicId !== "" && topicId !== this.#topicId) {
+      return "the topic was deleted and made anew; it is read from its beginning";
+    }
+    if (next < BigInt(low))
+      return `the commands from offset ${next} to ${BigInt(low) - 1n} were deleted before they were read`;
+    if (next <= BigInt(high)) return undefined;
+    return `the topic went back from offset ${next} to ${high}; it is read from its beginning`;
   }
 
   async #take(batch: TopicBatch, commands: Commands): Promise<void> {

@@ -1,16 +1,37 @@
+import type { KafkaConfig } from "./config.js";
+
 /** How long a topic that took no result is left alone, ms. */
 const REFUSED_FOR = 60_000;
 /** Refused topics that are remembered; names come from requesters. */
 const MAX_REFUSED = 1_000;
+const LABEL = "<label>";
 
-/** Where results go: to the topic that the command names, or to the one for all when that does not take them. */
+/**
+ * Where results go: to the topic that the command names, if that is one of those that are allowed, or to the one for all when it
+ * does not take them. The agent writes with its own rights: the word of a requester must not decide where.
+ */
 export class ReplyTopics {
   readonly #results: string;
+  readonly #names: ReadonlySet<string>;
+  readonly #prefixes: readonly string[];
+  /** What is the topic of some agent, or of all, and no place for an answer. */
+  readonly #taken: readonly RegExp[];
   /** Until when, in ms since the epoch. */
   readonly #refused = new Map<string, number>();
 
-  constructor(results: string) {
+  /** `results`: the topic for all. */
+  constructor(results: string, { reply_topics, topics }: Pick<KafkaConfig, "reply_topics" | "topics">) {
     this.#results = results;
+    this.#names = new Set([results, ...reply_topics.filter((name) => !name.endsWith("*"))]);
+    this.#prefixes = reply_topics.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1));
+    const { config, commands, interface_state, events, dead_letter } = topics;
+    this.#taken = [config, commands, interface_state, events, dead_letter].map(anyLabel);
+  }
+
+  /** May a command have its result sent to this topic? */
+  isAllowed(topic: string): boolean {
+    if (this.#names.has(topic)) return true;
+    return this.#prefixes.some((prefix) => topic.startsWith(prefix)) && !this.#taken.some((taken) => taken.test(topic));
   }
 
   /** Is it a topic that somebody else answers for? */
@@ -20,7 +41,7 @@ export class ReplyTopics {
 
   /** The topic for a result. `wanted` is empty when the command names none. */
   choose(wanted: string): string {
-    if (wanted === "") return this.#results;
+    if (wanted === "" || !this.isAllowed(wanted)) return this.#results;
     return (this.#refused.get(wanted) ?? 0) > Date.now() ? this.#results : wanted;
   }
 
@@ -28,4 +49,10 @@ export class ReplyTopics {
     if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
     this.#refused.set(topic, Date.now() + REFUSED_FOR);
   }
+}
+
+/** The topics of all agents that are made of this name. */
+function anyLabel(name: string): RegExp {
+  const parts = name.split(LABEL).map((part) => part.replaceAll(/[.\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`);
 }

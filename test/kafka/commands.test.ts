@@ -66,19 +66,37 @@ withKafka("protobuf is answered in protobuf, told by its header or by looking", 
 });
 
 withKafka("a command can name the topic for its result; one that is not there loses nothing", async (t) => {
-  const { agent, bus } = await joined(t);
+  const { agent, bus } = await joined(t, { kafka: { reply_topics: ["replies-*", "missing"] } });
   const own = `replies-${newId()}`;
   await bus.createTopic(own);
   const [first, second, third] = [newId(), newId(), newId()];
   await bus.command(agent.label, { id: first, changes: [dummy("a")] }, { "reply-topic": own });
-  await bus.command(agent.label, { id: second, changes: [dummy("b")] }, { "reply-topic": `missing-${newId()}` });
-  await bus.command(agent.label, { id: third, changes: [dummy("c")] }, { "reply-topic": "not a topic" });
+  await bus.command(agent.label, { id: second, changes: [dummy("b")] }, { "reply-topic": "missing" });
+  await bus.command(agent.label, { id: third, changes: [dummy("c")] }, { "reply-topic": "replies-not a topic" });
   t.is((await bus.result(first, own)).result.outcome, "APPLIED");
   t.is((await bus.result(second)).result.outcome, "APPLIED");
   t.is((await bus.result(third)).result.outcome, "APPLIED");
   const all = await bus.view("tenuto.results");
   t.false(all.messages.some(({ key }) => key?.toString() === first));
 });
+
+withKafka(
+  "a command that asks for its answer where it may not go is refused, and told so on the topic for all",
+  async (t) => {
+    const { agent, bus } = await joined(t, { kafka: { reply_topics: ["tenuto.*", "replies-*"] } });
+    const victims = ["tenuto.victim.config", "tenuto.victim.commands", "tenuto.events", "elsewhere"];
+    await bus.createTopic("tenuto.victim.config", { "cleanup.policy": "compact" });
+    for (const topic of victims) {
+      const id = newId();
+      await bus.command(agent.label, { id, changes: [dummy("a")] }, { "reply-topic": topic });
+      const { result } = await bus.result(id);
+      t.is(result.outcome, "REJECTED");
+      t.regex(result.error, new RegExp(`may not go to topic ${topic}: .*kafka.reply_topics`));
+    }
+    t.is(await bus.endOf("tenuto.victim.config"), "0");
+    t.deepEqual(agent.operations, []);
+  },
+);
 
 withKafka("the same id again gets the same answer and is not applied again", async (t) => {
   const { agent, bus } = await joined(t);

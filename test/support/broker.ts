@@ -7,6 +7,8 @@ import type { Child } from "./child.js";
 export interface Broker {
   /** What a client takes to reach it: `nats://127.0.0.1:<port>`, or Kafka's `127.0.0.1:<port>`. The same after a restart. */
   readonly url: string;
+  /** Where its data is, for a test that sets it back. */
+  readonly directory: string;
   readonly running: boolean;
   /** What the broker has logged since its last start. */
   readonly log: string;
@@ -60,6 +62,7 @@ export async function runBroker(program: BrokerProgram): Promise<Broker> {
 
   return {
     url: program.url,
+    directory,
     get running() {
       return child.running;
     },

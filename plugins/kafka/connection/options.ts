@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
-import type { KafkaConfig as ClientOptions, SASLOptions } from "kafkajs";
+import type { KafkaConfig as ClientOptions, ISocketFactory, SASLOptions } from "kafkajs";
 import { BusError, errorMessage } from "#core/errors.js";
 import { topicFor } from "#proto/kafka.js";
 import { parseBrokers } from "../brokers.js";
@@ -58,7 +58,10 @@ function saslOptions({ sasl }: KafkaConfig): SASLOptions | undefined {
  * What kafkajs needs to know of the cluster. Credentials are read now, so that a file that was replaced counts from the
  * next connect on; one that cannot be read throws `BusError`.
  */
-export function clientOptions(config: KafkaConfig, label: string): ClientOptions {
+export function clientOptions(
+  config: KafkaConfig,
+  label: string,
+): ClientOptions & { readonly socketFactory: ISocketFactory } {
   const ssl = tlsOptions(config);
   const sasl = saslOptions(config);
   return {

@@ -137,6 +137,11 @@ export class BusProducer {
     return { code: hopeless ? UNSENDABLE : protocolError(error), reason: kafkaFailure(error, this.#context.config) };
   }
 
+  /** Sends without trying again. Throws what keeps it from that. */
+  async tryOnce(records: readonly OutgoingRecord[]): Promise<void> {
+    await this.#send(records);
+  }
+
   /** A broker that hangs must not keep us. */
   async close(): Promise<void> {
     const enough = new AbortController();

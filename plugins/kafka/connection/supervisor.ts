@@ -1,10 +1,13 @@
 import type { Admin, Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
+import { BusError } from "#core/errors.js";
 import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { KafkaConfig } from "../config.js";
 import { isFiller } from "../records/log-record.js";
 import { ConsumerWatch } from "./consumer-watch.js";
 import type { BusContext, Part } from "./context.js";
 import { kafkaFailure } from "./failure.js";
+import { factsOf, type TopicFacts } from "./topic-facts.js";
+import { TopicWatch } from "./topic-watch.js";
 import type { TopicSpec } from "./topics.js";
 
 /** Messages of one partition, in order. */
@@ -22,6 +25,15 @@ export interface TopicBatch {
   resolve(offset: string): void;
   /** Makes the group go on at this offset also after a restart. Throws when the consumer is not in the group any more. */
   commit(next: string): Promise<void>;
+  /** The topic has to be read anew, by another consumer: this one is over. */
+  again(reason: string): void;
+}
+
+/** The topic is to be read anew, which is nothing to complain about. */
+export class ReadAgain extends BusError {
+  constructor(reason: string) {
+    super("READ_AGAIN", reason);
+  }
 }
 
 /** Who reads a topic, and what is done with it. */
@@ -30,8 +42,14 @@ export interface TopicReader {
   readonly topic: TopicSpec;
   /** Group of the next consumer. */
   group(): string;
-  /** Before a new consumer joins; the topic is there. */
-  prepare?(admin: Admin): Promise<void>;
+  /**
+   * Before a new consumer joins; the topic is there. Returns where it has to begin, by partition, if that is not where its group is.
+   */
+  prepare(admin: Admin, facts: TopicFacts): Promise<ReadonlyMap<number, string>>;
+  /** Has everything to be looked at again when a partition has another leader, which may lack something? */
+  readonly mindsLeaders: boolean;
+  /** What is stored with every offset of the group. */
+  metadata?(): string;
   /** The consumer has partitions to read. */
   joined?(): void;
   take(batch: TopicBatch): Promise<void>;
@@ -77,7 +95,8 @@ export class ConsumerSupervisor {
         await this.#live();
       } catch (error) {
         const reason = kafkaFailure(error, config);
-        if (!closing.aborted && conditions.impaired(this.#reader.part, reason)) log.warn({ err: error }, reason);
+        if (error instanceof ReadAgain) log.info(reason);
+        else if (!closing.aborted && conditions.impaired(this.#reader.part, reason)) log.warn({ err: error }, reason);
       }
       if (performance.now() - since > config.reconnect_max) backoff.reset();
       await backoff.wait(closing);
@@ -89,13 +108,19 @@ export class ConsumerSupervisor {
     const { client, topics, config } = this.#context;
     const reader = this.#reader;
     const kafka = await client.open();
-    await client.withAdmin(kafka, async (admin) => {
+    const wires = client.wiresOf(kafka);
+    const { facts, begin } = await client.withAdmin(kafka, async (admin) => {
       await topics.ensure(admin, [reader.topic]);
-      await reader.prepare?.(admin);
+      const known = await factsOf(admin, wires, reader.topic.topic);
+      return { facts: known, begin: await reader.prepare(admin, known) };
     });
     const consumer = consumerOf(kafka, reader.group(), config);
     const lost = new AbortController();
-    const watch = this.#watch(consumer);
+    const watch = this.#watch(consumer, begin);
+    const topic = new TopicWatch(wires, reader.topic.topic, facts, reader.mindsLeaders, (reason) =>
+      watch.end(new ReadAgain(reason)),
+    );
+    topic.start(config.topic_check);
     const closing = aborted(this.#closing.signal, lost.signal);
     const begun = this.#begin(consumer, watch, lost);
     try {
@@ -107,6 +132,7 @@ export class ConsumerSupervisor {
       throw error;
     } finally {
       watch.close();
+      topic.stop();
       await this.#leave(consumer, begun);
       lost.abort();
     }
@@ -118,14 +144,15 @@ export class ConsumerSupervisor {
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: (payload) => watch.during(() => this.#take(payload, lost)),
+      eachBatch: (payload) => watch.during(() => this.#take(payload, watch, lost)),
     });
   }
 
-  #watch(consumer: Consumer): ConsumerWatch {
+  #watch(consumer: Consumer, begin: ReadonlyMap<number, string>): ConsumerWatch {
     const { config, conditions, log } = this.#context;
     const reader = this.#reader;
     const { part, topic } = reader;
+    const left = new Map(begin);
     const limits = { stall: config.stall_timeout, join: config.rebalance_timeout + config.request_timeout };
     return new ConsumerWatch(consumer, topic.topic, limits, {
       joined: (partitions) => {
@@ -134,15 +161,22 @@ export class ConsumerSupervisor {
           if (conditions.impaired(part, reason)) log.warn(reason);
           return;
         }
+        // Only once: when the group is joined again, its offsets are those of this consumer.
+        for (const partition of partitions) {
+          const offset = left.get(partition);
+          if (offset !== undefined) consumer.seek({ topic: topic.topic, partition, offset });
+          left.delete(partition);
+        }
         if (conditions.fine(part)) log.info({ topic: topic.topic, partitions }, "reading a topic of Kafka");
         reader.joined?.();
       },
     });
   }
 
-  async #take(payload: EachBatchPayload, lost: AbortController): Promise<void> {
+  async #take(payload: EachBatchPayload, watch: ConsumerWatch, lost: AbortController): Promise<void> {
     if (lost.signal.aborted) return;
     const { batch } = payload;
+    const metadata = this.#reader.metadata?.() ?? null;
     const { topic, partition } = batch;
     const ended = new AbortController();
     const end = (): void => ended.abort();
@@ -165,7 +199,8 @@ export class ConsumerSupervisor {
         stopping: () => ended.signal.aborted || !payload.isRunning() || payload.isStale(),
         resolve: (offset) => payload.resolveOffset(offset),
         commit: (next) =>
-          payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset: next }] }] }),
+          payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [committed(partition, next, metadata)] }] }),
+        again: (reason) => watch.end(new ReadAgain(reason)),
       });
     } finally {
       clearInterval(heart);
@@ -188,6 +223,11 @@ export class ConsumerSupervisor {
     await Promise.race([left, pause(config.drain_timeout, enough.signal)]);
     enough.abort();
   }
+}
+
+/** kafkajs sends metadata on, and has no type for it. */
+function committed(partition: number, offset: string, metadata: string | null): { partition: number; offset: string } {
+  return Object.assign({ partition, offset }, { metadata });
 }
 
 function consumerOf(kafka: Kafka, groupId: string, config: KafkaConfig): Consumer {

@@ -29,6 +29,7 @@ const PURPOSE = {
 export class Topics {
   readonly #context: TopicsContext;
   readonly #complaints = new Map<string, string>();
+  readonly #policies = new Map<string, string | undefined>();
 
   constructor(context: TopicsContext) {
     this.#context = context;
@@ -43,6 +44,11 @@ export class Topics {
       if (await this.#exists(admin, spec.topic)) await this.#check(admin, spec);
       else await this.#create(admin, spec);
     }
+  }
+
+  /** What becomes of a topic's old messages, as of the last look at it; `undefined` when we may not ask. */
+  policyOf(topic: string): string | undefined {
+    return this.#policies.get(topic);
   }
 
   async #exists(admin: Admin, topic: string): Promise<boolean> {
@@ -73,6 +79,7 @@ export class Topics {
       ],
     });
     await this.#appeared(admin, topic);
+    this.#policies.set(topic, policy);
     if (created) this.#context.log.info({ topic, policy }, "created a topic");
     this.#complain(topic, undefined);
   }
@@ -87,7 +94,8 @@ export class Topics {
 
   async #check(admin: Admin, { topic, policy }: TopicSpec): Promise<void> {
     const actual = await this.#policy(admin, topic);
-    const fits = actual === undefined || actual.split(",").includes("compact") === (policy === "compact");
+    this.#policies.set(topic, actual);
+    const fits = actual === undefined || (policy === "compact" ? actual === policy : !actual.includes("compact"));
     this.#complain(
       topic,
       fits ? undefined : `topic ${topic} has cleanup.policy=${actual}, expected ${policy}: ${PURPOSE[policy]}`,

@@ -16,6 +16,7 @@ export const MAX_RECORDS_AT_ONCE = 20_000;
 const ENTRY_HEADER = 12;
 const MAGIC_AT = 16;
 const LAST_DELTA_AT = 23;
+const LEADERSHIP_AT = 12;
 /** A batch without records has these bytes behind its length, a message of old 14. */
 const MIN_BATCH = 49;
 const MIN_MESSAGE = 14;
@@ -105,7 +106,11 @@ class LogDecoder {
       maxBytes: MAX_BATCH_BYTES,
     };
     if (magic === 2) {
-      return await decodeBatch(bytes, context, this.#transactions, (record) => void this.#records.push(record));
+      const leadership = bytes.readInt32BE(LEADERSHIP_AT);
+      return await decodeBatch(bytes, context, this.#transactions, (record) => {
+        record.leadership = leadership;
+        this.#records.push(record);
+      });
     }
     if (magic !== 0 && magic !== 1) throw new RecordError(`its format, ${magic}, is not known`);
     const decoded = await decodeMessage(bytes, context);

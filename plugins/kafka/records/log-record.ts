@@ -8,6 +8,8 @@ export interface LogRecord extends RecordBatchEntry {
   readonly unreadable?: string;
   /** Of a piece that cannot be read, and may be several records: where it begins. It ends at its offset. */
   readonly firstOffset?: string;
+  /** Number of the leadership of the partition under which it was written; formats before Kafka 0.11 do not tell. */
+  leadership?: number;
   /** Nothing to read, but the log goes on behind this offset. */
   readonly filler?: true;
 }
@@ -33,6 +35,11 @@ export function unreadableReason(message: object): string | undefined {
 /** Where a message, or what cannot be read of several, begins. */
 export function firstOffsetOf(message: { readonly offset: string }): string {
   return "firstOffset" in message && typeof message.firstOffset === "string" ? message.firstOffset : message.offset;
+}
+
+/** The leadership under which a message was written; -1 when that is not known. */
+export function leadershipOf(message: object): number {
+  return "leadership" in message && typeof message.leadership === "number" ? message.leadership : -1;
 }
 
 export function isFiller(message: object): boolean {

@@ -120,6 +120,30 @@ export class KafkaBus {
     return partition?.high;
   }
 
+  /** Deletes the records of a topic's first partition that are before this offset. */
+  async deleteRecords(topic: string, offset: string): Promise<void> {
+    await this.#administer(async (admin) => {
+      // kafkajs deletes only from topics that it knows.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
+    });
+  }
+
+  async configure(topic: string, configuration: Readonly<Record<string, string>>): Promise<void> {
+    const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }));
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries };
+    await this.#administer((admin) => admin.alterConfigs({ validateOnly: false, resources: [resource] }));
+  }
+
+  /** Keys of all records that a topic has now. */
+  async keysOf(topic: string): Promise<readonly (string | undefined)[]> {
+    const end = Number(await this.endOf(topic));
+    const { messages, close } = await this.#consume(topic);
+    await eventually(() => Number(messages.at(-1)?.offset ?? -1) >= end - 1, { what: `${topic} to be read` });
+    await close();
+    return messages.map(({ key }) => key?.toString());
+  }
+
   /** A consumer group as its coordinator sees it. */
   async group(id: string): Promise<GroupDescription> {
     const { groups } = await this.#administer((admin) => admin.describeGroups([id]));
@@ -151,6 +175,12 @@ export class KafkaBus {
   }
 
   async #read(topic: string): Promise<TopicView> {
+    const { messages, close } = await this.#consume(topic);
+    this.#closing.push(close);
+    return { messages };
+  }
+
+  async #consume(topic: string): Promise<TopicView & { readonly close: () => Promise<void> }> {
     const consumer = this.kafka.consumer({
       groupId: `test-${topic}-${Math.random().toString(36).slice(2)}`,
       maxWaitTimeInMs: 100,
@@ -164,8 +194,7 @@ export class KafkaBus {
       autoCommit: false,
       eachMessage: async ({ message }) => void messages.push(message),
     });
-    this.#closing.push(() => consumer.disconnect());
-    return { messages };
+    return { messages, close: () => consumer.disconnect() };
   }
 }
 
