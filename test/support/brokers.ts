@@ -2,7 +2,7 @@
  * Brokers for tests, benchmarks and examples.
  *
  * - {@link startNats} and {@link startKafka} start one that is the caller's own, to restart or to break, in the caller's
- *   network namespace, on a free port, with data that is thrown away; {@link startKafkaCluster} three that are one.
+ *   network namespace, on a free port, with data that is thrown away; {@link startKafkaCluster} and {@link startNatsCluster} three that are one.
  * - {@link sharedNats} and {@link sharedKafka} reach the ones that `npm test` runs for all tests (`NATS_URL`, `KAFKA_BROKERS`,
  *   Docker Compose, or local ones). Others use them at the same time: take a label and names of your own.
  */
@@ -10,7 +10,7 @@ import { endpointsOf, relayTo } from "./relay.js";
 
 export type { Broker } from "./broker.js";
 export { type KafkaCluster, type KafkaOptions, startKafka, startKafkaCluster } from "./kafka-server.js";
-export { type NatsOptions, startNats } from "./nats-server.js";
+export { type NatsCluster, type NatsOptions, startNats, startNatsCluster } from "./nats-server.js";
 
 /** Set by `npm test`: the directory with the Unix sockets that lead out of the sandbox. */
 export const RELAY_VARIABLE = "TENUTO_TEST_RELAY";
