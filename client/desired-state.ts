@@ -1,4 +1,4 @@
-import type { KV } from "nats";
+import type { KV, KvEntry } from "nats";
 import {
   bucketFilter,
   COMPLETE_MARKER,
@@ -10,6 +10,9 @@ import {
 import { AgentClientError } from "./client.js";
 import type { NatsRequests } from "./nats-connection.js";
 import type { KeyValue } from "./types.js";
+
+/** So many values are asked for at once. */
+const AT_ONCE = 64;
 
 /**
  * The desired state of an agent in the bucket `tenuto-config`: what is written here is applied when the agent sees it, now or
@@ -41,28 +44,36 @@ export class DesiredState {
    */
   async markComplete(): Promise<void> {
     const bucket = await this.#open();
-    const values = (await this.#keys(bucket)).length;
+    const values = (await this.#entries(bucket)).length;
     await bucket.put(configBucketKey(this.#label, COMPLETE_MARKER), JSON.stringify({ values }));
   }
 
   /** Everything the bucket holds for the agent. */
   async entries(): Promise<readonly KeyValue[]> {
     const bucket = await this.#open();
-    const entries: KeyValue[] = [];
-    for (const { key, bucketKey } of await this.#keys(bucket)) {
-      const entry = await bucket.get(bucketKey);
-      if (entry?.operation === "PUT") entries.push({ key, value: entry.json<object>() });
-    }
-    return entries;
+    const entries = await this.#entries(bucket);
+    return entries.map(({ key, entry }) => ({ key, value: entry.json<object>() }));
   }
 
-  async #keys(bucket: KV): Promise<readonly { readonly key: string; readonly bucketKey: string }[]> {
-    const found: { key: string; bucketKey: string }[] = [];
-    for await (const bucketKey of await this.#bus.opening(() => bucket.keys(bucketFilter(this.#label)))) {
+  /** By its subjects, each got alone: an account may be restricted to those of one label. */
+  async #entries(bucket: KV): Promise<readonly { readonly key: string; readonly entry: KvEntry }[]> {
+    const prefix = `$KV.${CONFIG_BUCKET}.`;
+    const { streams } = await this.#bus.connection.jetstreamManager();
+    const { state } = await streams.info(`KV_${CONFIG_BUCKET}`, {
+      subjects_filter: prefix + bucketFilter(this.#label),
+    });
+    const bucketKeys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length));
+    const found: { key: string; entry: KvEntry }[] = [];
+    const read = async (bucketKey: string): Promise<void> => {
       const key = keyFromConfigBucket(this.#label, bucketKey);
-      if (key !== undefined && !key.startsWith(RESERVED_PREFIX)) found.push({ key, bucketKey });
+      if (key === undefined || key.startsWith(RESERVED_PREFIX)) return;
+      const entry = await bucket.get(bucketKey);
+      if (entry?.operation === "PUT") found.push({ key, entry });
+    };
+    for (let begin = 0; begin < bucketKeys.length; begin += AT_ONCE) {
+      await Promise.all(bucketKeys.slice(begin, begin + AT_ONCE).map(read));
     }
-    return found;
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   /** The agent creates the bucket on its first start; so does a client that comes first. */

@@ -44,8 +44,6 @@ export class NatsRequests {
   #returning = 0;
   /** Ends the attempts under way. */
   readonly #attempts = new Set<(lost: TryAgain) => void>();
-  /** Readers of a stream that are being set up. */
-  readonly #openings = new Set<Promise<unknown>>();
   #closing = false;
 
   private constructor(connection: NatsConnection, options: NatsOptions) {
@@ -101,24 +99,8 @@ export class NatsRequests {
     });
   }
 
-  /**
-   * Sets up a reader of a bucket or another stream. Closing waits for it while the broker may still answer: nats.js would leave
-   * the timer behind that looks for the reader's heartbeats, if the connection closed in between, and the process would not end.
-   */
-  async opening<T>(open: () => Promise<T>): Promise<T> {
-    if (this.#closing) throw closed();
-    const opening = open();
-    this.#openings.add(opening);
-    try {
-      return await opening;
-    } finally {
-      this.#openings.delete(opening);
-    }
-  }
-
   async close(): Promise<void> {
     this.#closing = true;
-    if (this.#standing) await Promise.allSettled(this.#openings);
     await this.connection.close();
   }
 

@@ -1,4 +1,4 @@
-import { consumerOpts, type MsgHdrs } from "nats";
+import type { MsgHdrs } from "nats";
 import { type EventSubject, eventSubject, interfaceStateSubject, STATE_BUCKET, stateBucketKey } from "#proto/nats.js";
 import type { NatsRequests } from "./nats-connection.js";
 import type { AgentEvent, WatchTopic } from "./types.js";
@@ -46,27 +46,35 @@ function toEvent(message: Notification): AgentEvent | undefined {
   }
 }
 
-/** The last state of every interface, from the bucket `tenuto-state`; nothing when the broker does not keep it. */
-async function lastStates(bus: NatsRequests, label: string): Promise<readonly AgentEvent[]> {
-  const jetstream = bus.connection.jetstream();
-  const stream = `KV_${STATE_BUCKET}`;
-  const filter = `$KV.${STATE_BUCKET}.${stateBucketKey(label)}`;
-  const manager = await jetstream.jetstreamManager();
-  const { state } = await manager.streams.info(stream, { subjects_filter: filter });
-  if (Object.keys(state.subjects ?? {}).length === 0) return [];
+/** So many states are asked for at once. */
+const AT_ONCE = 64;
 
-  const options = consumerOpts();
-  options.bindStream(stream);
-  options.orderedConsumer();
-  options.deliverLastPerSubject();
-  const states: AgentEvent[] = [];
-  const subscription = await bus.opening(() => jetstream.subscribe(filter, options));
-  for await (const message of subscription) {
-    const event = message.data.length === 0 ? undefined : toEvent(message);
-    if (event !== undefined) states.push(event);
-    if (message.info.pending === 0) break;
+/**
+ * The last state of every interface, from the bucket `tenuto-state`; nothing when the broker does not keep it. Each is got by its
+ * subject, which the account may be restricted to; a consumer would need the right to make consumers, which is one to have messages
+ * delivered to any subject.
+ */
+async function lastStates(bus: NatsRequests, label: string): Promise<readonly AgentEvent[]> {
+  const stream = `KV_${STATE_BUCKET}`;
+  const manager = await bus.connection.jetstream().jetstreamManager();
+  const filter = `$KV.${STATE_BUCKET}.${stateBucketKey(label)}`;
+  const { state, config } = await manager.streams.info(stream, { subjects_filter: filter });
+  const last = async (subject: string): Promise<AgentEvent | undefined> => {
+    if (!config.allow_direct) {
+      const { data, header } = await manager.streams.getMessage(stream, { last_by_subj: subject });
+      return data.length === 0 ? undefined : toEvent({ data, headers: header });
+    }
+    // The stored message as it is. One that went meanwhile is a status without data.
+    const message = await bus.connection.request(`$JS.API.DIRECT.GET.${stream}.${subject}`);
+    return message.data.length === 0 ? undefined : toEvent(message);
+  };
+  const subjects = Object.keys(state.subjects ?? {});
+  const events: AgentEvent[] = [];
+  for (let begin = 0; begin < subjects.length; begin += AT_ONCE) {
+    const some = await Promise.all(subjects.slice(begin, begin + AT_ONCE).map(last));
+    events.push(...some.flatMap((event) => event ?? []));
   }
-  return states;
+  return events;
 }
 
 async function lastStatesIfKept(bus: NatsRequests, label: string): Promise<readonly AgentEvent[]> {

@@ -1,5 +1,5 @@
 /**
- * Closes its client in the moment when the broker has set up what the client reads a bucket by, and ends when nothing keeps it:
+ * Closes its client in the moment when the broker has said what the bucket has that the client reads, and ends when nothing keeps it:
  * `ending-process <servers> entries|watch`.
  */
 import { NatsClient } from "#client/nats-client.js";
@@ -20,7 +20,7 @@ const outcome = reading.then(
   (error: unknown) => String(error),
 );
 for await (const answer of answers) {
-  if (!answer.string().includes("consumer_create_response")) continue;
+  if (!answer.string().includes("stream_info_response")) continue;
   await client.close();
 }
 process.stdout.write(`closed: ${await outcome}\n`);
