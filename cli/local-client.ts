@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type IncomingMessage, type RequestOptions, request } from "node:http";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { request as requestOverTls } from "node:https";
 import { type AgentClient, AgentClientError } from "#client/client.js";
 import type {
   AgentEvent,
@@ -15,11 +16,14 @@ import type {
 } from "#client/types.js";
 import { serverSentEvents } from "./server-sent-events.js";
 
-export interface LocalClientOptions {
-  readonly socketPath: string;
+/** Where the agent is: its local socket, or its address, with the token that it wants there. */
+export type LocalClientOptions = (
+  | { readonly socketPath: string }
+  | { readonly url: URL; readonly token?: string | undefined }
+) & {
   /** How long an answer may take, ms. */
   readonly timeout: number;
-}
+};
 
 const EVENT_KIND: Readonly<Record<WatchTopic, string>> = {
   interfaces: "interface",
@@ -31,7 +35,7 @@ const EVENT_KIND: Readonly<Record<WatchTopic, string>> = {
   deadletters: "deadletter",
 };
 
-/** Speaks to an agent on this host, over its local socket. */
+/** Speaks to an agent over its HTTP API: on this host over its local socket, elsewhere over TCP. */
 export class LocalClient implements AgentClient {
   private readonly closing = new AbortController();
 
@@ -122,34 +126,48 @@ export class LocalClient implements AgentClient {
 
   private send(method: string, path: string, options: RequestOptions, body?: string): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const headers = { host: "localhost", ...(body === undefined ? {} : { "content-type": "application/json" }) };
-      const { socketPath } = this.options;
-      const outgoing = request({ ...options, socketPath, method, path, headers, agent: false }, resolve);
+      const type = body === undefined ? {} : { "content-type": "application/json" };
+      const common = { ...options, method, path, agent: false } as const;
+      const outgoing = this.open({ ...common, headers: type }, resolve);
       outgoing.once("error", reject);
       outgoing.end(body);
     });
   }
 
+  private open(options: RequestOptions, answered: (response: IncomingMessage) => void): ClientRequest {
+    if ("socketPath" in this.options) {
+      const headers = { ...options.headers, host: "localhost" };
+      return request({ ...options, headers, socketPath: this.options.socketPath }, answered);
+    }
+    const { url, token } = this.options;
+    const headers = { ...options.headers, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+    const ask = url.protocol === "https:" ? requestOverTls : request;
+    return ask(url, { ...options, headers }, answered);
+  }
+
+  private get place(): string {
+    return "socketPath" in this.options ? this.options.socketPath : this.options.url.origin;
+  }
+
   private tooLate(): AgentClientError {
-    const { socketPath, timeout } = this.options;
-    return new AgentClientError("TIMEOUT", `the agent on ${socketPath} did not answer within ${timeout / 1000} s`);
+    const { timeout } = this.options;
+    return new AgentClientError("TIMEOUT", `the agent on ${this.place} did not answer within ${timeout / 1000} s`);
   }
 
   /** What went wrong, in words for somebody who does not know how we speak to agents. */
   private failure(cause: unknown): AgentClientError {
     if (cause instanceof AgentClientError) return cause;
-    const { socketPath } = this.options;
     if (this.closing.signal.aborted) return new AgentClientError("CLOSED", "the client was closed", cause);
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ECONNREFUSED") {
       const advice = "start one with `tenuto agent`, or say where it is with --socket or TENUTO_SOCKET";
-      return new AgentClientError("NO_AGENT", `no agent is listening on ${socketPath}; ${advice}`, cause);
+      return new AgentClientError("NO_AGENT", `no agent is listening on ${this.place}; ${advice}`, cause);
     }
     if (code === "EACCES" || code === "EPERM") {
       const advice = "run this command as root, or as a member of the socket's group";
-      return new AgentClientError("DENIED", `no permission to use ${socketPath}; ${advice}`, cause);
+      return new AgentClientError("DENIED", `no permission to use ${this.place}; ${advice}`, cause);
     }
-    return new AgentClientError("UNREACHABLE", `the connection to ${socketPath} broke: ${message}`, cause);
+    return new AgentClientError("UNREACHABLE", `the connection to ${this.place} broke: ${message}`, cause);
   }
 }
 

@@ -4,6 +4,7 @@ import { type AgentChoice, agentOptions, withConfiguration } from "../agent-opti
 import { withExample } from "../help.js";
 import { write } from "../output.js";
 import { preload } from "../preload.js";
+import { secretsWarning } from "../visible-secrets.js";
 
 interface AgentCommandOptions extends AgentChoice {
   readonly check?: true;
@@ -16,6 +17,8 @@ export function agentCommand(): Command {
   )
     .option("--check", "only check flavor and configuration, and start nothing")
     .action(async (options: AgentCommandOptions) => {
+      const warning = secretsWarning(process.argv.slice(2));
+      if (warning !== undefined) process.stderr.write(warning);
       if (!options.check) startThreadAhead();
       preload("#core/agent/index.js");
       const [{ Agent, runAgent }, chosen] = await Promise.all([import("#core/agent/index.js"), agentOptions(options)]);

@@ -13,23 +13,25 @@ import {
 } from "#core/northbound/index.js";
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
 import { Scheduler } from "#core/scheduler/token.js";
+import { tcpAdmission } from "./admission.js";
 import type { Api } from "./api.js";
 import { type HttpConfig, httpConfig } from "./config.js";
 import { EventStreams } from "./event-streams.js";
-import { foreignPageRefusal } from "./foreign-pages.js";
 import { SchedulerRequests } from "./graph/requests.js";
+import { isLoopback } from "./host-header.js";
 import { claimSocketPath, setSocketMode } from "./local-socket.js";
 import type { RouteTable } from "./route-table.js";
 import { routesOf } from "./routes.js";
 import { HttpServer, type ServerOptions } from "./server.js";
+import { tlsOptions } from "./tls.js";
 import { TransactionCounts } from "./transaction-counts.js";
 
 /**
  * The agent's API over HTTP, on a local socket and, if enabled, on TCP. The routes are in `routes/`, a file per group.
  *
  * The sockets open in `afterInit`; by then the orchestrator, which comes earlier in every flavor, has been initialised and
- * has said where transactions go. Access to the local socket is a matter of its file mode and group; TCP has no
- * authentication and therefore listens on loopback only unless the configuration names another address.
+ * has said where transactions go. Access to the local socket is a matter of its file mode and group; TCP listens on
+ * loopback, and elsewhere only with a token or with certificates of its clients.
  */
 @plugin({
   name: "http",
@@ -113,8 +115,13 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   }
 
   private async listenOnTcp(routes: RouteTable): Promise<void> {
-    const { host, port, allowed_hosts } = this.config.tcp;
-    const server = this.keep(new HttpServer(routes, { ...this.options(), admit: foreignPageRefusal(allowed_hosts) }));
+    const { host, port } = this.config.tcp;
+    const { token_file, tls } = this.config;
+    const access = { admit: tcpAdmission(this.config), tls: tlsOptions(this.config) };
+    if (!isLoopback(host) && token_file !== "" && tls.cert_file === "") {
+      this.log.warn({ host }, "the token of http.token_file crosses the network unencrypted; set http.tls.cert_file");
+    }
+    const server = this.keep(new HttpServer(routes, { ...this.options(), ...access }));
     try {
       const bound = await server.listen({ host, port });
       if (typeof bound === "object" && bound !== null) this.tcpPort = bound.port;

@@ -1,5 +1,7 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, ListenOptions } from "node:net";
+import type { TlsOptions } from "node:tls";
 import type { Logger } from "#core/logging/types.js";
 import { errorBody, RefusedError, statusOf } from "./errors.js";
 import { Reply } from "./exchange.js";
@@ -11,13 +13,21 @@ const LONGEST_UPLOAD_MS = 120_000;
 /** Connections without a request are kept for longer than the clients and proxies that poll once a minute would. */
 const LONGEST_IDLE_MS = 72_000;
 
+/** More are closed at once: each takes a file descriptor, which sockets of the kernel need too. */
+const MOST_CONNECTIONS = 512;
+
+/** Bodies in work may have so many times the size of the largest together. */
+const BODIES_AT_ONCE = 2;
+
 const NOTHING = Buffer.alloc(0);
 
 export interface ServerOptions {
   readonly log: Logger;
   readonly maxBodyBytes: number;
   /** Throws for a request that is refused whatever it asks for. */
-  readonly admit?: (headers: IncomingHttpHeaders) => void;
+  readonly admit?: (request: IncomingMessage) => void;
+  /** HTTPS. */
+  readonly tls?: TlsOptions | undefined;
 }
 
 /**
@@ -27,15 +37,19 @@ export interface ServerOptions {
 export class HttpServer {
   readonly #routes: RouteTable;
   readonly #options: ServerOptions;
-  readonly #server = createServer(
-    { requestTimeout: LONGEST_UPLOAD_MS, keepAliveTimeout: LONGEST_IDLE_MS },
-    (incoming, response) => void this.#serve(incoming, response),
-  );
+  readonly #server: Server;
   #closing = false;
+  /** Of bodies that are being read or worked on. */
+  #bytes = 0;
 
   constructor(routes: RouteTable, options: ServerOptions) {
     this.#routes = routes;
     this.#options = options;
+    const times = { requestTimeout: LONGEST_UPLOAD_MS, keepAliveTimeout: LONGEST_IDLE_MS };
+    const serve = (incoming: IncomingMessage, response: ServerResponse): void => void this.#serve(incoming, response);
+    const { tls } = options;
+    this.#server = tls === undefined ? createServer(times, serve) : createTlsServer({ ...times, ...tls }, serve);
+    this.#server.maxConnections = MOST_CONNECTIONS;
   }
 
   /** Rejects with the error of `listen` when the address cannot be had. */
@@ -64,7 +78,8 @@ export class HttpServer {
     });
     const reply = await this.#reply(incoming).catch((error: unknown) => this.#refusal(incoming, error));
     // Whoever is asked while we close is not to ask again on this connection, nor whoever still sends what nobody reads.
-    if (this.#closing || reply.status === 413) response.setHeader("connection", "close");
+    if (this.#closing || reply.status === 413 || reply.status === 503) response.setHeader("connection", "close");
+    if (reply.status === 401) response.setHeader("www-authenticate", 'Bearer realm="tenuto"');
     if (typeof reply.content !== "function") {
       const length = Buffer.byteLength(reply.content);
       response.writeHead(reply.status, { ...reply.headers, "content-length": length }).end(reply.content);
@@ -78,13 +93,27 @@ export class HttpServer {
   async #reply(incoming: IncomingMessage): Promise<Reply> {
     const { method = "", url = "", headers } = incoming;
     if (this.#closing) return Reply.json({ error: { code: "CLOSING", message: "the agent is closing" } }, 503);
-    this.#options.admit?.(headers);
+    this.#options.admit?.(incoming);
     const { path, query } = splitUrl(url);
     const route = this.#find(method, path);
     if (route === undefined) return this.#notFound(method, url);
-    const body = method === "GET" || method === "HEAD" ? NOTHING : await this.#body(incoming);
-    const answer = await route.handle({ headers, params: route.params, query, body });
-    return answer instanceof Reply ? answer : Reply.json(answer);
+    if (method === "GET" || method === "HEAD")
+      return await answered(route.handle({ headers, params: route.params, query, body: NOTHING }));
+    const room = new Room((bytes) => this.#take(bytes));
+    try {
+      const body = await this.#body(incoming, room);
+      return await answered(route.handle({ headers, params: route.params, query, body }));
+    } finally {
+      this.#bytes -= room.bytes;
+    }
+  }
+
+  /** So many bytes more are in work. */
+  #take(bytes: number): void {
+    if (this.#bytes + bytes > BODIES_AT_ONCE * this.#options.maxBodyBytes) {
+      throw new RefusedError(503, "BUSY", "the agent is busy: too many large requests at once; ask again");
+    }
+    this.#bytes += bytes;
   }
 
   #find(method: string, path: string): ReturnType<RouteTable["find"]> {
@@ -101,7 +130,7 @@ export class HttpServer {
     return Reply.json({ error: { code: "NOT_FOUND", message }, paths: this.#routes.list() }, 404);
   }
 
-  async #body(incoming: IncomingMessage): Promise<Buffer> {
+  async #body(incoming: IncomingMessage, room: Room): Promise<Buffer> {
     const { maxBodyBytes } = this.#options;
     const tooLarge = (): RefusedError =>
       new RefusedError(
@@ -116,6 +145,7 @@ export class HttpServer {
     for await (const piece of incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += piece.length;
       if (length > maxBodyBytes) throw tooLarge();
+      room.take(piece.length);
       pieces.push(piece);
     }
     return Buffer.concat(pieces, length);
@@ -128,6 +158,24 @@ export class HttpServer {
     if (status >= 500 && !isGone) this.#options.log.error({ err: error, method, url }, "request failed");
     return Reply.json(errorBody(error), status);
   }
+}
+
+/** What the body of one request takes of the server's. */
+class Room {
+  bytes = 0;
+
+  /** `take` throws when there is not so much left. */
+  constructor(private readonly takeMore: (bytes: number) => void) {}
+
+  take(bytes: number): void {
+    this.takeMore(bytes);
+    this.bytes += bytes;
+  }
+}
+
+async function answered(answer: object | null | Promise<object | null>): Promise<Reply> {
+  const known = await answer;
+  return known instanceof Reply ? known : Reply.json(known);
 }
 
 function splitUrl(url: string): { readonly path: string; readonly query: URLSearchParams } {

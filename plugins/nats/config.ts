@@ -32,7 +32,9 @@ export const natsConfig = z.strictObject({
     .describe("One or several servers, separated by commas: nats://host:4222, tls://user:password@host"),
   user: z.string().default(""),
   password: z.string().default(""),
+  password_file: z.string().default("").describe("Instead of the password itself, which is seen on a command line"),
   token: z.string().default(""),
+  token_file: z.string().default("").describe("Instead of the token itself"),
   nkey_seed_file: z.string().default("").describe("File with the seed of an nkey (SU…)"),
   credentials_file: z.string().default("").describe("Credentials file (.creds) with a JWT and a seed"),
   tls: z

@@ -17,6 +17,12 @@ function withoutBlanks(bytes: Uint8Array): Uint8Array {
   return Buffer.from(Buffer.from(bytes).toString("utf8").trim());
 }
 
+/** The line of a file; `undefined` when none is named. */
+function secretOf(field: "password_file" | "token_file", config: NatsConfig): string | undefined {
+  if (config[field] === "") return undefined;
+  return Buffer.from(withoutBlanks(readCredential(field, config[field]))).toString("utf8");
+}
+
 function tlsOptions(config: NatsConfig, address: NatsAddress): TlsOptions | undefined {
   const { enabled, ca_file, cert_file, key_file } = config.tls;
   if (!enabled && !address.tls && ca_file === "" && cert_file === "") return undefined;
@@ -43,8 +49,8 @@ export function connectOptions(
   const address = parseNatsAddress(config.url);
   const tls = tlsOptions(config, address);
   const user = config.user || address.user;
-  const password = config.password || address.password;
-  const token = config.token || address.token;
+  const password = config.password || secretOf("password_file", config) || address.password;
+  const token = config.token || secretOf("token_file", config) || address.token;
   const options: ConnectionOptions = {
     servers: [...new Set([...address.servers, ...discovered])],
     name,

@@ -37,7 +37,13 @@ test("TCP is off unless enabled", async (t) => {
   t.is(agent.get(HttpPlugin).port, undefined);
 });
 
-const FOREIGN = [
+const FOREIGN: readonly {
+  readonly who: string;
+  readonly method?: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly status: number;
+  readonly code: string | undefined;
+}[] = [
   {
     who: "a page whose name was made to point here",
     headers: { host: "evil.example:9191" },
@@ -49,6 +55,28 @@ const FOREIGN = [
     headers: { host: "127.0.0.1:9191", origin: "https://evil.example" },
     status: 403,
     code: "FOREIGN_ORIGIN",
+  },
+  ...[
+    "[::1].evil.example",
+    "[::1",
+    "127.0.0.1.evil.example",
+    "localhost:9191:1",
+    "user@localhost",
+    "[evil.example]",
+    "::1",
+  ].map((host) => ({ who: `a client by the host "${host}"`, headers: { host }, status: 403, code: "FOREIGN_HOST" })),
+  {
+    who: "a page of another site that posts without an origin",
+    method: "POST",
+    headers: { host: "localhost:9191", "sec-fetch-site": "cross-site" },
+    status: 403,
+    code: "FOREIGN_ORIGIN",
+  },
+  {
+    who: "somebody who follows a link to us",
+    headers: { host: "localhost:9191", "sec-fetch-site": "cross-site" },
+    status: 200,
+    code: undefined,
   },
   { who: "a client by address", headers: { host: "127.0.0.1:9191" }, status: 200, code: undefined },
   { who: "a client by IPv6 address", headers: { host: "[::1]:9191" }, status: 200, code: undefined },
@@ -62,11 +90,11 @@ const FOREIGN = [
   },
 ];
 
-for (const { who, headers, status, code } of FOREIGN) {
+for (const { who, headers, status, code, method = "GET" } of FOREIGN) {
   test(`over TCP ${who} is answered with ${status}`, async (t) => {
     const { agent } = await localAgent(t, { tcp: { enabled: true, port: 0, allowed_hosts: ["agents.example"] } });
     const port = agent.get(HttpPlugin).port;
-    const answer = await exchange({ host: "127.0.0.1", port, path: "/liveness" }, { headers });
+    const answer = await exchange({ host: "127.0.0.1", port, path: "/liveness", method }, { headers });
     t.is(answer.status, status);
     t.is(answer.json<{ error?: { code: string } }>().error?.code, code);
     t.is(answer.headers["access-control-allow-origin"], undefined);

@@ -96,17 +96,21 @@ const SLOW_ANSWERS = `{
   const real = fetch;
   const released = new Promise((resolve) => { window.release = resolve; });
   window.answers = 0;
-  window.fetch = async (path) => {
-    const answer = await real(path);
+  const listen = async (stream) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      if (text.includes("event: interface")) window.isTold = true;
+    }
+  };
+  window.fetch = async (path, options) => {
+    const answer = await real(path, options);
+    if (path === "/v1/events") {
+      const [mine, body] = answer.body.tee();
+      listen(mine);
+      return new Response(body, answer);
+    }
     window.answers++;
     await released;
     return answer;
-  };
-  window.EventSource = class extends EventSource {
-    constructor(path) {
-      super(path);
-      this.addEventListener("interface", () => { window.isTold = true; });
-    }
   };
 }`;
 

@@ -16,6 +16,12 @@ async function temporaryDirectory(t: ExecutionContext): Promise<string> {
   return directory;
 }
 
+async function secret(t: ExecutionContext, text: string): Promise<string> {
+  const file = join(await temporaryDirectory(t), "secret");
+  await writeFile(file, `${text}\n`, { mode: 0o600 });
+  return file;
+}
+
 test("an agent without an address runs, and says what to set", async (t) => {
   const agent = await busAgent(t, { nats: { url: "" } });
   t.is(agent.health().state, "degraded");
@@ -72,7 +78,7 @@ test("wrong credentials are named in health, and are not tried in a tight loop",
   t.false(agent.health().reason.includes("wrong"));
 });
 
-test("user and password, in the configuration or in the address, and a token let the agent in", async (t) => {
+test("user and password, in the configuration, the address or a file, and a token let the agent in", async (t) => {
   const server = await broker(t, { configuration: `authorization { user: agent, password: "p@ss" }` });
   const withToken = await broker(t, { configuration: `authorization { token: s3cret }` });
   const address = server.url.replace("nats://", "");
@@ -81,6 +87,8 @@ test("user and password, in the configuration or in the address, and a token let
     { url: `nats://agent:p%40ss@${address}` },
     { url: withToken.url, token: "s3cret" },
     { url: withToken.url.replace("nats://", "nats://s3cret@") },
+    { url: server.url, user: "agent", password_file: await secret(t, "p@ss") },
+    { url: withToken.url, token_file: await secret(t, "s3cret") },
   ];
   for (const nats of sections) {
     const agent = await busAgent(t, { nats });

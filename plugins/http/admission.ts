@@ -1,0 +1,40 @@
+import type { IncomingMessage } from "node:http";
+import { BearerToken } from "./bearer-token.js";
+import type { HttpConfig } from "./config.js";
+import { RefusedError } from "./errors.js";
+import { foreignPageRefusal } from "./foreign-pages.js";
+
+/** The page is the same for everybody, and asks for the token that its own requests need. */
+const OPEN_PATHS = new Set(["/"]);
+
+/** Throws for a request over TCP that is refused whatever it asks for. */
+export type Admission = (request: IncomingMessage) => void;
+
+/**
+ * Who may use the API over TCP: no foreign pages, and with `http.token_file` only who knows the token. The token of
+ * `http.metrics_token_file` is good for `GET /metrics` alone. Throws `InvalidInputError` when a file cannot be used.
+ */
+export function tcpAdmission({ tcp, tls, token_file, metrics_token_file }: HttpConfig): Admission {
+  const scheme = tls.cert_file === "" ? "http" : "https";
+  const refuseForeign = foreignPageRefusal({ allowedHosts: tcp.allowed_hosts, scheme });
+  const token = token_file === "" ? undefined : new BearerToken(token_file, "http.token_file");
+  const forMetrics =
+    metrics_token_file === "" ? undefined : new BearerToken(metrics_token_file, "http.metrics_token_file");
+  token?.check();
+  forMetrics?.check();
+  return (request) => {
+    refuseForeign(request);
+    if (token === undefined) return;
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const isReading = request.method === "GET" || request.method === "HEAD";
+    if (isReading && OPEN_PATHS.has(path)) return;
+    const { authorization } = request.headers;
+    if (token.isGivenBy(authorization)) return;
+    if (isReading && path === "/metrics" && forMetrics?.isGivenBy(authorization) === true) return;
+    throw new RefusedError(
+      401,
+      "UNAUTHORIZED",
+      "the request needs the token of http.token_file, as the header Authorization: Bearer …",
+    );
+  };
+}
