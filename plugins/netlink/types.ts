@@ -349,6 +349,8 @@ export interface NamespaceHandle {
   /** Many at once, which is quicker than one by one. Each has its own result, in the same order; never rejects. */
   routeAddMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]>;
   routeDelMany(routes: readonly Route[]): Promise<readonly PromiseSettledResult<void>[]>;
+  /** Adds a route beside others of the same metric; in IPv6 they become one with several next hops. */
+  routeAppend(route: Route): Promise<void>;
   routeReplace(route: Route): Promise<void>;
   routeDel(route: Route): Promise<void>;
   routeList(filter?: RouteFilter): Promise<readonly Route[]>;

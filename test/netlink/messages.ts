@@ -192,6 +192,7 @@ export const messages: readonly SampleMessage[] = [
   ...sample("addrDel", operations.addrDel, address),
   ...sample("addrDump", operations.addrDump, { family: 2, linkIndex: 3 }),
   ...sample("routeAdd", operations.routeAdd, route, multipath, { destination: "10.0.0.0/8", gateway: "fe80::1" }),
+  ...sample("routeAppend", operations.routeAppend, route),
   ...sample("routeReplace", operations.routeReplace, route),
   ...sample("routeDel", operations.routeDel, route, multipath),
   ...sample("routeDump", operations.routeDump, { family: 2, table: 1000, linkIndex: 3, protocol: 4 }),

@@ -11,6 +11,8 @@ import { flushed } from "./flushed.js";
 import { ValueLeases } from "./leases.js";
 import { NeighbourDescriptor } from "./neighbour.js";
 import { LinkLocalRouteDescriptor, RouteDescriptor } from "./route.js";
+import { RouteHopDescriptor, RouteHops } from "./route-hops.js";
+import { RouteRivals } from "./route-rivals.js";
 import { RuleDescriptor } from "./rule.js";
 
 /** Routes, static neighbour entries and policy rules. */
@@ -33,7 +35,11 @@ export class L3Plugin implements Plugin {
     this.models.register(routeModel);
     this.models.register(arpModel);
     this.models.register(ruleModel);
-    scheduler.registerDescriptor(new RouteDescriptor({ interfaces, scheduler, namespaces, leases, contest }));
+    const rivals = new RouteRivals({ interfaces, scheduler, leases, contest });
+    const hops = new RouteHops(interfaces, rivals);
+    const parts = { interfaces, scheduler, namespaces, leases, contest, rivals, hops };
+    scheduler.registerDescriptor(new RouteDescriptor(parts));
+    scheduler.registerDescriptor(new RouteHopDescriptor(hops));
     scheduler.registerDescriptor(new LinkLocalRouteDescriptor());
     scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
     scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases, scheduler, contest }));

@@ -95,12 +95,16 @@ export function leadsNowhere(route: Route): boolean {
   return typeOf(route) !== "UNICAST";
 }
 
+/** Its next hops come and go one by one; one that was found may have none at the moment. */
+export function isMultipath(route: Route): boolean {
+  return route.next_hops !== undefined && !leadsNowhere(route);
+}
+
 /** The hops of a route, a single one too, in an order that does not depend on how they were written. */
 export function hopsOf(route: Route): readonly PlainHop[] {
   if (leadsNowhere(route)) return [];
-  const listed = route.next_hops ?? [];
-  if (listed.length === 0) return [plainHop(route, 1)];
-  return listed.map((hop) => plainHop(hop, hop.weight || 1)).sort(byPlace);
+  if (route.next_hops === undefined) return [plainHop(route, 1)];
+  return route.next_hops.map((hop) => plainHop(hop, hop.weight || 1)).sort(byPlace);
 }
 
 function plainHop(hop: Pick<Route, "outgoing_interface" | "gw_addr" | "on_link">, weight: number): PlainHop {
@@ -140,8 +144,8 @@ export function kernelRoute(route: PlainRoute, { table, indexOf }: RoutePlace): 
   const request: Draft<KernelRoute> = routeIdentity(route, table);
   const [first, ...others] = route.hops;
   request.scope = route.scope;
-  if (others.length > 0) request.nextHops = route.hops.map((hop) => kernelHop({}, hop, indexOf(hop.interface)));
-  else if (first !== undefined) kernelHop(request, first, indexOf(first.interface));
+  if (others.length > 0) request.nextHops = route.hops.map((hop) => kernelHop(hop, indexOf(hop.interface)));
+  else if (first !== undefined) fillHop(request, first, indexOf(first.interface));
   if (route.preferredSource !== "") request.preferredSource = route.preferredSource;
   if (route.mtu !== 0) request.unknown = new Map([[RTA_METRICS | NESTED, mtuMetric(route.mtu)]]);
   return request;
@@ -153,8 +157,13 @@ export function routeIdentity({ destination, type, metric }: PlainRoute, table: 
   return metric === 0 ? identity : { ...identity, metric };
 }
 
+/** One of several. */
+export function kernelHop(hop: PlainHop, linkIndex: number): NextHop {
+  return fillHop({}, hop, linkIndex);
+}
+
 /** Fills in where a route leads. */
-function kernelHop(target: Draft<NextHop>, { gateway, weight, onLink }: PlainHop, linkIndex: number): NextHop {
+function fillHop(target: Draft<NextHop>, { gateway, weight, onLink }: PlainHop, linkIndex: number): NextHop {
   target.linkIndex = linkIndex;
   if (gateway !== "") target.gateway = gateway;
   if (weight !== 1) target.weight = weight;
@@ -199,17 +208,16 @@ export interface RouteNames {
 export function routeValue(route: KernelRoute, { nameOf, tableOf }: RouteNames): Route | undefined {
   const type = (Object.keys(TYPES) as RouteType[]).find((name) => TYPES[name] === (route.type ?? TYPES.UNICAST));
   if (type === undefined) return undefined;
-  const hops = type === "UNICAST" ? (route.nextHops ?? [route]) : [];
-  const named = hops.map((hop) => ({ ...hop, name: hop.linkIndex === undefined ? undefined : nameOf(hop.linkIndex) }));
-  const [first] = named;
-  if (named.some(({ name }) => name === undefined)) return undefined;
   const ipv6 = route.destination.includes(":");
+  const hops = type === "UNICAST" ? namedHops(route, nameOf) : [];
+  const [first] = hops;
+  if (type === "UNICAST" && first === undefined) return undefined;
   const metric = ipv6 && route.metric === IPV6_DEFAULT_METRIC ? 0 : (route.metric ?? 0);
   const table = route.table ?? MAIN_TABLE;
-  const impliedTable = first?.name === undefined ? MAIN_TABLE : tableOf(first.name);
+  const impliedTable = first === undefined ? MAIN_TABLE : tableOf(first.name);
   const mtu = mtuOf(route);
   const value: Route = {
-    ...(type === "UNICAST" ? exits(named) : { type }),
+    ...(type === "UNICAST" ? exits(hops) : { type }),
     dst_network: canonicalNetwork(route.destination) ?? route.destination,
     ...(metric === 0 ? {} : { metric }),
     ...(table === impliedTable ? {} : { table }),
@@ -220,8 +228,22 @@ export function routeValue(route: KernelRoute, { nameOf, tableOf }: RouteNames):
   return scope === undefined || scopeNumber(value) === SCOPES[scope] ? value : { ...value, scope };
 }
 
-function exits(hops: readonly (NextHop & { readonly name: string | undefined })[]): Partial<Route> {
-  const written = hops.map(({ name = "", gateway, onLink, weight = 1 }) => ({
+interface NamedHop extends NextHop {
+  readonly name: string;
+}
+
+/** None when the route leaves by an interface that is not ours; in IPv6 others may have added their hops to ours. */
+function namedHops(route: KernelRoute, nameOf: RouteNames["nameOf"]): readonly NamedHop[] {
+  const hops = route.nextHops ?? [route];
+  const named = hops.flatMap((hop): readonly NamedHop[] => {
+    const name = hop.linkIndex === undefined ? undefined : nameOf(hop.linkIndex);
+    return name === undefined ? [] : [{ ...hop, name }];
+  });
+  return named.length === hops.length || route.destination.includes(":") ? named : [];
+}
+
+function exits(hops: readonly NamedHop[]): Partial<Route> {
+  const written = hops.map(({ name, gateway, onLink, weight = 1 }) => ({
     outgoing_interface: name,
     ...(gateway === undefined ? {} : { gw_addr: canonical(gateway) }),
     ...(weight === 1 ? {} : { weight }),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { canonicalNetwork, ROUTE_PREFIX, type Route, routeModel } from "#proto/index.js";
-import { type PlainRoute, plainRoute } from "./route-kernel.js";
+import { canonicalNetwork, ROUTE_PREFIX, type Route, type RouteNextHop, routeModel } from "#proto/index.js";
+import { hopsOf, isMultipath, leadsNowhere, type PlainHop, type PlainRoute, plainRoute } from "./route-kernel.js";
 import type { RetrievedRoute } from "./route-retrieval.js";
 
 /** A route of the kernel in words of ours, and where it was found. */
@@ -78,14 +78,59 @@ function placeOf(identity: string, table: number, { destination, metric }: Plain
   return `${identity} ${table} ${destination} ${metric}`;
 }
 
-/** How a value says where it is, table or VRF, and which namespace, is said as the expected one says it. */
-function spelledAs(value: Route, { table, vrf, namespace }: Route): Route {
-  const { table: _table, vrf: _vrf, namespace: _namespace, ...rest } = value;
+/**
+ * How a value says where it is, table or VRF, and which namespace, is said as the expected one says it. Of an IPv6 route that others
+ * have next hops in, these are left out.
+ */
+function spelledAs(value: Route, expected: Route): Route {
+  const { table, vrf, namespace } = expected;
+  const { table: _table, vrf: _vrf, namespace: _namespace, ...rest } = withHopsOf(value, expected);
   return {
     ...rest,
     ...(table === undefined ? {} : { table }),
     ...(vrf === undefined ? {} : { vrf }),
     ...(namespace === undefined ? {} : { namespace }),
+  };
+}
+
+function withHopsOf(value: Route, expected: Route): Route {
+  const isListed = value.next_hops !== undefined;
+  if (leadsNowhere(value) || leadsNowhere(expected) || (!isListed && !isMultipath(expected))) return value;
+  const {
+    next_hops: listed = [singleHop(value)],
+    outgoing_interface: _name,
+    gw_addr: _gw,
+    on_link: _on,
+    ...rest
+  } = value;
+  const wanted = new Map(hopsOf(expected).map((hop) => [`${hop.interface} ${hop.gateway}`, hop]));
+  const wantedOf = ({ outgoing_interface: name, gw_addr: gateway = "" }: RouteNextHop): PlainHop | undefined =>
+    wanted.get(`${name} ${gateway}`);
+  const isMixed = value.dst_network?.includes(":") === true && listed.some((hop) => wantedOf(hop) !== undefined);
+  const own = isMixed ? listed.filter((hop) => wantedOf(hop) !== undefined) : listed;
+  // The kernel shows what is said of the first one only, and that may be another's.
+  const whole = own.length === listed.length ? rest : { ...rest, ...ofWhole(expected) };
+  const [only, ...others] = own;
+  if (only === undefined || others.length > 0) return { ...whole, next_hops: own };
+  const { weight: _weight, ...single } = only;
+  if (!isMultipath(expected)) return { ...whole, ...single };
+  // Of a single one the kernel shows no weight.
+  const weight = listed.length === 1 ? wantedOf(only)?.weight : only.weight;
+  return { ...whole, next_hops: [weight === undefined || weight === 1 ? single : { ...single, weight }] };
+}
+
+function ofWhole({ mtu, preferred_source }: Route): Route {
+  return {
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(preferred_source === undefined ? {} : { preferred_source }),
+  };
+}
+
+function singleHop({ outgoing_interface, gw_addr, on_link }: Route): RouteNextHop {
+  return {
+    ...(outgoing_interface === undefined ? {} : { outgoing_interface }),
+    ...(gw_addr === undefined ? {} : { gw_addr }),
+    ...(on_link === undefined ? {} : { on_link }),
   };
 }
 
@@ -108,8 +153,9 @@ function anything(): boolean {
   return true;
 }
 
-/** Do both values mean the same route? */
+/** Do both values mean the same route? Hops of a route that has several are parts of it, with a life of their own. */
 export function means(a: Route, b: Route): boolean {
+  if (isMultipath(a) !== isMultipath(b)) return false;
   const [plainA, plainB] = [plainRoute(a), plainRoute(b)];
   return (
     plainA.destination === plainB.destination &&
@@ -121,6 +167,6 @@ export function means(a: Route, b: Route): boolean {
     plainA.preferredSource === plainB.preferredSource &&
     plainA.mtu === plainB.mtu &&
     plainA.namespace === plainB.namespace &&
-    isDeepStrictEqual(plainA.hops, plainB.hops)
+    (isMultipath(a) || isDeepStrictEqual(plainA.hops, plainB.hops))
   );
 }

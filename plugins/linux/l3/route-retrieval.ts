@@ -3,13 +3,14 @@ import type { Route as KernelRoute, NamespaceHandle, RouteFilter } from "#plugin
 import { type NetNamespace, type Route, routeModel } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
 import { type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
+import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { Contest } from "./contest.js";
 import { KnownRoutes } from "./known-routes.js";
 import type { ValueLeases } from "./leases.js";
 import { placesOf, tableOf, tableOfRoute } from "./place.js";
 import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue } from "./route-kernel.js";
 import { type Listed, type ListOurs, listing, OURS, recalling, sorted } from "./route-lists.js";
-import { type FoundRoute, matched, type Whereabouts } from "./route-matching.js";
+import { type FoundRoute, matched, means, type Whereabouts } from "./route-matching.js";
 import { RouteMemories } from "./route-memory.js";
 
 export interface RouteMetadata {
@@ -92,7 +93,37 @@ export class RouteReader {
     const found = [...exact, ...inPlaces];
     for (const { key } of inPlaces) keys.add(key);
     const vanished = expected.filter(({ key, metadata }) => metadata !== undefined && !keys.has(key));
-    return vanished.length === 0 ? found : [...found, ...(await this.#readReplaced(vanished))];
+    const mixed = await this.#readMixed(
+      expected.filter(({ key, metadata }) => metadata === undefined && !keys.has(key)),
+    );
+    return [...found, ...mixed, ...(vanished.length === 0 ? [] : await this.#readReplaced(vanished))];
+  }
+
+  /**
+   * IPv6 routes of ours that others have next hops in are told under the protocol of the first hop, which may be another's. One that
+   * was there before the agent started is ours when it has all of our hops.
+   */
+  async #readMixed(unfound: readonly RetrievedRoute[]): Promise<readonly RetrievedRoute[]> {
+    const maybe = new Map(unfound.filter(({ value }) => mayBeMixed(value)).map((each) => [each.key, each]));
+    if (maybe.size === 0) return [];
+    const handles = new Map(
+      [...namesOf([...maybe.values()])].flatMap((name) => {
+        const handle = this.parts.interfaces.namespaceOf(name);
+        return handle === undefined ? [] : [[handle.identity, handle] as const];
+      }),
+    );
+    const lists = await Promise.all([...handles.values()].map((handle) => this.#listMixed(handle)));
+    const found = matched(lists.flat(), [...maybe.values()], this.#whereabouts([]), []);
+    return found.filter(({ key, value }) => {
+      const expected = maybe.get(key)?.value;
+      return expected !== undefined && means(value, expected) && hopsOf(value).length === hopsOf(expected).length;
+    });
+  }
+
+  async #listMixed(handle: NamespaceHandle): Promise<readonly FoundRoute[]> {
+    const routes = await handle.routeList({ family: "inet6" });
+    const several = routes.filter(({ nextHops, protocol }) => nextHops !== undefined && protocol !== TENUTO_PROTOCOL);
+    return several.flatMap((route) => this.#describe(route, handle) ?? []);
   }
 
   /** Where the kernel would have an expected value, as far as that is known. */
@@ -102,11 +133,13 @@ export class RouteReader {
       for (const name of names) identities.set(namespaceText(name), identity);
     }
     return ({ value }, plain) => {
-      const [hop] = plain.hops;
+      const { hops } = plain;
+      const { interfaces } = this.parts;
+      const present = hops.find((hop) => interfaces.get(hop.interface) !== undefined);
       const identity =
-        hop === undefined
+        hops.length === 0
           ? identities.get(namespaceText(value.namespace))
-          : this.parts.interfaces.get(hop.interface)?.namespaceIdentity;
+          : interfaces.get(present?.interface ?? "")?.namespaceIdentity;
       return { identity, table: tableOfRoute(this.parts.scheduler, plain) };
     };
   }
@@ -194,6 +227,11 @@ interface FoundNowhere extends FoundRoute {
 interface InterfaceRoutes {
   readonly handle: NamespaceHandle;
   readonly routes: readonly KernelRoute[];
+}
+
+/** An IPv6 route by gateways. */
+function mayBeMixed(value: Route): boolean {
+  return value.dst_network?.includes(":") === true && hopsOf(value).some(({ gateway }) => gateway !== "");
 }
 
 /** The interfaces that routes leave by. */

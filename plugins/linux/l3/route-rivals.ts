@@ -38,16 +38,23 @@ export class RouteRivals {
   /** Why a route could not be added. `identity` is that of its namespace. */
   refusal(key: string, value: Route, cause: unknown, identity: string): unknown {
     if (!isCode(cause, "EEXIST")) return cause;
-    const { destination, metric } = plainRoute(value);
-    const rival = this.#rivalOf(key, value, identity);
-    if (rival !== undefined) {
-      this.parts.contest.lost(key, rival);
-      const message = `${rival} is the same route to the kernel: ${destination} in the same table with metric ${metric}; give one of them another table or metric, or delete it`;
-      return new InvalidInputError(SAME_ROUTE, `${key}: ${message}`, { key, field: "dst_network" });
-    }
+    const { destination } = plainRoute(value);
+    const lost = this.lost(key, value, identity);
+    if (lost !== undefined) return lost;
     const shownMetric = value.metric === undefined ? "the same metric" : `metric ${value.metric}`;
     const message = `another route to ${destination} with ${shownMetric} is there already, which is left alone`;
     return new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
+  }
+
+  /** Why a route cannot be there: another value of ours is. */
+  lost(key: string, value: Route, identity: string): InvalidInputError | undefined {
+    const { destination, metric } = plainRoute(value);
+    const rival = this.#rivalOf(key, value, identity);
+    if (rival === undefined) return undefined;
+    this.parts.contest.lost(key, rival);
+    const place = `${destination} in the same table with metric ${metric}`;
+    const message = `${rival} is the same route to the kernel: ${place}; give one of them another table or metric, or delete it`;
+    return new InvalidInputError(SAME_ROUTE, `${key}: ${message}`, { key, field: "dst_network" });
   }
 
   /**

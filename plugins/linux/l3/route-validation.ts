@@ -38,8 +38,21 @@ function validateExit(value: Route, destination: string | undefined): readonly I
         ? []
         : [{ field: `next_hops[${i}].weight`, problem: `is ${hop.weight}, expected 1 to 256` }]),
     ]),
-    ...(value.next_hops.length === 1 ? [{ field: "next_hops", problem: "has one entry, expected at least two" }] : []),
+    ...repeatedHops(value),
   ];
+}
+
+/** The kernel takes them for one in IPv6, and for two in IPv4: a weight says the same in both. */
+function repeatedHops({ next_hops: hops = [] }: Route): readonly InvalidField[] {
+  const seen = new Set<string>();
+  return hops.flatMap(({ outgoing_interface: name = "", gw_addr: gateway = "" }, i) => {
+    const hop = `${name} ${canonicalAddress(gateway) ?? gateway}`;
+    if (!seen.has(hop)) {
+      seen.add(hop);
+      return [];
+    }
+    return [{ field: `next_hops[${i}]`, problem: "is the same as one before it, expected a weight instead" }];
+  });
 }
 
 function validateHop(

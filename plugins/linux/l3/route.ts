@@ -1,5 +1,4 @@
 import { setImmediate } from "node:timers/promises";
-import { InvalidInputError } from "#core/errors.js";
 import type {
   Dependency,
   Descriptor,
@@ -8,22 +7,16 @@ import type {
   KeyedValue,
   RetrievedValue,
 } from "#core/scheduler/types.js";
-import type { NamespaceHandle } from "#plugins/netlink/index.js";
-import {
-  interfaceKey,
-  interfaceStateKey,
-  LINK_LOCAL_ROUTE_PREFIX,
-  linkLocalRouteKey,
-  ROUTE_PREFIX,
-  type Route,
-} from "#proto/index.js";
+import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
+import { interfaceKey, LINK_LOCAL_ROUTE_PREFIX, linkLocalRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
 import { carryOut, type RouteRequest } from "./many-routes.js";
 import { placeOf, tableOf, tableOfRoute } from "./place.js";
-import { gatewayDependencies } from "./reachable.js";
+import { anyHop, hopDependencies, type RouteHops, removeHop, routeHops } from "./route-hops.js";
 import {
   hopsOf,
+  isMultipath,
   isOnLink,
   kernelRoute,
   leadsNowhere,
@@ -33,9 +26,14 @@ import {
 } from "./route-kernel.js";
 import { means } from "./route-matching.js";
 import { type RetrievedRoute, type RouteMetadata, RouteReader, type RouteReaderParts } from "./route-retrieval.js";
-import { RouteRivals } from "./route-rivals.js";
+import type { RouteRivals } from "./route-rivals.js";
 import { validateRoute } from "./route-validation.js";
 import { SharedDependencies } from "./shared-dependencies.js";
+
+export interface RouteDescriptorParts extends RouteReaderParts {
+  readonly rivals: RouteRivals;
+  readonly hops: RouteHops;
+}
 
 /** What deleting a route says when it is gone already: with its link, its namespace or its gateway. */
 const GONE = ["ESRCH", "ENODEV", "ENETUNREACH"] as const;
@@ -52,12 +50,14 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   readonly #parts: RouteReaderParts;
   readonly #reader: RouteReader;
   readonly #rivals: RouteRivals;
+  readonly #hops: RouteHops;
   readonly #nextHops = new SharedDependencies();
 
-  constructor(parts: RouteReaderParts) {
+  constructor(parts: RouteDescriptorParts) {
     this.#parts = parts;
     this.#reader = new RouteReader(parts);
-    this.#rivals = new RouteRivals(parts);
+    this.#rivals = parts.rivals;
+    this.#hops = parts.hops;
   }
 
   validate(_key: string, value: Route): readonly InvalidField[] {
@@ -67,8 +67,9 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   dependencies(_key: string, value: Route): readonly Dependency[] {
     const vrf = value.vrf ? [{ label: `VRF ${value.vrf}`, key: interfaceKey(value.vrf) }] : NONE;
     if (leadsNowhere(value)) return [...this.#parts.namespaces.dependencies(value.namespace), ...vrf];
-    const [first, ...others] = hopsOf(value).map((hop) => this.#hopDependencies(hop));
-    return first !== undefined && others.length === 0 && vrf === NONE ? first : [first ?? [], ...others, vrf].flat();
+    if (isMultipath(value)) return [anyHop(value), ...vrf];
+    const [own = NONE] = hopsOf(value).map((hop) => this.#hopDependencies(hop));
+    return vrf === NONE ? own : [...own, ...vrf];
   }
 
   /** So that a route goes before another one comes that the kernel could not tell from it. */
@@ -78,11 +79,11 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   /** A route to the link makes gateways in its network reachable. */
-  derivedValues(_key: string, value: Route): readonly KeyedValue[] {
+  derivedValues(key: string, value: Route): readonly KeyedValue[] {
+    if (isMultipath(value)) return routeHops(key, value);
     if (!isOnLink(value)) return [];
     const { destination, hops } = plainRoute(value);
-    const names = new Set(hops.map((hop) => hop.interface));
-    return [...names].map((name) => ({ key: linkLocalRouteKey(name, destination), value: {} }));
+    return hops.map(({ interface: name }) => ({ key: linkLocalRouteKey(name, destination), value: {} }));
   }
 
   equivalent(_key: string, a: Route, b: Route): boolean {
@@ -90,6 +91,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   async create(key: string, value: Route): Promise<RouteMetadata> {
+    if (isMultipath(value)) return this.#createMultipath(key, value);
     const { handle, request, table } = this.#request(key, value);
     const add = async (namespace: NamespaceHandle): Promise<void> => {
       try {
@@ -110,7 +112,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     const exits = new Map<string, Exit>();
     const made = new SharedResults();
     return carryOut(values, {
-      prepare: ({ key, value }) => this.#request(key, value, exits),
+      prepare: ({ key, value }) => (isMultipath(value) ? ALONE : this.#request(key, value, exits)),
       alone: ({ key, value }) => this.create(key, value),
       send: (handle, requests) => handle.routeAddMany(requests),
       conclude: ({ key, value }, table, outcome, { identity }) => {
@@ -129,18 +131,61 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     return (
       before.metric !== after.metric ||
       before.type !== after.type ||
+      isMultipath(oldValue) !== isMultipath(newValue) ||
       before.namespace !== after.namespace ||
       table !== tableOfRoute(this.#parts.scheduler, after)
     );
   }
 
-  async update(key: string, _oldValue: Route, newValue: Route): Promise<RouteMetadata> {
-    const { handle, request, table } = this.#request(key, newValue);
-    await (handle ?? this.#parts.leases.get(key)?.handle)?.routeReplace(request);
+  /** The kernel has it with its first hop. */
+  #createMultipath(key: string, value: Route): RouteMetadata {
+    const table = tableOfRoute(this.#parts.scheduler, plainRoute(value));
+    for (const { interface: name } of hopsOf(value)) {
+      const identity = this.#parts.interfaces.get(name)?.namespaceIdentity;
+      const lost = identity === undefined ? undefined : this.#rivals.lost(key, value, identity);
+      if (lost !== undefined) throw lost;
+    }
+    this.#hops.know(key, value, table, { ...value, next_hops: [] });
+    this.#rivals.came(key, value);
     return { table };
   }
 
+  async update(key: string, oldValue: Route, newValue: Route): Promise<RouteMetadata> {
+    if (isMultipath(newValue)) {
+      const table = tableOfRoute(this.#parts.scheduler, plainRoute(newValue));
+      await this.#hops.rewrite(key, newValue, table);
+      return { table };
+    }
+    const { handle, request, table } = this.#request(key, newValue);
+    if (handle !== undefined && request.gateway !== undefined && request.destination.includes(":")) {
+      await this.#exchange(handle, this.#removal(key, oldValue, table).request, request);
+    } else await (handle ?? this.#parts.leases.get(key)?.handle)?.routeReplace(request);
+    return { table };
+  }
+
+  /**
+   * Changes an IPv6 route by a gateway. Others may have added next hops of the same metric, which the kernel shows as one with ours and
+   * would replace with it (net/ipv6/ip6_fib.c, fib6_add_rt2node): ours comes, and goes, by itself.
+   */
+  async #exchange(handle: NamespaceHandle, before: KernelRoute, now: KernelRoute): Promise<void> {
+    const { linkIndex, table, destination, metric } = now;
+    if (before.gateway === now.gateway && before.linkIndex === linkIndex) {
+      const routes = await handle.routeList({
+        ...(linkIndex === undefined ? {} : { linkIndex }),
+        ...(table === undefined ? {} : { table }),
+      });
+      const own = routes.find((each) => each.destination === destination && each.metric === metric);
+      if (own?.nextHops === undefined) return handle.routeReplace(now);
+      await handle.routeDel(before);
+      return handle.routeAppend(now);
+    }
+    await handle.routeAppend(now);
+    await removeHop(handle, before);
+  }
+
   async delete(key: string, value: Route, { table }: RouteMetadata): Promise<void> {
+    // It has gone with its last hop.
+    if (isMultipath(value)) return this.#hops.forget(key);
     const { handle, request } = this.#removal(key, value, table);
     try {
       if (handle !== undefined && (await this.#rivals.isStillThere(handle, request))) await handle.routeDel(request);
@@ -153,6 +198,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   deleteMany(values: readonly ExistingValue<Route, RouteMetadata>[]): Promise<readonly PromiseSettledResult<void>[]> {
     return carryOut(values, {
       prepare: ({ key, value, metadata }) => {
+        if (isMultipath(value)) return ALONE;
         const removal = this.#removal(key, value, metadata.table);
         // Another one might be removed in its place: that takes a closer look.
         return this.#rivals.mayHit(removal.request) ? { ...removal, handle: undefined } : removal;
@@ -173,44 +219,62 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   ): Promise<readonly RetrievedRoute[]> {
     const found = await this.#reader.read(correlate, only !== undefined);
     for (const { key, value } of found) this.#rivals.came(key, value);
-    return found;
+    return this.#withHops(found, correlate);
   }
 
-  #hopDependencies({ interface: name, gateway, onLink }: PlainHop): readonly Dependency[] {
-    const through = onLink ? "" : gateway;
-    return this.#nextHops.dependencies(`${name} ${through}`, () => [
-      { label: `interface ${name}`, key: interfaceKey(name) },
-      { label: `interface ${name} to be up`, key: interfaceStateKey(name, true) },
-      ...(through === "" ? [] : gatewayDependencies(through, name)),
-    ]);
+  /** Routes with several hops that are known to be there are so even while none of their hops is. */
+  #withHops(
+    found: readonly RetrievedRoute[],
+    correlate: readonly RetrievedValue<Route, RouteMetadata>[],
+  ): readonly RetrievedRoute[] {
+    const several = correlate.filter(({ value }) => isMultipath(value));
+    if (several.length === 0) return found;
+    const byKey = new Map(found.map((each) => [each.key, each]));
+    const without: RetrievedRoute[] = [];
+    for (const { key, value, metadata } of several) {
+      const there = byKey.get(key);
+      const table = there?.metadata?.table ?? metadata?.table;
+      if (table === undefined) continue;
+      const seen = there?.value ?? { ...value, next_hops: [] };
+      if (isMultipath(seen)) this.#hops.know(key, value, table, seen);
+      if (there === undefined) without.push({ key, value: seen, origin: "northbound", metadata: { table } });
+    }
+    return without.length === 0 ? found : [...found, ...without];
+  }
+
+  #hopDependencies(hop: PlainHop): readonly Dependency[] {
+    const { interface: name, gateway, onLink } = hop;
+    return this.#nextHops.dependencies(`${name} ${onLink ? "" : gateway}`, () => hopDependencies(hop));
   }
 
   /**
-   * What to ask of the kernel, and of which namespace; that of a route that leads nowhere is leased by the caller. `known` are the
-   * interfaces that were looked up already.
+   * What to ask of the kernel for a route by one hop or none, and of which namespace; that of one that leads nowhere is leased by the
+   * caller. `known` are the interfaces that were looked up already.
    */
   #request(key: string, value: Route, known: Map<string, Exit> = new Map()): RouteRequest {
     const route = plainRoute(value);
-    const [hop, ...others] = route.hops;
-    if (hop !== undefined && others.length === 0) {
-      const exit = known.get(hop.interface) ?? this.#exit(hop.interface, key);
-      known.set(hop.interface, exit);
-      const table = route.table || (route.vrf === "" ? exit.table : tableOfRoute(this.#parts.scheduler, route));
-      return { handle: exit.handle, request: kernelRoute(route, { table, indexOf: exit.indexOf }), table };
+    const [hop] = route.hops;
+    if (hop === undefined) {
+      const table = tableOfRoute(this.#parts.scheduler, route);
+      return { handle: undefined, request: kernelRoute(route, { table, indexOf: () => 0 }), table };
     }
-    const table = tableOfRoute(this.#parts.scheduler, route);
-    const { handle, indexOf } = this.#exits(key, route.hops);
-    return { handle, request: kernelRoute(route, { table, indexOf }), table };
+    const exit = known.get(hop.interface) ?? this.#exit(hop.interface, key);
+    known.set(hop.interface, exit);
+    const table = route.table || (route.vrf === "" ? exit.table : tableOfRoute(this.#parts.scheduler, route));
+    return { handle: exit.handle, request: kernelRoute(route, { table, indexOf: exit.indexOf }), table };
   }
 
   #removal(key: string, value: Route, table: number): RouteRequest {
     const { interfaces, leases } = this.#parts;
     const route = plainRoute(value);
-    const [hop, ...others] = route.hops;
+    const [hop] = route.hops;
     const identity = routeIdentity(route, table);
     if (hop === undefined) return { handle: leases.get(key)?.handle, request: identity, table };
-    const linkIndex = others.length === 0 ? interfaces.get(hop.interface)?.index : undefined;
-    const request = linkIndex === undefined ? identity : { ...identity, linkIndex };
+    const linkIndex = interfaces.get(hop.interface)?.index;
+    const located = linkIndex === undefined ? identity : { ...identity, linkIndex };
+    // In IPv6 others may have next hops in the same route: only ours goes.
+    const isOneOfSeveral = hop.gateway !== "" && route.destination.includes(":");
+    const request = isOneOfSeveral ? { ...located, gateway: hop.gateway } : located;
     return { handle: interfaces.namespaceOf(hop.interface), request, table };
   }
 
@@ -219,36 +283,20 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     const { handle, index } = placeOf(interfaces, name, key);
     return { handle, indexOf: () => index, table: tableOf(scheduler, name) };
   }
-
-  /** The namespace that a route's interfaces are in, and their indexes there. */
-  #exits(key: string, hops: readonly PlainHop[]): Exits {
-    const places = new Map(
-      hops.map(({ interface: name }) => [name, placeOf(this.#parts.interfaces, name, key, "next_hops")]),
-    );
-    const [handle, ...others] = new Map(
-      [...places.values()].map((place) => [place.handle.identity, place.handle]),
-    ).values();
-    if (others.length > 0) {
-      const message = `${key}: next_hops: the interfaces ${[...places.keys()].join(", ")} are in different namespaces`;
-      throw new InvalidInputError("ROUTE_NAMESPACES", message, { key, field: "next_hops" });
-    }
-    return { handle, indexOf: (name) => places.get(name)?.index ?? 0 };
-  }
-}
-
-interface Exits {
-  /** `undefined` for a route that leads nowhere. */
-  readonly handle: NamespaceHandle | undefined;
-  readonly indexOf: (interfaceName: string) => number;
 }
 
 /** The one interface that a route leaves by. */
-interface Exit extends Exits {
+interface Exit {
+  readonly handle: NamespaceHandle;
+  readonly indexOf: () => number;
   /** Of routes that name none. */
   readonly table: number;
 }
 
 const NONE: readonly Dependency[] = [];
+
+/** Not one of the many that go in one message. */
+const ALONE: RouteRequest = { handle: undefined, request: { destination: "" }, table: 0 };
 
 const DONE: PromiseSettledResult<void> = { status: "fulfilled", value: undefined };
 

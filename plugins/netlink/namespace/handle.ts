@@ -223,6 +223,10 @@ export class Handle implements NamespaceHandle {
     return this.requestMany(operations.routeDel, routes);
   }
 
+  async routeAppend(route: Route): Promise<void> {
+    await this.request(operations.routeAppend, route);
+  }
+
   async routeReplace(route: Route): Promise<void> {
     await this.request(operations.routeReplace, route);
   }

@@ -197,6 +197,7 @@ function routeOperation(
 }
 
 export const routeAdd = routeOperation(k.RTM_NEWROUTE, add, "add", encodeRoute);
+export const routeAppend = routeOperation(k.RTM_NEWROUTE, k.NLM_F_CREATE | k.NLM_F_APPEND, "append", encodeRoute);
 export const routeReplace = routeOperation(k.RTM_NEWROUTE, replace, "replace", encodeRoute);
 export const routeDel = routeOperation(k.RTM_DELROUTE, 0, "delete", encodeRouteRemoval);
 

@@ -1,0 +1,225 @@
+import test from "ava";
+import type { Route } from "#proto/index.js";
+import { eventually } from "#test/support/eventually.js";
+import { createNamespace, ip, run } from "#test/support/sandbox.js";
+import {
+  dropInterface,
+  NetworkAgent,
+  operations,
+  states,
+  type Wanted,
+  wantInterface,
+  wantRouteWithoutInterface,
+} from "./support/network.js";
+
+/**
+ * What people who do this job reported elsewhere: the report is in the title.
+ */
+
+interface RouteView {
+  readonly type?: string;
+  readonly dst: string;
+  readonly gateway?: string;
+  readonly via?: { readonly family: string; readonly host: string };
+  readonly dev?: string;
+  readonly prefsrc?: string;
+  readonly nexthops?: readonly HopView[];
+}
+
+interface HopView {
+  readonly gateway?: string | undefined;
+  readonly dev: string;
+  readonly weight: number;
+}
+
+const end = { type: "VETH", enabled: true } as const;
+const far = { type: "NSID", reference: "far" } as const;
+const route = (value: Route): Wanted => wantRouteWithoutInterface(value);
+
+let agent: NetworkAgent;
+test.before(async () => {
+  await createNamespace("far");
+});
+test.beforeEach(async () => {
+  agent = await NetworkAgent.start("cases", { "interface-watcher": { settle_delay: "10ms" } });
+});
+test.afterEach.always(async () => {
+  await agent.resync();
+  await agent.close();
+});
+
+/** Gateways of a route of ours, by the way each hop leaves: `10.1.1.2 e1 2`. */
+async function hops(destination: string): Promise<readonly string[]> {
+  const family = destination.includes(":") ? "-6" : "-4";
+  const views = await ip<RouteView>(family, "-details", "route", "show", destination);
+  return views
+    .flatMap(({ nexthops, gateway, dev = "" }): readonly HopView[] => nexthops ?? [{ gateway, dev, weight: 1 }])
+    .map(({ gateway, dev, weight }) => `${gateway} ${dev} ${weight}`)
+    .sort();
+}
+
+async function applied(...changes: readonly Wanted[]): Promise<void> {
+  const record = await agent.scheduler.commit({ changes, atomic: true });
+  if (record.error !== "" || record.reverted) throw new Error(`${record.error} ${JSON.stringify(states(record))}`);
+}
+
+async function nothingToDo(): Promise<readonly string[]> {
+  return operations(await agent.scheduler.resyncDownstream());
+}
+
+const e1 = { ...end, name: "e1", ip_addresses: ["10.1.1.1/24", "fd01::1/64"], veth: { peer_if_name: "f1" } };
+const f1 = {
+  ...end,
+  name: "f1",
+  namespace: far,
+  ip_addresses: ["10.1.1.2/24", "fd01::2/64"],
+  veth: { peer_if_name: "e1" },
+};
+const e2 = { ...end, name: "e2", ip_addresses: ["10.1.2.1/24", "fd02::1/64"], veth: { peer_if_name: "f2" } };
+const f2 = {
+  ...end,
+  name: "f2",
+  namespace: far,
+  ip_addresses: ["10.1.2.2/24", "fd02::2/64"],
+  veth: { peer_if_name: "e2" },
+};
+const pairs = [wantInterface(e1), wantInterface(f1), wantInterface(e2), wantInterface(f2)];
+const ecmp4 = route({
+  dst_network: "10.200.0.0/16",
+  next_hops: [
+    { outgoing_interface: "e1", gw_addr: "10.1.1.2", weight: 2 },
+    { outgoing_interface: "e2", gw_addr: "10.1.2.2" },
+  ],
+});
+const ecmp6 = route({
+  dst_network: "fd99::/32",
+  next_hops: [
+    { outgoing_interface: "e1", gw_addr: "fd01::2" },
+    { outgoing_interface: "e2", gw_addr: "fd02::2", weight: 3 },
+  ],
+});
+
+test.serial(
+  "SONiC#370: a multipath route lives with the hops that can be there, and gets the others back",
+  async (t) => {
+    const both = { 4: ["10.1.1.2 e1 2", "10.1.2.2 e2 1"], 6: ["fd01::2 e1 1", "fd02::2 e2 3"] };
+    const one = { 4: ["10.1.1.2 e1 1"], 6: ["fd01::2 e1 1"] };
+    const seen = async () => ({ 4: await hops("10.200.0.0/16"), 6: await hops("fd99::/32") });
+    const lacks = () => [ecmp4, ecmp6].map(([key]) => agent.status(key).derived.flatMap(({ details }) => details));
+
+    await applied(...pairs, ecmp4, ecmp6);
+    t.deepEqual(await seen(), both);
+    t.deepEqual(await nothingToDo(), []);
+
+    await applied(wantInterface({ ...e2, enabled: false }));
+    t.deepEqual(await seen(), one);
+    t.deepEqual(lacks(), [["interface e2 to be up"], ["interface e2 to be up"]]);
+    t.deepEqual(
+      [ecmp4, ecmp6].map(([key]) => agent.status(key).state),
+      ["CONFIGURED", "CONFIGURED"],
+    );
+    t.deepEqual(await nothingToDo(), []);
+
+    await applied(wantInterface(e2));
+    t.deepEqual(await seen(), both);
+
+    await applied(dropInterface("e2"), dropInterface("f2"));
+    t.deepEqual(await seen(), one);
+    await applied(...pairs);
+    t.deepEqual(await seen(), both);
+
+    // By hand, behind the agent's back.
+    await run(["ip", "link", "set", "e2", "down"]);
+    await eventually(
+      async () =>
+        agent.status(ecmp4[0]).state === "CONFIGURED" &&
+        (await seen())[4].length === 2 &&
+        (await seen())[6].length === 2,
+    );
+    await run(["ip", "route", "del", "10.200.0.0/16"]);
+    await run(["ip", "-6", "route", "del", "fd99::/32", "via", "fd02::2"]);
+    await eventually(async () => JSON.stringify(await seen()) === JSON.stringify(both), { what: "both are back" });
+
+    await agent.close();
+    agent = await NetworkAgent.start("cases");
+    t.deepEqual(operations(await agent.resync(...pairs, ecmp4, ecmp6)), []);
+    await applied([ecmp4[0], undefined], [ecmp6[0], undefined]);
+    t.deepEqual(await seen(), { 4: [], 6: [] });
+  },
+);
+
+test.serial("a hop whose gateway is not reachable yet is waited for, and the rest of the route is there", async (t) => {
+  const late = route({
+    dst_network: "10.201.0.0/16",
+    next_hops: [
+      { outgoing_interface: "e1", gw_addr: "10.1.1.2" },
+      { outgoing_interface: "e2", gw_addr: "10.77.0.1" },
+    ],
+  });
+  await applied(...pairs, late);
+  t.deepEqual(await hops("10.201.0.0/16"), ["10.1.1.2 e1 1"]);
+  t.deepEqual(
+    agent
+      .status(late[0])
+      .derived.map(({ state }) => state)
+      .sort(),
+    ["CONFIGURED", "PENDING"],
+  );
+  await applied(wantInterface({ ...e2, ip_addresses: [...e2.ip_addresses, "10.77.0.2/24"] }));
+  t.is((await hops("10.201.0.0/16")).length, 2);
+  await applied(wantInterface(e2));
+  t.is((await hops("10.201.0.0/16")).length, 1);
+});
+
+test.serial("systemd#21781: what others add to an IPv6 route of ours stays, whatever becomes of ours", async (t) => {
+  const value = { outgoing_interface: "e1", dst_network: "fd77::/32", gw_addr: "fe80::1" } as const;
+  await applied(...pairs, route(value));
+  await run([
+    "ip",
+    "-6",
+    "route",
+    "append",
+    "fd77::/32",
+    "via",
+    "fe80::99",
+    "dev",
+    "e1",
+    "proto",
+    "ra",
+    "metric",
+    "1024",
+  ]);
+  t.deepEqual(await hops("fd77::/32"), ["fe80::1 e1 1", "fe80::99 e1 1"]);
+  t.deepEqual(await nothingToDo(), []);
+  t.is(agent.status(route(value)[0]).state, "CONFIGURED");
+
+  await applied(route({ ...value, gw_addr: "fe80::2" }));
+  t.deepEqual(await hops("fd77::/32"), ["fe80::2 e1 1", "fe80::99 e1 1"]);
+  await applied(route({ ...value, gw_addr: "fe80::2", mtu: 1400 }));
+  t.deepEqual(await hops("fd77::/32"), ["fe80::2 e1 1", "fe80::99 e1 1"]);
+  t.deepEqual(await nothingToDo(), []);
+
+  await agent.close();
+  agent = await NetworkAgent.start("cases");
+  t.deepEqual(operations(await agent.resync(...pairs, route({ ...value, gw_addr: "fe80::2", mtu: 1400 }))), []);
+  await applied([route(value)[0], undefined]);
+  t.deepEqual(await hops("fd77::/32"), ["fe80::99 e1 1"]);
+  await run(["ip", "-6", "route", "del", "fd77::/32"]);
+});
+
+test.serial("a multipath default and a backup with a metric are both there", async (t) => {
+  const multipath = route({
+    dst_network: "0.0.0.0/0",
+    next_hops: [
+      { outgoing_interface: "e1", gw_addr: "10.1.1.2" },
+      { outgoing_interface: "e2", gw_addr: "10.1.2.2" },
+    ],
+  });
+  const backup = route({ outgoing_interface: "e2", dst_network: "0.0.0.0/0", gw_addr: "10.1.2.2", metric: 100 });
+  await applied(...pairs, multipath, backup);
+  t.is((await hops("default")).length, 3);
+  await applied(wantInterface({ ...e1, enabled: false }));
+  t.deepEqual(await hops("default"), ["10.1.2.2 e2 1", "10.1.2.2 e2 1"]);
+  await applied([multipath[0], undefined]);
+  t.deepEqual(await hops("default"), ["10.1.2.2 e2 1"]);
+});
