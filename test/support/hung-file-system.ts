@@ -11,7 +11,7 @@ export function whyNoHungFileSystem(): string | undefined {
 
 /**
  * Mounts a file system whose server never answers, as that of a file server that is away. Whoever touches a path below it waits,
- * uninterruptibly, until the returned function ends it.
+ * uninterruptibly, until the returned function ends it; calling that twice is harmless.
  */
 export function mountHungFileSystem(directory: string): () => void {
   mkdirSync(directory, { recursive: true });
@@ -23,7 +23,10 @@ export function mountHungFileSystem(directory: string): () => void {
     closeSync(fd);
     throw new Error(`mount ${directory}: ${stderr}`);
   }
+  let isMounted = true;
   return () => {
+    if (!isMounted) return;
+    isMounted = false;
     closeSync(fd);
     execFileSync("umount", ["--lazy", directory]);
   };
