@@ -17,8 +17,12 @@ const MEMORY = "2G";
 const PROCESSORS = 2;
 const TRANSLATIONS_MIB = 512;
 
-/** A panic ends the machine, and so does a fault of the kernel. Without mitigations emulated code is faster. */
-const KERNEL_PARAMETERS = "root=rootfs rootfstype=virtiofs rw console=ttyS0 quiet panic=-1 oops=panic mitigations=off";
+/**
+ * A panic ends the machine, and so does a fault of the kernel. Processors that get little time must not make the kernel doubt its timers.
+ * Without mitigations emulated code is faster.
+ */
+const KERNEL_PARAMETERS =
+  "root=rootfs rootfstype=virtiofs rw console=ttyS0 quiet panic=-1 oops=panic no_timer_check tsc=reliable nowatchdog mitigations=off";
 
 export interface MachineJob {
   /** Runs in the project's root as the machine's superuser. */
