@@ -12,7 +12,7 @@ import { type Broker, startKafka } from "#test/support/brokers.js";
 import { eventually } from "#test/support/eventually.js";
 import { freePort } from "#test/support/ports.js";
 import { kafkaProgram } from "#test/support/programs.js";
-import { type BusAgent, busAgent, healthy } from "./support/agent.js";
+import { type BusAgent, busAgent, dummy, healthy } from "./support/agent.js";
 import { withOwnKafka } from "./support/bus.js";
 
 const PATIENCE = 180_000;
@@ -52,7 +52,7 @@ async function strictKafka(): Promise<Broker> {
       "super.users": "User:admin;User:agent;User:CN=test;User:ANONYMOUS",
       "sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER,SCRAM-SHA-256,SCRAM-SHA-512",
       "sasl.mechanism.inter.broker.protocol": "PLAIN",
-      "listener.name.broker.plain.sasl.jaas.config": `${modules}.plain.PlainLoginModule required username="admin" password="right" user_admin="right" user_agent="p ss" user_guest="guest";`,
+      "listener.name.broker.plain.sasl.jaas.config": `${modules}.plain.PlainLoginModule required username="admin" password="right" user_admin="right" user_agent="p ss" user_guest="guest" user_orchestrator="o" user_subscriber="s" user_operator="p";`,
       "listener.name.broker.oauthbearer.sasl.jaas.config": `${modules}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="admin";`,
       "listener.name.broker.scram-sha-256.sasl.jaas.config": `${modules}.scram.ScramLoginModule required;`,
       "listener.name.broker.scram-sha-512.sasl.jaas.config": `${modules}.scram.ScramLoginModule required;`,
@@ -139,40 +139,75 @@ withOwnKafka("mutual TLS with a password, by every mechanism, or with a token le
   t.pass();
 });
 
+/** Kind of resource, operation, and name: with a `*` behind it the beginning of names. */
+type Right = readonly ["TOPIC" | "GROUP", "READ" | "WRITE" | "DESCRIBE", string];
+
 /** What the documentation says that an agent has to be allowed, when others create the topics. */
-const RIGHTS = [
+const RIGHTS: readonly Right[] = [
   ["TOPIC", "READ", "tenuto.<label>.config"],
+  ["TOPIC", "WRITE", "tenuto.<label>.config"],
   ["TOPIC", "READ", "tenuto.<label>.commands"],
-  ["GROUP", "READ", "tenuto.<label>."],
+  ["GROUP", "READ", "tenuto.<label>.commands"],
+  ["GROUP", "READ", "tenuto.<label>.config.*"],
   ["TOPIC", "WRITE", "tenuto.results"],
   ["TOPIC", "WRITE", "tenuto.state.interface"],
   ["TOPIC", "WRITE", "tenuto.events"],
   ["TOPIC", "WRITE", "tenuto.deadletter"],
-] as const;
+];
 
-/** Creates the topics of an agent and gives the user `guest` these rights to them. */
-async function grant(label: string, rights: readonly (typeof RIGHTS)[number][]): Promise<void> {
+/** What it says of the others. */
+const ORCHESTRATOR: readonly Right[] = [
+  ["TOPIC", "WRITE", "tenuto.<label>.config"],
+  ["TOPIC", "WRITE", "tenuto.<label>.commands"],
+  ["TOPIC", "READ", "tenuto.results"],
+  ["GROUP", "READ", "orchestrator"],
+];
+const SUBSCRIBER: readonly Right[] = [
+  ["TOPIC", "READ", "tenuto.state.interface"],
+  ["TOPIC", "READ", "tenuto.events"],
+  ["GROUP", "READ", "subscriber"],
+];
+const OPERATOR: readonly Right[] = [
+  ["TOPIC", "WRITE", "tenuto.<label>.commands"],
+  ["TOPIC", "READ", "tenuto.results"],
+  ["TOPIC", "READ", "tenuto.deadletter"],
+  ["GROUP", "READ", "operator"],
+];
+
+/** Somebody with a password. */
+async function clientOf(username: string, password: string): Promise<kafkajs.Kafka> {
   const [cert, key] = await Promise.all([readFile(file("cert.pem"), "utf8"), readFile(file("key.pem"), "utf8")]);
-  const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
-  const admin = new kafkajs.Kafka({
+  return new kafkajs.Kafka({
     brokers: [server.url],
     ssl: { ca: cert, cert, key },
-    sasl: { mechanism: "plain", username: "admin", password: "right" },
+    sasl: { mechanism: "plain", username, password },
     logLevel: kafkajs.logLevel.NOTHING,
-  }).admin();
+    retry: { retries: 1 },
+  });
+}
+
+/** Creates the topics of an agent and gives a user these rights to them. */
+async function grant(label: string, rights: readonly Right[], user = "guest"): Promise<void> {
+  const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
+  const admin = (await clientOf("admin", "right")).admin();
   await admin.connect();
   const nameOf = (name: string): string => name.replace("<label>", label);
-  const topics = RIGHTS.flatMap(([kind, , name]) => {
+  const topics = RIGHTS.flatMap((one) => {
+    const [kind, , name] = one;
     const value = /config$|state/.test(name) ? "compact" : "delete";
-    return kind === "TOPIC" ? [{ topic: nameOf(name), configEntries: [{ name: "cleanup.policy", value }] }] : [];
+    const isFirst = RIGHTS.findIndex((right) => right[2] === name) === RIGHTS.indexOf(one);
+    return kind === "TOPIC" && isFirst
+      ? [{ topic: nameOf(name), configEntries: [{ name: "cleanup.policy", value }] }]
+      : [];
   });
   await admin.createTopics({ topics, waitForLeaders: false });
+  if (rights.length === 0) return await admin.disconnect();
   await admin.createAcls({
     acl: rights.map(([kind, operation, name]) => ({
       resourceType: AclResourceTypes[kind],
-      resourceName: nameOf(name),
-      resourcePatternType: kind === "GROUP" ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
-      principal: "User:guest",
+      resourceName: nameOf(name).replace("*", ""),
+      resourcePatternType: name.endsWith("*") ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
+      principal: `User:${user}`,
       host: "*",
       operation: AclOperationTypes[operation],
       permissionType: AclPermissionTypes.ALLOW,
@@ -189,11 +224,91 @@ withOwnKafka("an agent needs a few rights and no more; the lack of one is named 
   };
   await grant("least", RIGHTS);
   await healthy(await guest("least"));
-  const lacks = (what: string) => RIGHTS.filter(([kind, , name]) => kind !== what && !name.endsWith(what));
+  const lacks = (what: string): readonly Right[] =>
+    RIGHTS.filter(([kind, , name]) => kind !== what && !name.endsWith(what));
   await grant("barred", lacks("commands"));
   await complains(await guest("barred"), /does not allow it: Not authorized to access topics/);
   await grant("apart", lacks("GROUP"));
   await complains(await guest("apart"), /no coordinator for the agent's consumer groups: .* not for this user/);
+  t.pass();
+});
+
+/** The next message of a topic for somebody in a group of this name. */
+async function read(client: kafkajs.Kafka, groupId: string, topic: string): Promise<void> {
+  const consumer = client.consumer({ groupId });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await new Promise<void>((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+    void consumer.run({ autoCommit: false, eachMessage: async () => resolve() });
+  });
+  await consumer.disconnect();
+}
+
+async function write(client: kafkajs.Kafka, topic: string, key: string, value: string): Promise<void> {
+  const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+  try {
+    await producer.send({ topic, messages: [{ key, value }] });
+  } finally {
+    await producer.disconnect();
+  }
+}
+
+withOwnKafka("agent, orchestrator, subscriber and operator can do their work, and reach no other label", async (t) => {
+  t.timeout(PATIENCE);
+  await grant("other", []);
+  await grant("roles", RIGHTS);
+  await grant("roles", ORCHESTRATOR, "orchestrator");
+  await grant("roles", SUBSCRIBER, "subscriber");
+  await grant("roles", OPERATOR, "operator");
+  const sasl = { mechanism: "plain", username: "guest", password: "guest" };
+  const agent = await busAgent(t, {
+    label: "roles",
+    kafka: { brokers: server.url, tls: tls(), sasl, create_topics: false },
+  });
+  await healthy(agent);
+  const orchestrator = await clientOf("orchestrator", "o");
+  const { key, value } = dummy("wanted");
+  await write(orchestrator, "tenuto.roles.config", key, JSON.stringify(value));
+  await write(orchestrator, "tenuto.roles.commands", "", JSON.stringify({ id: "r", changes: [dummy("asked")] }));
+  await read(orchestrator, "orchestrator", "tenuto.results");
+  await eventually(() => agent.wanted().join() === "asked,wanted");
+  const operator = await clientOf("operator", "p");
+  await write(operator, "tenuto.roles.commands", "", "{");
+  await read(operator, "operator", "tenuto.deadletter");
+  const subscriber = await clientOf("subscriber", "s");
+  await read(subscriber, "subscriber", "tenuto.events");
+  const everybody = { agent: await clientOf("guest", "guest"), orchestrator, operator, subscriber };
+  for (const [role, client] of Object.entries(everybody)) {
+    const admin = client.admin();
+    await admin.connect();
+    for (const topic of ["tenuto.other.config", "tenuto.other.commands"]) {
+      await t.throwsAsync(write(client, topic, key, "{}"), { message: /authorized/i }, `${role} writes to ${topic}`);
+      // Without the right to describe it there is none to read it.
+      await t.throwsAsync(admin.fetchTopicOffsets(topic), { message: /authorized/i }, `${role} reads ${topic}`);
+    }
+    const group = admin.fetchOffsets({ groupId: "tenuto.other.commands" });
+    await t.throwsAsync(group, { message: /authorized|coordinator/i }, `${role} sees a group`);
+    await admin.disconnect();
+  }
+});
+
+withOwnKafka("an agent that may not write dead letters answers all the same, and says so", async (t) => {
+  t.timeout(PATIENCE);
+  const silent = RIGHTS.filter(([, , name]) => name !== "tenuto.deadletter");
+  await grant("silent", [...silent, ["TOPIC", "DESCRIBE", "tenuto.deadletter"]], "subscriber");
+  const sasl = { mechanism: "plain", username: "subscriber", password: "s" };
+  const agent = await busAgent(t, {
+    label: "silent",
+    kafka: { brokers: server.url, tls: tls(), sasl, create_topics: false },
+  });
+  await healthy(agent);
+  const admin = await clientOf("admin", "right");
+  await write(admin, "tenuto.silent.commands", "", "{");
+  await write(admin, "tenuto.silent.commands", "", JSON.stringify({ id: "s", changes: [dummy("behind")] }));
+  await eventually(() => agent.wanted().join() === "behind");
+  await complains(agent, /dead letters are not written: .*does not allow it/);
   t.pass();
 });
 
