@@ -1,3 +1,4 @@
+import { accessSync, constants } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import test from "ava";
 import { interfaceKey } from "#proto/index.js";
@@ -58,6 +59,62 @@ test.serial("a process that runs is known at once; when it ends, what rests on i
   t.is(state("outside"), "CONFIGURED");
   t.is(agent.status(route[0]).state, "CONFIGURED");
   await other.kill();
+});
+
+/** Says which id the next process gets (proc_sys_kernel(5)). */
+const LAST_ID = "/proc/sys/kernel/ns_last_pid";
+
+function mayGiveIds(): boolean {
+  try {
+    accessSync(LAST_ID, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A process in a network namespace of its own that has that id, once nobody has it any more. */
+async function processWithId(pid: number): Promise<Child> {
+  const give = `echo ${pid - 1} > ${LAST_ID}; unshare --net sleep 1000 & echo "got $!"; wait`;
+  return eventually(
+    async () => {
+      const child = await Child.start(["sh", "-c", give]);
+      const [, got] = await child.logged(/got (\d+)/, 120_000);
+      if (Number(got) === pid) return child;
+      await run(["kill", "-9", got ?? ""]);
+      await child.exited;
+      return undefined;
+    },
+    { what: `process id ${pid} to be given again` },
+  );
+}
+
+const withIds = mayGiveIds() ? test.serial : test.serial.skip;
+
+withIds("another process that gets the id of one that ended is not it, until a value says so anew", async (t) => {
+  const child = await processElsewhere();
+  await agent.commit(inProcess(child.pid), wantInterface(outside));
+  t.is(state("outside"), "CONFIGURED");
+  await child.kill();
+  await becomes("outside", "PENDING");
+  const other = await processWithId(child.pid);
+  t.teardown(() => run(["kill", "-9", `${child.pid}`]).then(() => other.exited));
+  // References are looked at together: this one is found after the other process was there.
+  const third = await processElsewhere();
+  const witness = { name: "witness", type: "VETH", enabled: true, veth: { peer_if_name: "witness2" } } as const;
+  const place = { namespace: { type: "PID", reference: `${third.pid}` } } as const;
+  await agent.commit(
+    wantInterface({ ...witness, ...place }),
+    wantInterface({ ...witness, name: "witness2", veth: { peer_if_name: "witness" } }),
+  );
+  await third.kill();
+  await becomes("witness", "PENDING");
+  t.is(state("inside"), "PENDING");
+  t.is(await link("outside"), undefined);
+
+  await agent.commit([interfaceKey("inside"), undefined]);
+  await agent.commit(inProcess(child.pid));
+  t.is(state("outside"), "CONFIGURED", "meant anew, it is the one that has the id now");
 });
 
 test.serial("a process that is not there is waited for", async (t) => {
