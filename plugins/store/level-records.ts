@@ -4,6 +4,7 @@ import type { AcknowledgedWrites } from "./acknowledged.js";
 import { Draft, DraftedRecords } from "./draft.js";
 import { decodeRecord, type SetDigest } from "./record.js";
 import type { PreparedRecords, RecordEntry, Records } from "./records.js";
+import type { Witness } from "./witness.js";
 
 /** The record that describes all others. */
 export interface Head {
@@ -13,6 +14,8 @@ export interface Head {
   readonly commit: number;
   readonly records: number;
   readonly digest: number;
+  /** Of the store; earlier versions had none. */
+  readonly identity?: string;
 }
 
 export const HEAD = "head";
@@ -34,6 +37,8 @@ export class LevelRecords implements Records {
     private readonly acknowledged: AcknowledgedWrites,
     private readonly digest: SetDigest,
     private commit: number,
+    private readonly identity: string,
+    private readonly witness: Witness | undefined,
   ) {}
 
   async write(changes: ReadonlyMap<string, unknown>): Promise<void> {
@@ -52,6 +57,7 @@ export class LevelRecords implements Records {
       commit: this.commit + 1,
       records: this.digest.size,
       digest: this.digest.value,
+      identity: this.identity,
     };
     draft.put(HEAD, head);
     try {
@@ -59,10 +65,13 @@ export class LevelRecords implements Records {
     } catch (error) {
       this.exchange(changes.keys(), before);
       this.broken = true;
+      // If it is never made up for, the store does not know of what this was about.
+      this.witness?.note(this.identity, head.commit);
       throw error;
     }
     this.commit = head.commit;
     this.acknowledged.set(head.commit);
+    this.witness?.note(this.identity, head.commit);
   }
 
   prepare(entries: Iterable<RecordEntry>): PreparedRecords {
@@ -82,6 +91,7 @@ export class LevelRecords implements Records {
     this.giveUpPrepared();
     await this.database.close();
     this.acknowledged.close();
+    this.witness?.close();
   }
 
   private async reopen(): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { accessSync, constants, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ClassicLevel } from "classic-level";
@@ -8,12 +9,15 @@ import { codeOf, locked, newerFormat, reasonOf, unwritable } from "./errors.js";
 import { FORMAT, HEAD, type Head, LevelRecords } from "./level-records.js";
 import { linkCopy } from "./link-copy.js";
 import { decodeRecord, SetDigest } from "./record.js";
+import { Witness } from "./witness.js";
 
 export interface OpenedStore {
   readonly records: LevelRecords;
   /** Every readable record but the head. */
   readonly contents: ReadonlyMap<string, unknown>;
   readonly damage: Damage | undefined;
+  /** Why it knows less than the agent that ran last did. */
+  readonly behind: string | undefined;
 }
 
 export interface Damage {
@@ -28,6 +32,7 @@ interface Contents {
   readonly digest: SetDigest;
   /** Number of the last write, 0 when there was none. */
   readonly commit: number;
+  readonly identity: string | undefined;
   readonly problem: string | undefined;
 }
 
@@ -78,8 +83,12 @@ export async function openStore(directory: string, voidedByLoss: readonly string
   }
   rmSync(paths.beforeOpen, { recursive: true, force: true });
   const writes = AcknowledgedWrites.open(paths.acknowledged);
-  const records = new LevelRecords(database, writes, contents.digest, contents.commit);
-  return { records, contents: contents.records, damage: undefined };
+  const witness = Witness.of(directory);
+  const { commit, digest, identity = randomUUID() } = contents;
+  const behind = commit === 0 ? undefined : witness.objection(identity, commit);
+  if (behind !== undefined) for (const name of voidedByLoss) contents.records.delete(name);
+  const records = new LevelRecords(database, writes, digest, commit, identity, witness);
+  return { records, contents: contents.records, damage: undefined, behind };
 }
 
 function refusal(directory: string, error: unknown): SouthboundError {
@@ -113,7 +122,9 @@ async function startAnew(
   for (const name of voidedByLoss) contents.delete(name);
 
   const acknowledged = AcknowledgedWrites.open(paths.acknowledged);
-  const unfinished = new LevelRecords(await openEmpty(paths.workbench), acknowledged, new SetDigest(), commit);
+  const identity = randomUUID();
+  const fresh = await openEmpty(paths.workbench);
+  const unfinished = new LevelRecords(fresh, acknowledged, new SetDigest(), commit, identity, undefined);
   await unfinished.write(contents);
   await unfinished.close();
   rmSync(paths.database, { recursive: true, force: true });
@@ -122,9 +133,10 @@ async function startAnew(
 
   const database = new ClassicLevel(paths.database);
   const { digest, commit: written } = await readDatabase(database);
-  const records = new LevelRecords(database, AcknowledgedWrites.open(paths.acknowledged), digest, written);
+  const writes = AcknowledgedWrites.open(paths.acknowledged);
+  const records = new LevelRecords(database, writes, digest, written, identity, Witness.of(directory));
   const reason = unreadable === undefined ? problem : `${problem}; nothing in it is readable: ${unreadable}`;
-  return { records, contents, damage: { reason, setAside } };
+  return { records, contents, damage: { reason, setAside }, behind: undefined };
 }
 
 async function openEmpty(location: string): Promise<ClassicLevel> {
@@ -157,7 +169,13 @@ async function readDatabase(database: ClassicLevel): Promise<Contents> {
   } catch (error) {
     const reason = reasonOf(error);
     if (!isDamage(reason)) throw reason;
-    return { records: new Map(), digest: new SetDigest(), commit: 0, problem: errorMessage(reason) };
+    return {
+      records: new Map(),
+      digest: new SetDigest(),
+      commit: 0,
+      identity: undefined,
+      problem: errorMessage(reason),
+    };
   }
   return await readRecords(database);
 }
@@ -190,7 +208,13 @@ async function readRecords(database: ClassicLevel): Promise<Contents> {
     await iterator.close();
   }
   if (head !== undefined && head.format > FORMAT) throw newerFormat(database.location, head.format);
-  return { records, digest, commit: head?.commit ?? 0, problem: problemOf(head, bad, digest) };
+  return {
+    records,
+    digest,
+    commit: head?.commit ?? 0,
+    identity: head?.identity,
+    problem: problemOf(head, bad, digest),
+  };
 }
 
 function problemOf(head: Head | undefined, bad: readonly string[], digest: SetDigest): string | undefined {
@@ -204,7 +228,8 @@ function lostWrites(commit: number, acknowledged: number): string | undefined {
   return commit >= acknowledged ? undefined : `the last ${acknowledged - commit} acknowledged writes are missing`;
 }
 
-/** A missing file (a manifest, a table) comes as an I/O error and not as `LEVEL_CORRUPTION`. */
+/** A missing file (a manifest, a table), and one that the disk does not give back, come as I/O errors and not as `LEVEL_CORRUPTION`. */
 function isDamage(error: unknown): boolean {
-  return codeOf(error) === "LEVEL_CORRUPTION" || /invalid argument|no such file/i.test(errorMessage(error));
+  const unreadable = /invalid argument|no such file|input\/output error|is a directory/i;
+  return codeOf(error) === "LEVEL_CORRUPTION" || unreadable.test(errorMessage(error));
 }

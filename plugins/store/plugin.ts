@@ -21,6 +21,7 @@ import { type Damage, openStore } from "./open.js";
 import { type PreparedRecords, type RecordEntry, type Records, VolatileRecords } from "./records.js";
 import { ResultIndex } from "./results.js";
 import { type SourceChanges, Store, type StoreUpdate } from "./types.js";
+import { noteRunWithout } from "./witness.js";
 import { GroupWriter } from "./writer.js";
 
 const DEFAULT_PARENT = "/var/lib/tenuto";
@@ -47,6 +48,7 @@ export class StorePlugin implements Plugin, Store {
   private writer: GroupWriter | undefined;
   private results: ResultIndex;
   private damage: Damage | undefined;
+  private behind: string | undefined;
   private covers = false;
   private readonly prepared = new WeakMap<SourceChanges["changes"], PreparedRecords>();
 
@@ -71,7 +73,7 @@ export class StorePlugin implements Plugin, Store {
     if (this.covers) return undefined;
     if (!this.config.enabled) return "the store is switched off";
     if (this.damage !== undefined) return `the store was damaged: ${this.damage.reason}`;
-    return "the store is new";
+    return this.behind ?? "the store is new";
   }
 
   get complete(): boolean {
@@ -80,6 +82,7 @@ export class StorePlugin implements Plugin, Store {
 
   async init(): Promise<void> {
     if (this.config.enabled) await this.open();
+    else noteRunWithout(this.directory);
     this.writer = new GroupWriter(this.records, {
       failed: (error, waiting) => {
         this.log.error({ err: error, waiting }, "cannot write the store");
@@ -91,6 +94,7 @@ export class StorePlugin implements Plugin, Store {
       },
     });
     this.reportHealth();
+    if (this.behind !== undefined) await this.noteIncomplete();
   }
 
   loaded(): ReadonlyMap<string, ReadonlyMap<string, object>> {
@@ -131,9 +135,10 @@ export class StorePlugin implements Plugin, Store {
     if (result !== undefined)
       for (const [name, stored] of this.results.add(result, Date.now())) records.set(name, stored);
     for (const [name, note] of notes ?? []) records.set(noteRecord(name), note);
-    if (complete === true) {
-      this.covers = true;
-      records.set(COMPLETE, true);
+    if (complete !== undefined) {
+      this.covers = complete;
+      records.set(COMPLETE, complete ? true : undefined);
+      this.reportHealth();
     }
     if (this.writer === undefined) throw new SouthboundError("STORE_CLOSED", "the store is not open");
     await this.writer.write(records).catch((error: unknown) => {
@@ -170,17 +175,27 @@ export class StorePlugin implements Plugin, Store {
   }
 
   private async open(): Promise<void> {
-    const { records, contents, damage } = await openStore(this.directory, [COMPLETE]);
+    const { records, contents, damage, behind } = await openStore(this.directory, [COMPLETE]);
     this.records = records;
     this.contents = readContents(contents);
     this.results = this.indexOf(this.contents);
     this.damage = damage;
+    this.behind = behind;
     this.covers = this.contents.complete && damage === undefined;
+    if (behind !== undefined) this.log.warn({ directory: this.directory }, behind);
     if (damage !== undefined) this.log.error({ ...damage, recovered: contents.size }, "the store was damaged");
   }
 
+  /** A later start must not take it for complete either. */
+  private async noteIncomplete(): Promise<void> {
+    await this.write({ complete: false }).catch((error: unknown) => {
+      this.log.warn({ err: error }, "it could not be stored that the store is not complete");
+    });
+  }
+
   private reportHealth(): void {
-    if (this.damage === undefined) this.health.ok();
+    if (this.damage === undefined && (this.behind === undefined || this.covers)) this.health.ok();
+    else if (this.damage === undefined) this.health.degraded(`${this.behind} (${this.directory})`);
     else this.health.degraded(`the store was damaged (${this.damage.reason}); it is kept in ${this.damage.setAside}`);
   }
 }

@@ -16,8 +16,8 @@ export interface StoreUpdate {
   readonly result?: TransactionResult;
   /** What a plugin remembers for itself, by `<plugin>/<name>`; `undefined` forgets it. JSON values. */
   readonly notes?: ReadonlyMap<string, unknown>;
-  /** From now on everything of ours that is below is also in here: see {@link Store.complete}. */
-  readonly complete?: true;
+  /** From now on everything of ours that is below is also in here, or no longer: see {@link Store.complete}. */
+  readonly complete?: boolean;
 }
 
 /**

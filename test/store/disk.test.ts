@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { SouthboundError } from "#core/errors.js";
@@ -52,4 +52,24 @@ test("a full disk fails the write, degrades health, and is made up for once ther
   t.false(again.store.damaged);
   t.deepEqual(Object.keys(contentOf(again).store ?? {}).sort(), ["after", "before", "during"]);
   t.deepEqual(await again.store.result("during"), answer("during"));
+});
+
+test("a directory that is a FIFO or a device is refused, and stays what it is", async (t) => {
+  const parent = temporaryDirectory(t);
+  const made = ["mkfifo fifo", "mknod device c 1 3"].map(async (command) => {
+    // A user namespace may make no devices.
+    await run(["sh", "-c", `cd ${parent} && ${command}`]).catch(() => "");
+  });
+  await Promise.all(made);
+  for (const name of readdirSync(parent)) {
+    const directory = join(parent, name);
+    const before = statSync(directory, { bigint: true });
+    for (const below of ["", "/store"]) {
+      const error = await t.throwsAsync(openStore(t, { directory: directory + below }));
+      t.regex(error?.message ?? "", /the store cannot use .*Set store\.directory/);
+    }
+    const { ino, mode, rdev } = statSync(directory, { bigint: true });
+    t.deepEqual({ ino, mode, rdev }, { ino: before.ino, mode: before.mode, rdev: before.rdev }, name);
+  }
+  t.true(readdirSync(parent).includes("fifo"));
 });
