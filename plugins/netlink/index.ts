@@ -20,6 +20,7 @@ export {
   type OperState,
   type PortRange,
   type PortVlans,
+  type PortVlansRequest,
   type Route,
   type RouteFilter,
   type RouteInterpreter,

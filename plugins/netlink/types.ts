@@ -110,6 +110,11 @@ export interface PortVlans {
   readonly vlans: readonly BridgeVlan[];
 }
 
+export interface PortVlansRequest extends PortVlans {
+  /** Of a bridge's own link, which is no port. */
+  readonly self?: boolean;
+}
+
 /** What a bridge tells of one of its ports, or (`master` is the link itself) of itself. */
 export interface BridgeMember extends PortVlans {
   readonly master: number;
@@ -321,8 +326,8 @@ export interface NamespaceHandle {
   tapAdd(tap: TapRequest): Promise<void>;
   /** VLANs of every port of a bridge that keeps VLANs apart. */
   bridgeVlanList(): Promise<readonly PortVlans[]>;
-  bridgeVlanAdd(linkIndex: number, vlans: readonly BridgeVlan[]): Promise<void>;
-  bridgeVlanDel(linkIndex: number, vlans: readonly BridgeVlan[]): Promise<void>;
+  bridgeVlanAdd(request: PortVlansRequest): Promise<void>;
+  bridgeVlanDel(request: PortVlansRequest): Promise<void>;
   /** Names of the offloads in force (ethtool netlink; `rx-checksum`, `tx-checksum-ip-generic` …). */
   featureList(index: number): Promise<ReadonlySet<string>>;
   /** Asks for offloads on or off. The driver may refuse in silence: `featureList` tells. */

@@ -7,7 +7,7 @@ import type {
   LinkRequest,
   NamespaceHandle,
   Neighbour,
-  PortVlans,
+  PortVlansRequest,
   Route,
   Rule,
   WireguardDevice,
@@ -136,7 +136,7 @@ const rule: Rule = {
   unknown,
 };
 
-const ports: PortVlans = {
+const ports: PortVlansRequest = {
   linkIndex: 3,
   vlans: [
     { first: 1, last: 1, pvid: true, untagged: true },
@@ -184,7 +184,12 @@ export const messages: readonly SampleMessage[] = [
   ...sample("linkGetByName", operations.linkGetByName, "eth0", "a name that is longer than an interface's"),
   ...sample("linkGetByIndex", operations.linkGetByIndex, 3),
   ...sample("linkDump", operations.linkDump, { kind: "bridge", master: 3 }),
-  ...sample("bridgeVlanAdd", operations.bridgeVlanAdd, ports),
+  ...sample("linkProtocolsSet", operations.linkProtocolsSet, {
+    linkIndex: 3,
+    ipv4: new Map([[20, 1]]),
+    ipv6: { token: "::5", addressMode: 1 },
+  }),
+  ...sample("bridgeVlanAdd", operations.bridgeVlanAdd, ports, { ...ports, self: true }),
   ...sample("bridgeVlanDel", operations.bridgeVlanDel, ports),
   ...sample("bridgeVlanDump", operations.bridgeVlanDump, undefined),
   ...sample("addrAdd", operations.addrAdd, address),

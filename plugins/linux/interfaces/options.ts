@@ -92,10 +92,20 @@ interface NumberOptions {
   readonly scale?: number;
   /** A time, which the kernel rounds down to its own clock ticks: it may tell one unit less than it was given. */
   readonly ticks?: boolean;
+  /** The attribute has 64 bits. */
+  readonly wide?: boolean;
 }
 
 export function number(attribute: string, options: NumberOptions = {}): Option<number> {
-  const { fixed = false, ours = false, default: initial, zero = false, scale = 1, ticks = false } = options;
+  const {
+    fixed = false,
+    ours = false,
+    default: initial,
+    zero = false,
+    scale = 1,
+    ticks = false,
+    wide = false,
+  } = options;
   const unitsOf = (value: number | undefined): number | undefined => {
     const chosen = value === undefined || (value === 0 && !zero) ? initial : value;
     return chosen === undefined ? undefined : Math.round(chosen * scale);
@@ -105,10 +115,11 @@ export function number(attribute: string, options: NumberOptions = {}): Option<n
     ours,
     encode(value) {
       const units = unitsOf(value);
-      return units === undefined ? {} : { [attribute]: units };
+      return units === undefined ? {} : { [attribute]: wide ? BigInt(units) : units };
     },
     decode(attributes, expected) {
-      const value = attributes[attribute];
+      const found = attributes[attribute];
+      const value = typeof found === "bigint" ? Number(found) : found;
       if (typeof value !== "number") return undefined;
       if (ticks && value + 1 === unitsOf(expected)) return expected;
       return value / scale === initial ? undefined : value / scale;
@@ -126,6 +137,16 @@ export function boolean(
     ours,
     encode: (value = initial) => ({ [attribute]: value }),
     decode: ({ [attribute]: value }) => (typeof value !== "boolean" || value === initial ? undefined : value),
+  };
+}
+
+/** A list of texts in one attribute. */
+export function texts(attribute: string): Option<readonly string[]> {
+  return {
+    encode: (value = []) => ({ [attribute]: value.map((each) => each.toLowerCase()) }),
+    decode({ [attribute]: found }) {
+      return Array.isArray(found) && found.length > 0 ? found : undefined;
+    },
   };
 }
 

@@ -1,10 +1,10 @@
-import type { BridgeMember, BridgeVlan, PortVlans } from "../types.js";
-import { AttributeTable, type Codec, list, nested } from "./attributes.js";
+import type { BridgeMember, BridgeVlan, PortVlans, PortVlansRequest } from "../types.js";
+import { AttributeTable, type Codec, list, nested, writeAttribute } from "./attributes.js";
 import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_BRIDGE } from "./constants.js";
 import { linkHeaderBytes, writeLinkHeader } from "./link.js";
 import { bridgePort } from "./link-kinds.js";
-import { u32 } from "./scalars.js";
+import { u16, u32 } from "./scalars.js";
 
 /** BRIDGE_VLAN_INFO_* of linux/if_bridge.h. */
 const PVID = 1 << 1;
@@ -40,10 +40,23 @@ export const bridgeVlanTable = new AttributeTable("bridge VLANs", {
   extensionMask: [29, u32],
 });
 
+/** BRIDGE_FLAGS_SELF: the VLANs of the bridge's own link, not of a port. */
+const SELF = 2;
+const bridgeFlags: Codec<readonly VlanInfo[]> = {
+  nested: true,
+  write(writer, infos) {
+    writeAttribute(writer, 0, u16, SELF);
+    for (const info of infos) writeAttribute(writer, IFLA_BRIDGE_VLAN_INFO, vlanInfo, info);
+  },
+  read: () => undefined,
+};
+
 /** The payload of RTM_SETLINK (adds) or RTM_DELLINK (removes). */
-export function encodeBridgeVlans(writer: Writer, { linkIndex, vlans }: PortVlans): void {
+export function encodeBridgeVlans(writer: Writer, { linkIndex, vlans, self }: PortVlansRequest): void {
   writeBridgeHeader(writer, linkIndex);
-  bridgeVlanTable.encode(writer, { vlans: vlans.flatMap(infosOf) });
+  const infos = vlans.flatMap(infosOf);
+  if (self) writeAttribute(writer, 26, bridgeFlags, infos);
+  else bridgeVlanTable.encode(writer, { vlans: infos });
 }
 
 export function encodeBridgeVlanDump(writer: Writer): void {
@@ -60,7 +73,8 @@ const memberTable = new AttributeTable(
 
 /** `undefined` for another message than of a bridge about itself or a port. */
 export function decodeBridgeMember(reader: Reader, start: number, end: number): BridgeMember | undefined {
-  if (end - start < linkHeaderBytes || reader.view.getUint8(start) !== AF_BRIDGE) return undefined;
+  requireHeader("bridge member", start, end, linkHeaderBytes);
+  if (reader.view.getUint8(start) !== AF_BRIDGE) return undefined;
   const { master, port = {}, vlans = [] } = memberTable.decode(reader, start + linkHeaderBytes, end);
   const linkIndex = reader.view.getInt32(start + 4, true);
   return { linkIndex, master: master ?? linkIndex, data: port, vlans: vlansOf(vlans) };

@@ -1,6 +1,6 @@
 import type { LinkProtocols, LinkProtocolsRequest } from "../types.js";
 import { AttributeTable, type Codec, nested } from "./attributes.js";
-import type { Reader, Writer } from "./buffer.js";
+import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_UNSPEC } from "./constants.js";
 import { linkHeaderBytes, writeLinkHeader } from "./link.js";
 import { ipOf, u8 } from "./scalars.js";
@@ -43,7 +43,8 @@ export function encodeLinkProtocols(writer: Writer, { linkIndex, ipv4, ipv6 }: L
 }
 
 export function decodeLinkProtocols(reader: Reader, start: number, end: number): LinkProtocols | undefined {
-  if (end - start < linkHeaderBytes || reader.view.getUint8(start) !== AF_UNSPEC) return undefined;
+  requireHeader("link", start, end, linkHeaderBytes);
+  if (reader.view.getUint8(start) !== AF_UNSPEC) return undefined;
   const found = table.decode(reader, start + linkHeaderBytes, end).families ?? {};
   // In the array the first IPv4 setting is number 1: linux/ip.h.
   const ipv4 = new Map([...(found.ipv4?.settings ?? [])].map(([position, value]) => [position + 1, value]));

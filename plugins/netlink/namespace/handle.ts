@@ -14,7 +14,6 @@ import { decodeRule } from "../codec/rule.js";
 import { decodeWireguard, joinWireguard } from "../codec/wireguard.js";
 import type {
   Address,
-  BridgeVlan,
   EventGroup,
   Link,
   LinkProtocols,
@@ -25,6 +24,7 @@ import type {
   Neighbour,
   NetlinkEvent,
   PortVlans,
+  PortVlansRequest,
   Route,
   RouteFilter,
   RouteInterpreter,
@@ -133,12 +133,12 @@ export class Handle implements NamespaceHandle {
     return this.list(operations.bridgeVlanDump, undefined, decodeBridgeVlans);
   }
 
-  async bridgeVlanAdd(linkIndex: number, vlans: readonly BridgeVlan[]): Promise<void> {
-    await this.request(operations.bridgeVlanAdd, { linkIndex, vlans });
+  async bridgeVlanAdd(request: PortVlansRequest): Promise<void> {
+    await this.request(operations.bridgeVlanAdd, request);
   }
 
-  async bridgeVlanDel(linkIndex: number, vlans: readonly BridgeVlan[]): Promise<void> {
-    await this.request(operations.bridgeVlanDel, { linkIndex, vlans });
+  async bridgeVlanDel(request: PortVlansRequest): Promise<void> {
+    await this.request(operations.bridgeVlanDel, request);
   }
 
   async featureList(index: number): Promise<ReadonlySet<string>> {

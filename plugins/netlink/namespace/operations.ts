@@ -10,7 +10,7 @@ import { encodeNeighbour, neighbourTable, writeNeighbourHeader } from "../codec/
 import { encodeRoute, encodeRouteRemoval, routeTable, writeRouteHeader } from "../codec/route.js";
 import { encodeRule, ruleTable, writeRuleHeader } from "../codec/rule.js";
 import { string } from "../codec/scalars.js";
-import type { Address, LinkProtocolsRequest, LinkRequest, Neighbour, PortVlans, Route, Rule } from "../types.js";
+import type { Address, LinkProtocolsRequest, LinkRequest, Neighbour, PortVlansRequest, Route, Rule } from "../types.js";
 
 /** One kind of request: its message type and flags, how to write it and how to name its object in an error. */
 export interface Operation<T> {
@@ -135,14 +135,14 @@ export const linkDump: Operation<LinkFilter> = {
   describe: () => "list links",
 };
 
-export const bridgeVlanAdd: Operation<PortVlans> = {
+export const bridgeVlanAdd: Operation<PortVlansRequest> = {
   type: k.RTM_SETLINK,
   flags: 0,
   encode: encodeBridgeVlans,
   describe: ({ linkIndex, vlans }) => `add VLANs ${textOf(vlans)} to port with index ${linkIndex}`,
 };
 
-export const bridgeVlanDel: Operation<PortVlans> = {
+export const bridgeVlanDel: Operation<PortVlansRequest> = {
   type: k.RTM_DELLINK,
   flags: 0,
   encode: encodeBridgeVlans,
@@ -156,7 +156,7 @@ export const bridgeVlanDump: Operation<undefined> = {
   describe: () => "list VLANs of bridge ports",
 };
 
-function textOf(vlans: PortVlans["vlans"]): string {
+function textOf(vlans: PortVlansRequest["vlans"]): string {
   return vlans.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(",");
 }
 

@@ -16,6 +16,17 @@ const options: Options<BridgeLinkPort> = {
   unicast_flood: boolean("unicastFlood", { default: true }),
   bpdu_guard: boolean("guard"),
   root_block: boolean("protect"),
+  broadcast_flood: boolean("broadcastFlood", { default: true }),
+  multicast_flood: boolean("multicastFlood", { default: true }),
+  multicast_to_unicast: boolean("multicastToUnicast"),
+  multicast_router: number("multicastRouter", { default: 1, zero: true }),
+  fast_leave: boolean("fastLeave"),
+  neighbour_suppression: boolean("neighbourSuppress"),
+  proxy_arp: boolean("proxyArp"),
+  proxy_arp_wifi: boolean("proxyArpWifi"),
+  vlan_tunnel: boolean("vlanTunnel"),
+  group_forward_mask: number("groupForwardMask", { default: 0 }),
+  locked: boolean("locked"),
 };
 
 /** A port, and what it takes from its bridge. */
@@ -78,6 +89,8 @@ export function checkPorts({ ports = [], vlan_filtering: filters }: BridgeLink, 
       ...checkRange(`${field}.path_cost`, port.path_cost, 0, 0xffff),
       ...checkRange(`${field}.priority`, port.priority, 0, 63),
       ...checkRange(`${field}.pvid`, port.pvid, 0, LAST_VLAN),
+      ...checkRange(`${field}.multicast_router`, port.multicast_router, 0, 3),
+      ...checkRange(`${field}.group_forward_mask`, port.group_forward_mask, 0, 0xffff),
       ...(port.vlans ?? []).flatMap((range, each) => checkVlans(`${field}.vlans[${each}]`, range)),
       ...(!filters && (port.pvid || port.vlans)
         ? [{ field, problem: "has VLANs, but the bridge has no vlan_filtering" }]
@@ -158,13 +171,65 @@ async function setVlans(
 ): Promise<void> {
   if (!after.filters) return;
   const has = before?.filters ? vlansOf(before) : vlansOf({ ...after, port: {} });
-  const wants = vlansOf(after);
+  await replaceVlans(handle, { linkIndex, has, wants: vlansOf(after) });
+}
+
+/** Removes and adds VLANs. `self`: of the bridge's own link. */
+async function replaceVlans(
+  handle: NamespaceHandle,
+  { linkIndex, has, wants, self = false }: { linkIndex: number; has: Vlans; wants: Vlans; self?: boolean },
+): Promise<void> {
   const gone = [...has.keys()].filter((id) => !wants.has(id));
   const come = [...wants].filter(([id, vlan]) => !sameVlan(has.get(id), vlan));
   await Promise.all([
-    ...(gone.length === 0 ? [] : [handle.bridgeVlanDel(linkIndex, ranges(gone.map((id) => [id, OFF])))]),
-    ...(come.length === 0 ? [] : [handle.bridgeVlanAdd(linkIndex, ranges(come))]),
+    ...(gone.length === 0
+      ? []
+      : [handle.bridgeVlanDel({ linkIndex, vlans: ranges(gone.map((id) => [id, OFF])), self })]),
+    ...(come.length === 0 ? [] : [handle.bridgeVlanAdd({ linkIndex, vlans: ranges(come), self })]),
   ]);
+}
+
+/** The VLANs of the bridge's own link, where it keeps VLANs apart. */
+function selfVlansOf({ self = {}, vlan_default_pvid: defaultPvid = DEFAULT_PVID }: BridgeLink): Vlans {
+  const { pvid = defaultPvid, vlans = [] } = self;
+  return vlansOf({ port: { vlans }, defaultPvid: pvid, filters: true });
+}
+
+export function sameSelf(a: BridgeLink, b: BridgeLink): boolean {
+  return !b.vlan_filtering || sameVlans(selfVlansOf(a), selfVlansOf(b));
+}
+
+/** Gives the bridge's own link its VLANs; what it has is the kernel's to say, which changes them with the default one. */
+export async function setSelf(handle: NamespaceHandle, linkIndex: number, part: BridgeLink): Promise<void> {
+  if (!part.vlan_filtering) return;
+  const found = (await handle.bridgeVlanList()).find((each) => each.linkIndex === linkIndex);
+  await replaceVlans(handle, { linkIndex, has: vlanMap(found?.vlans ?? []), wants: selfVlansOf(part), self: true });
+}
+
+/** The VLANs of the bridge's own link as the kernel has them, told by `expected` where the same set can be said in several ways. */
+export function decodeSelf(
+  vlans: readonly BridgeVlan[],
+  defaultPvid: number,
+  expected: BridgeLink | undefined,
+): Pick<BridgeLink, "self"> {
+  const found = vlanMap(vlans);
+  const plain = { vlan_default_pvid: defaultPvid };
+  if (expected?.self !== undefined && sameVlans(found, selfVlansOf({ ...plain, self: expected.self }))) {
+    return { self: expected.self };
+  }
+  if (sameVlans(found, selfVlansOf(plain))) return {};
+  const pvid = [...found].find(([, { pvid: own }]) => own)?.[0] ?? 0;
+  const tagged = [...found].flatMap(([id, { untagged }]): VlanRange[] => (untagged ? [] : [{ first: id }]));
+  return { self: { pvid, vlans: tagged } };
+}
+
+export function checkSelf({ self, vlan_filtering: filters }: BridgeLink): Problems {
+  if (self === undefined) return [];
+  if (!filters) return [{ field: "bridge.self", problem: "has VLANs, but the bridge has no vlan_filtering" }];
+  return [
+    ...checkRange("bridge.self.pvid", self.pvid, 0, LAST_VLAN),
+    ...(self.vlans ?? []).flatMap((range, each) => checkVlans(`bridge.self.vlans[${each}]`, range)),
+  ];
 }
 
 const OFF = { pvid: false, untagged: false } as const;

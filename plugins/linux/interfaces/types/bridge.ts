@@ -2,13 +2,41 @@ import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { BridgeLink, BridgeLinkPort } from "#proto/index.js";
 import { checkRange, type Problems } from "../checks.js";
 import type { FoundLink, FoundLinks } from "../link-type.js";
-import { boolean, number, type Option } from "../options.js";
+import { boolean, choice, number, type Option, type Options } from "../options.js";
 import { IPV6_MIN_MTU } from "../own-addresses.js";
-import { bridgeMembership, checkPorts, decodePort } from "./bridge-port.js";
+import { bridgeMembership, checkPorts, checkSelf, decodePort, decodeSelf, sameSelf, setSelf } from "./bridge-port.js";
 import { KernelLinkType } from "./kernel-link.js";
 
 /** The kernel counts times in hundredths of a second (USER_HZ). */
 const PER_MILLISECOND = 0.1;
+
+const wideTime = (attribute: string, initial: number): Option<number> =>
+  number(attribute, { default: initial, scale: PER_MILLISECOND, ticks: true, wide: true });
+
+/** Defaults of net/bridge/br_multicast.c, br_multicast_init. */
+const MORE_OPTIONS: Options<BridgeLink> = {
+  vlan_protocol: choice("vlanProtocol", { DOT1Q: 0x8100, DOT1AD: 0x88a8 }),
+  group_forward_mask: number("groupForwardMask", { default: 0 }),
+  multicast_querier: boolean("multicastQuerier"),
+  multicast_query_use_address: boolean("multicastQueryUseIfaddr"),
+  multicast_router: number("multicastRouter", { default: 1, zero: true }),
+  multicast_hash_max: number("multicastHashMax", { default: 4096 }),
+  multicast_last_member_count: number("multicastLastMemberCount", { default: 2 }),
+  multicast_startup_query_count: number("multicastStartupQueryCount", { default: 2 }),
+  multicast_last_member_interval: wideTime("multicastLastMemberInterval", 1_000),
+  multicast_membership_interval: wideTime("multicastMembershipInterval", 260_000),
+  multicast_querier_interval: wideTime("multicastQuerierInterval", 255_000),
+  multicast_query_interval: wideTime("multicastQueryInterval", 125_000),
+  multicast_query_response_interval: wideTime("multicastQueryResponseInterval", 10_000),
+  multicast_startup_query_interval: wideTime("multicastStartupQueryInterval", 31_250),
+  multicast_igmp_version: number("multicastIgmpVersion", { default: 2 }),
+  multicast_mld_version: number("multicastMldVersion", { default: 1 }),
+  vlan_statistics: boolean("vlanStatsEnabled"),
+  multicast_statistics: boolean("multicastStatsEnabled"),
+  nf_call_iptables: boolean("nfCallIptables"),
+  nf_call_ip6tables: boolean("nfCallIp6tables"),
+  nf_call_arptables: boolean("nfCallArptables"),
+};
 
 function time(attribute: string, initial: number, { zero = false } = {}): Option<number> {
   return number(attribute, { default: initial, zero, scale: PER_MILLISECOND, ticks: true });
@@ -30,6 +58,7 @@ export const bridge = new KernelLinkType({
     vlan_filtering: boolean("vlanFiltering"),
     vlan_default_pvid: number("vlanDefaultPvid", { default: 1, zero: true }),
     multicast_snooping: boolean("multicastSnooping", { default: true }),
+    ...MORE_OPTIONS,
   },
 
   validate: (part, { name = "" }) => [
@@ -37,9 +66,16 @@ export const bridge = new KernelLinkType({
     ...checkRange("bridge.vlan_default_pvid", part.vlan_default_pvid, 0, 4094),
     ...checkTimes(part),
     ...checkPorts(part, name),
+    ...checkMulticast(part),
+    ...checkSelf(part),
   ],
 
-  finish: ({ mtu }, link, { handle }) => (mtu === link.mtu ? holdMtu(link, handle) : Promise.resolve()),
+  same: sameSelf,
+  async finish({ mtu, bridge: part = {} }, link, { handle }) {
+    if (mtu === link.mtu) await holdMtu(link, handle);
+    if (!sameSelf({}, part)) await setSelf(handle, link.index, part);
+  },
+  change: (_before, after, index, { handle }) => setSelf(handle, index, after),
   decodeMore: decodePorts,
 });
 
@@ -60,6 +96,23 @@ function stpOption(): Option<boolean> {
   };
 }
 
+/** net/bridge: br_set_attr of the netlink attributes, and BR_GROUPFWD_RESTRICTED of br_private.h. */
+function checkMulticast(part: BridgeLink): Problems {
+  const { group_forward_mask: mask = 0 } = part;
+  const restricted = [
+    { field: "bridge.group_forward_mask", problem: `is ${mask}; bits 0, 1 and 2 cannot be forwarded` },
+  ];
+  return [
+    ...checkRange("bridge.group_forward_mask", mask, 0, 0xffff),
+    ...((mask & 7) === 0 ? [] : restricted),
+    ...checkRange("bridge.multicast_router", part.multicast_router, 0, 2),
+    ...(part.multicast_igmp_version
+      ? checkRange("bridge.multicast_igmp_version", part.multicast_igmp_version, 2, 3)
+      : []),
+    ...(part.multicast_mld_version ? checkRange("bridge.multicast_mld_version", part.multicast_mld_version, 1, 2) : []),
+  ];
+}
+
 /** Limits of net/bridge/br_private_stp.h. 0 is the default. */
 function checkTimes({ forward_delay: delay, hello_time: hello, max_age: age }: BridgeLink): Problems {
   return [
@@ -75,13 +128,16 @@ async function decodePorts(
   expected: BridgeLink | undefined,
 ): Promise<Partial<BridgeLink>> {
   const members = links.membersOf(found);
-  if (members.length === 0) return {};
   const filters = found.link.data?.vlanFiltering === true;
   const vlans = filters ? await found.handle.bridgeVlanList() : [];
+  const defaultPvid = Number(found.link.data?.vlanDefaultPvid ?? 1);
+  const own = vlans.find(({ linkIndex }) => linkIndex === found.link.index)?.vlans ?? [];
+  const self = filters ? decodeSelf(own, defaultPvid, expected) : {};
+  if (members.length === 0) return self;
   const wanted = new Map(expected?.ports?.map((port) => [port.interface ?? "", port]));
   const ports = members.map(({ name, link }): BridgeLinkPort => {
     const own = vlans.find(({ linkIndex }) => linkIndex === link.index)?.vlans ?? [];
-    return decodePort(name, link, own, Number(found.link.data?.vlanDefaultPvid ?? 1), wanted.get(name));
+    return decodePort(name, link, own, defaultPvid, wanted.get(name));
   });
-  return { ports };
+  return { ports, ...self };
 }

@@ -66,6 +66,10 @@ export interface KernelLink<F extends LinkField> {
   recreates?(before: Part<F>, after: Part<F>): boolean;
   /** What is to be done once the link is there. Whatever it throws fails the creation, and the link goes. */
   finish?(value: Interface, link: Link, context: LinkContext): Promise<void>;
+  /** Does what the options cannot say mean the same? */
+  same?(a: Part<F>, b: Part<F>): boolean;
+  /** What is to be done after a change of the options. */
+  change?(before: Part<F>, after: Part<F>, index: number, context: LinkContext): Promise<void>;
   /** What the options cannot say of a link. */
   decodeMore?(found: FoundLink, links: FoundLinks, expected: Part<F> | undefined): Promise<Partial<Part<F>>>;
 }
@@ -129,7 +133,8 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   }
 
   same(a: Interface, b: Interface): boolean {
-    return sameAttributes(this.#attributes(a), this.#attributes(b));
+    if (!sameAttributes(this.#attributes(a), this.#attributes(b))) return false;
+    return this.#spec.same?.(this.#part(a), this.#part(b)) ?? true;
   }
 
   recreates(before: Interface, after: Interface): boolean {
@@ -150,6 +155,7 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
       ...this.#standingOn(after, context),
     };
     await context.handle.linkSet({ index, kind: this.#kind(after), data });
+    await this.#spec.change?.(this.#part(before), this.#part(after), index, context);
   }
 
   remove(_value: Interface, index: number, { handle }: LinkContext): Promise<void> {
