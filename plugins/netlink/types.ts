@@ -291,6 +291,8 @@ export type NetlinkEvent =
   | { readonly type: "link"; readonly deleted: boolean; readonly link: Link }
   /** With the group `link`: settings or VLANs of a bridge's port, which events about the link do not tell. */
   | { readonly type: "bridge-member"; readonly deleted: boolean; readonly member: BridgeMember }
+  /** IPv4 or IPv6 settings of a link were changed (RTM_NEWNETCONF): the kernel tells of forwarding, rp_filter and proxies only. */
+  | { readonly type: "netconf"; readonly deleted: boolean; readonly linkIndex: number }
   | { readonly type: "address"; readonly deleted: boolean; readonly address: Address }
   | { readonly type: "route"; readonly deleted: boolean; readonly route: Route }
   | { readonly type: "neighbour"; readonly deleted: boolean; readonly neighbour: Neighbour }
@@ -300,7 +302,7 @@ export type NetlinkEvent =
   /** The namespace handle was closed. */
   | { readonly type: "closed" };
 
-export type EventGroup = "link" | "address" | "route" | "neighbour" | "rule";
+export type EventGroup = "link" | "netconf" | "address" | "route" | "neighbour" | "rule";
 
 /**
  * A socket in one network namespace. Requests made in the same turn of the event loop leave in one `send`; each gets
@@ -342,6 +344,8 @@ export interface NamespaceHandle {
   linkProtocolsSet(request: LinkProtocolsRequest): Promise<void>;
   /** Writes a file below `/proc/sys/net` as it is in this namespace: `ipv6/conf/eth0/forwarding`. */
   sysctlSet(path: string, value: string): Promise<void>;
+  /** Sets one of them to what another one is. */
+  sysctlCopy(from: string, to: string): Promise<void>;
   altNameAdd(index: number, name: string): Promise<void>;
   altNameDel(index: number, name: string): Promise<void>;
 

@@ -360,6 +360,38 @@ const STORIES: Readonly<Record<string, Story>> = {
       t.regex(await run(["sysctl", "net.ipv4.conf.eth0.promote_secondaries"]), /= 0/);
     },
   },
+  "settings of IPv4 and IPv6 of a link are as asked for, put back, and as in a new link when they are taken out": {
+    async tell(t) {
+      const read = async (path: string): Promise<string> => (await run(["sysctl", "-n", `net.${path}`])).trim();
+      const files = [
+        "ipv4.conf.va.forwarding",
+        "ipv4.conf.va.rp_filter",
+        "ipv4.conf.va.arp_ignore",
+        "ipv4.conf.va.proxy_arp",
+        "ipv6.conf.va.accept_ra",
+        "ipv6.conf.va.addr_gen_mode",
+        "ipv6.conf.va.disable_ipv6",
+      ];
+      const all = () => Promise.all(files.map(read));
+      const [near, far] = pair("va");
+      await apply(t, near!, far!);
+      const before = await all();
+      const ipv4 = { forwarding: true, rp_filter: 2, arp_ignore: 1, proxy_arp: true };
+      await apply(t, { ...near!, ipv4, ipv6: { accept_ra: 0, addr_gen_mode: "NONE", token: "::5", disable: false } });
+      t.deepEqual(await all(), ["1", "2", "1", "1", "0", "1", "0"]);
+      t.regex(await run(["ip", "token", "get", "dev", "va"]), /token ::5/);
+      t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+      await run(["sysctl", "-qw", "net.ipv4.conf.va.rp_filter=1", "net.ipv4.conf.va.arp_ignore=0"]);
+      await eventually(async () => (await read("ipv4.conf.va.rp_filter")) === "2");
+      t.is(await read("ipv4.conf.va.arp_ignore"), "1");
+      await apply(t, { ...near!, host_if_name: "vx", ipv4: { forwarding: true }, ipv6: { disable: true } });
+      t.is(await read("ipv4.conf.vx.arp_ignore"), before[2]!);
+      t.is(await read("ipv6.conf.vx.disable_ipv6"), "1");
+      await apply(t, near!);
+      t.deepEqual(await all(), before);
+      await isSettled(t);
+    },
+  },
   "times that the kernel's clock rounds are no difference": {
     async tell(t) {
       await apply(t, {

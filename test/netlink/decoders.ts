@@ -4,7 +4,7 @@ import type { Reader } from "#plugins/netlink/codec/buffer.js";
 import { decodeFeatures, decodeSpeed } from "#plugins/netlink/codec/ethtool.js";
 import { decodeFamily } from "#plugins/netlink/codec/generic.js";
 import { decodeLink } from "#plugins/netlink/codec/link.js";
-import { decodeLinkProtocols } from "#plugins/netlink/codec/link-protocols.js";
+import { decodeLinkProtocols, decodeNetconf } from "#plugins/netlink/codec/link-protocols.js";
 import { decodeNamespaceId } from "#plugins/netlink/codec/namespace-id.js";
 import { decodeNeighbour } from "#plugins/netlink/codec/neighbour.js";
 import { decodeRoute } from "#plugins/netlink/codec/route.js";
@@ -23,6 +23,7 @@ export const decoders: Readonly<Record<string, { readonly decode: Decoder; reado
   link: { decode: decodeLink, headerBytes: 16 },
   linkProtocols: { decode: decodeLinkProtocols, headerBytes: 16 },
   namespaceId: { decode: decodeNamespaceId, headerBytes: 4 },
+  netconf: { decode: decodeNetconf, headerBytes: 4 },
   neighbour: { decode: decodeNeighbour, headerBytes: 12 },
   route: { decode: decodeRoute, headerBytes: 12 },
   rule: { decode: decodeRule, headerBytes: 12 },

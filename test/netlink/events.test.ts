@@ -9,6 +9,8 @@ function summary(event: NetlinkEvent): string {
   switch (event.type) {
     case "link":
       return `${event.deleted ? "-" : "+"}link ${event.link.name}`;
+    case "netconf":
+      return `${event.deleted ? "-" : "+"}netconf ${event.linkIndex}`;
     case "address":
       return `${event.deleted ? "-" : "+"}address ${event.address.address}`;
     case "route":

@@ -19,7 +19,7 @@ export class FollowedNamespace {
 
   /** Listens to links and addresses, and to what else there is a use for now. Groups that are listened to already are left out. */
   async listen(groups: Iterable<OptionalGroup>): Promise<void> {
-    const fresh = (["link", "address", ...groups] as const).filter((group) => !this.#groups.has(group));
+    const fresh = (["link", "netconf", "address", ...groups] as const).filter((group) => !this.#groups.has(group));
     if (fresh.length === 0 || this.#closed) return;
     for (const group of fresh) this.#groups.add(group);
     // What we do to routes ourselves is no drift, and there may be a hundred thousand of them.

@@ -52,6 +52,8 @@ export class Suspects {
         return this.#byLink(event.link, event.deleted);
       case "bridge-member":
         return event.deleted ? [] : this.#byMember(event.member);
+      case "netconf":
+        return event.deleted ? [] : this.#bySettings(event.linkIndex);
       case "address":
         return event.deleted ? this.#byLostAddress(event.address) : [];
       case "route":
@@ -86,6 +88,13 @@ export class Suspects {
       ...this.#byMembership(before, settings, wanted),
       ...(wentDown && wanted.enabled ? this.#droppedWith(metadata.name) : []),
     ];
+  }
+
+  #bySettings(linkIndex: number): readonly string[] {
+    const name = this.#nameOf(linkIndex);
+    const key = interfaceKey(name ?? "");
+    const wanted: Interface | undefined = name === undefined ? undefined : this.parts.scheduler.wanted(key);
+    return wanted?.ipv4 === undefined && wanted?.ipv6 === undefined ? [] : [key];
   }
 
   /** Neither VLANs nor settings that are made with `bridge` are told with the link. Ports are parts of their bridge. */

@@ -3,6 +3,7 @@ import { type Interface, interfaceAddressKey, interfaceStateKey, interfaceVrfKey
 import { namespaceText } from "../namespaces/index.js";
 import { borrowedAddressesKey, interfaceLoanKey, interfacePlaceKey } from "./derived-keys.js";
 import { hostNameOf } from "./host-name.js";
+import { linkSettingsOf } from "./link-settings.js";
 import type { BorrowedAddresses, InterfaceLoan } from "./loan.js";
 import { addressesOf, interfaceAddresses } from "./own-addresses.js";
 import type { InterfacePlace } from "./place.js";
@@ -41,6 +42,7 @@ export function derivedValues(value: Interface, { isStray = false } = {}): reado
     })),
     ...(addresses.length === 0 ? [] : [{ key: interfaceLoanKey(name), value: loan }]),
     ...borrowed(value),
+    ...linkSettingsOf(value),
     ...portsOf(value),
     ...(linkTypeOf(value)?.derivedValues?.(value) ?? []),
   ];
@@ -69,6 +71,11 @@ export function sameLink(a: Interface, b: Interface): boolean {
     (type?.same?.(a, b) ?? true) &&
     (type?.recreates?.(a, b) ?? false) === false
   );
+}
+
+/** Does `b` leave to the kernel what `a` has said? */
+export function givesUpMtu(a: Interface, b: Interface): boolean {
+  return Boolean(a.mtu) && !b.mtu && linkTypeOf(b)?.kinds !== undefined;
 }
 
 function sameHardwareAddress(a: Interface, b: Interface): boolean {

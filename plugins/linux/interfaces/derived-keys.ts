@@ -8,6 +8,8 @@ export const INTERFACE_PLACE_PREFIX = "linux/interface-place/";
 export const INTERFACE_PORT_PREFIX = "linux/interface-port/";
 /** Of {@link interfaceLoanKey}. */
 export const INTERFACE_LOAN_PREFIX = "linux/interface-loan/";
+/** Of {@link interfaceSettingsKey}. */
+export const INTERFACE_SETTINGS_PREFIX = "linux/interface-settings/";
 /** Of {@link borrowedAddressesKey}. */
 export const BORROWED_ADDRESSES_PREFIX = "linux/interface-borrowed/";
 
@@ -29,6 +31,11 @@ export function interfacePortKey(master: string, member: string): string {
 /** The addresses that an interface lends to unnumbered ones. */
 export function interfaceLoanKey(name: string): string {
   return INTERFACE_LOAN_PREFIX + name;
+}
+
+/** The settings of IPv4 and IPv6 that an interface chooses. */
+export function interfaceSettingsKey(name: string): string {
+  return INTERFACE_SETTINGS_PREFIX + name;
 }
 
 /** That an unnumbered interface uses the addresses of another. */

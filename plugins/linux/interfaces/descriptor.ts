@@ -11,7 +11,7 @@ import type {
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js";
 import { isCode, type NamespaceLease, type Namespaces, namespaceText } from "../namespaces/index.js";
-import { derivedValues, sameLink } from "./canonical.js";
+import { derivedValues, givesUpMtu, sameLink } from "./canonical.js";
 import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
@@ -56,6 +56,8 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   readonly #strays = new WeakSet<Interface>();
   /** Values that were read, and whose links have lost our mark: everything else about them may be as it should be. */
   readonly #unmarked = new WeakSet<Interface>();
+  /** Values that were read, and whose MTU nobody has chosen. */
+  readonly #unchosen = new WeakSet<Interface>();
   readonly #ownership: Ownership;
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
@@ -93,7 +95,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   }
 
   equivalent(_key: string, a: Interface, b: Interface): boolean {
-    return !this.#unmarked.has(a) && !this.#unmarked.has(b) && sameLink(a, b);
+    return !this.#unmarked.has(a) && !this.#unmarked.has(b) && !this.#givesUpMtu(a, b) && sameLink(a, b);
   }
 
   async create(key: string, value: Interface): Promise<InterfaceMetadata> {
@@ -130,6 +132,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     const type = linkTypeOf(newValue);
     if (type === undefined || oldValue.type !== newValue.type) return true;
     const moves = namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace);
+    if (this.#givesUpMtu(oldValue, newValue) && type.defaultMtu === undefined) return true;
     return (moves && !type.movable) || (type.recreates?.(oldValue, newValue) ?? false);
   }
 
@@ -144,13 +147,15 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const lease = await this.#leaseOf(metadata);
       const context = this.#context(lease.handle);
       await this.#ownership.sharing(newValue, async () => type.update?.(oldValue, newValue, metadata.index, context));
+      const mtu = this.#givesUpMtu(oldValue, newValue) ? await type.defaultMtu?.(newValue, context) : undefined;
+      const settled = mtu === undefined ? newValue : { ...newValue, mtu };
       if (namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace)) {
-        return this.#move(newValue, metadata, lease);
+        return this.#move(settled, metadata, lease);
       }
       const link = await existingLink(lease.handle, metadata);
       const alias = this.#marker.of(metadata.name);
       if (type.kinds !== undefined && link.alias !== alias) await lease.handle.linkSet({ index: link.index, alias });
-      await settle(lease.handle, link, newValue, hostNameOf(newValue, type), this.#makeWay);
+      await settle(lease.handle, link, settled, hostNameOf(newValue, type), this.#makeWay);
       const renamed = !isNamed(link, hostNameOf(newValue, type));
       if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up)) || rejoins(link, newValue)) {
         const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
@@ -187,6 +192,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     });
     for (const { key, value, unmarked } of found) {
       if (unmarked) this.#unmarked.add(value);
+      if (!expected.get(key)?.mtu) this.#unchosen.add(value);
       const vrf = expected.get(key)?.vrf_master_interface;
       if (vrf && vrf !== value.vrf_master_interface) this.#strays.add(value);
     }
@@ -219,6 +225,10 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       if (this.#leases.get(metadata.name) !== to) to.release();
       throw error;
     }
+  }
+
+  #givesUpMtu(before: Interface, after: Interface): boolean {
+    return !this.#unchosen.has(before) && givesUpMtu(before, after);
   }
 
   /** Is everything there that a value of a foreign link waits for? */

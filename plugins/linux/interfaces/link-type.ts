@@ -148,6 +148,11 @@ export interface LinkType {
   create(value: Interface, context: LinkContext): Promise<Link>;
   /** Do both mean the same, as far as the type's own part goes? `b` may leave things to the kernel. Default: nothing differs. */
   same?(a: Interface, b: Interface): boolean;
+  /**
+   * The MTU that the kernel gives a link of the value when it says none. Left out: nobody knows, so that a link whose value gives up
+   * its MTU is made anew.
+   */
+  defaultMtu?(value: Interface, context: LinkContext): Promise<number>;
   /** What of the value is not its own link's but the lower one's. */
   shared?(value: Interface): SharedSettings | undefined;
   /** True when the change cannot be made to the link in place. */

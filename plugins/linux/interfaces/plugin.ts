@@ -9,6 +9,7 @@ import { AddressDescriptor } from "./address.js";
 import { InterfaceDescriptor } from "./descriptor.js";
 import { InterfaceIndex } from "./interface-index.js";
 import { InterfaceLeases } from "./leases.js";
+import { LinkSettingsDescriptor } from "./link-settings.js";
 import { BorrowedAddressesDescriptor, InterfaceLoanDescriptor } from "./loan.js";
 import { Marker } from "./marker.js";
 import { InterfacePeerDescriptor } from "./peer.js";
@@ -57,6 +58,7 @@ export class InterfacesPlugin implements Plugin {
     this.scheduler.registerDescriptor(new InterfacePortDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new InterfaceLoanDescriptor());
     this.scheduler.registerDescriptor(new BorrowedAddressesDescriptor(this.index, this.scheduler));
+    this.scheduler.registerDescriptor(new LinkSettingsDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new VrfMembershipDescriptor(this.index, this.scheduler));
     this.#unwatch = this.scheduler.watchTransactions(() => {
       this.#leases.keepOnly((name) => this.#table.get(name) !== undefined, this.#table.metadata.size);

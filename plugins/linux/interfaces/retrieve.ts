@@ -7,6 +7,7 @@ import { type Contents, groupBy, readNamespaces } from "./contents.js";
 import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
+import { readLinkSettings } from "./link-settings.js";
 import type { FoundLink, FoundLinks, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
 import { allAddressesOf } from "./own-addresses.js";
@@ -259,6 +260,7 @@ class Survey implements FoundLinks {
       mtu: link.mtu,
       ...this.#vrfOf(match),
       ...(expected?.link_only ? { link_only: true } : {}),
+      ...(await readLinkSettings(contents.handle, link.index, expected)),
       ...(await type?.decode?.({ link, handle: contents.handle }, this, expected)),
     };
     const metadata: InterfaceMetadata = {

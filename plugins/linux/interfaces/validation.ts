@@ -3,6 +3,7 @@ import { canonicalInterfaceAddress, type Interface } from "#proto/index.js";
 import { validateNamespace } from "../namespaces/index.js";
 import { checkOther } from "./checks.js";
 import { validateHostName } from "./host-name.js";
+import { validateLinkSettings } from "./link-settings.js";
 import type { LinkField, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
 import { IPV6_MIN_MTU } from "./own-addresses.js";
@@ -39,6 +40,7 @@ export function validateInterface(value: Interface, marker: Marker): readonly In
     ...validateHardwareAddress(value, type),
     ...validateVrf(value, type),
     ...validateUnnumbered(value),
+    ...validateLinkSettings(value),
     ...(type?.validate?.(value) ?? []),
   ];
 }

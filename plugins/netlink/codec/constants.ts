@@ -68,3 +68,8 @@ export const RTNH_F_ONLINK = 4;
 
 export const NUD_PERMANENT = 0x80;
 export const FR_ACT_TO_TBL = 1;
+/** linux/rtnetlink.h: settings of links. */
+export const RTM_NEWNETCONF = 80;
+export const RTM_DELNETCONF = 81;
+export const RTNLGRP_IPV4_NETCONF = 24;
+export const RTNLGRP_IPV6_NETCONF = 25;

@@ -3,7 +3,7 @@ import { AttributeTable, type Codec, nested } from "./attributes.js";
 import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_UNSPEC } from "./constants.js";
 import { linkHeaderBytes, writeLinkHeader } from "./link.js";
-import { ipOf, u8 } from "./scalars.js";
+import { ipOf, s32, u8 } from "./scalars.js";
 
 /** IFLA_AF_SPEC: what the protocols keep of a link (net/ipv4/devinet.c, net/ipv6/addrconf.c). */
 
@@ -40,6 +40,17 @@ export function encodeLinkProtocols(writer: Writer, { linkIndex, ipv4, ipv6 }: L
   table.encode(writer, {
     families: { ipv4: ipv4 && { settings: ipv4 }, ipv6: ipv6 && { token: ipv6.token, addressMode: ipv6.addressMode } },
   });
+}
+
+/** struct netconfmsg is a family; NETCONFA_IFINDEX of linux/netconf.h. */
+const netconf = new AttributeTable("settings", { linkIndex: [1, s32] }, [2, 3, 4, 5, 6, 7, 8]);
+const netconfHeaderBytes = 4;
+
+/** The link that RTM_NEWNETCONF is about; `undefined` for what is about all links. */
+export function decodeNetconf(reader: Reader, start: number, end: number): number | undefined {
+  requireHeader("settings", start, end, netconfHeaderBytes);
+  const { linkIndex = 0 } = netconf.decode(reader, start + netconfHeaderBytes, end);
+  return linkIndex > 0 ? linkIndex : undefined;
 }
 
 export function decodeLinkProtocols(reader: Reader, start: number, end: number): LinkProtocols | undefined {

@@ -2,6 +2,7 @@ import { SouthboundError } from "#core/errors.js";
 import { Reader, Writer } from "../codec/buffer.js";
 import { decodeFamily } from "../codec/generic.js";
 import { beginMessage, endMessage, messagesOf } from "../codec/message.js";
+import type { SysctlValue } from "../sys/sysctl.js";
 import type { EventGroup, NetlinkEvent, TapRequest } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
 import type { Failure, FromWorker } from "../worker/protocol.js";
@@ -211,10 +212,14 @@ export class Connection {
   }
 
   /** After what has been asked for so far. */
-  async sysctlSet(path: string, value: string): Promise<void> {
+  async sysctlSet(path: string, value: SysctlValue): Promise<void> {
     this.flush();
     const result = await this.channel.call({ kind: "set-sysctl", namespace: this.id, path, value });
-    checkCall(`set ${path} to ${value}`, result, "needs CAP_NET_ADMIN, and /proc/sys that can be written to");
+    checkCall(
+      `set ${path} to ${"from" in value ? value.from : value.text}`,
+      result,
+      "needs CAP_NET_ADMIN, and /proc/sys that can be written to",
+    );
   }
 
   settle({ first, count, failures, replies }: Results): void {

@@ -4,6 +4,7 @@ import { decodeBridgeMember } from "../codec/bridge-vlan.js";
 import type { Reader } from "../codec/buffer.js";
 import * as k from "../codec/constants.js";
 import { decodeLink } from "../codec/link.js";
+import { decodeNetconf } from "../codec/link-protocols.js";
 import type { Message } from "../codec/message.js";
 import { decodeNeighbour } from "../codec/neighbour.js";
 import { decodeRoute } from "../codec/route.js";
@@ -12,6 +13,7 @@ import type { EventGroup, NetlinkEvent } from "../types.js";
 
 const groupNumbers: Readonly<Record<EventGroup, readonly number[]>> = {
   link: [k.RTNLGRP_LINK],
+  netconf: [k.RTNLGRP_IPV4_NETCONF, k.RTNLGRP_IPV6_NETCONF],
   address: [k.RTNLGRP_IPV4_IFADDR, k.RTNLGRP_IPV6_IFADDR],
   route: [k.RTNLGRP_IPV4_ROUTE, k.RTNLGRP_IPV6_ROUTE],
   neighbour: [k.RTNLGRP_NEIGH],
@@ -21,6 +23,8 @@ const groupNumbers: Readonly<Record<EventGroup, readonly number[]>> = {
 const groupsByType: ReadonlyMap<number, EventGroup> = new Map([
   [k.RTM_NEWLINK, "link"],
   [k.RTM_DELLINK, "link"],
+  [k.RTM_NEWNETCONF, "netconf"],
+  [k.RTM_DELNETCONF, "netconf"],
   [k.RTM_NEWADDR, "address"],
   [k.RTM_DELADDR, "address"],
   [k.RTM_NEWROUTE, "route"],
@@ -49,6 +53,10 @@ export function decodeEvent(reader: Reader, { type, start, end }: Message): Netl
       if (link !== undefined) return { type: "link", deleted, link };
       const member = decodeBridgeMember(reader, start, end);
       return member && { type: "bridge-member", deleted, member };
+    }
+    case "netconf": {
+      const linkIndex = decodeNetconf(reader, start, end);
+      return linkIndex === undefined ? undefined : { type: "netconf", deleted, linkIndex };
     }
     case "address": {
       const address = decodeAddress(reader, start, end);

@@ -172,9 +172,14 @@ export class Handle implements NamespaceHandle {
     await this.request(operations.linkProtocolsSet, request);
   }
 
-  async sysctlSet(path: string, value: string): Promise<void> {
+  async sysctlSet(path: string, text: string): Promise<void> {
     if (this.closed) throw this.closedError(`set ${path}`);
-    await this.connection.sysctlSet(path, value);
+    await this.connection.sysctlSet(path, { text });
+  }
+
+  async sysctlCopy(from: string, to: string): Promise<void> {
+    if (this.closed) throw this.closedError(`set ${to}`);
+    await this.connection.sysctlSet(to, { from });
   }
 
   async altNameAdd(index: number, name: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Protocol } from "../sys/socket.js";
+import type { SysctlValue } from "../sys/sysctl.js";
 import type { TapRequest } from "../types.js";
 
 /**
@@ -48,7 +49,7 @@ export type ToWorker =
       readonly call: number;
       readonly namespace: number;
       readonly path: string;
-      readonly value: string;
+      readonly value: SysctlValue;
     }
   /** `alias`: of the loopback link. */
   | {

@@ -8,7 +8,7 @@ import { libc } from "../sys/libc.js";
 import { inNamespace } from "../sys/namespaces.js";
 import { POLLIN, type Poller } from "../sys/poller.js";
 import { NetlinkSocket, type Protocol } from "../sys/socket.js";
-import { setSysctl } from "../sys/sysctl.js";
+import { type SysctlValue, setSysctl } from "../sys/sysctl.js";
 import { addTunDevice } from "../sys/tun.js";
 import type { TapRequest } from "../types.js";
 import { Answers } from "./answers.js";
@@ -93,7 +93,7 @@ export class Session {
     inNamespace(this.fd, this.context.home, () => addTunDevice(tap, () => this.setAlias(tap.name, tap.alias)));
   }
 
-  setSysctl(path: string, value: string): void {
+  setSysctl(path: string, value: SysctlValue): void {
     inNamespace(this.fd, this.context.home, () => setSysctl(path, value));
   }
 

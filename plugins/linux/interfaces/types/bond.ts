@@ -12,7 +12,7 @@ import {
   sameAttributes,
   texts,
 } from "../options.js";
-import { KernelLinkType } from "./kernel-link.js";
+import { ETHERNET_MTU, KernelLinkType } from "./kernel-link.js";
 
 /** BOND_MODE_* and BOND_XMIT_POLICY_* of linux/if_bonding.h. */
 const MODES = {
@@ -128,6 +128,7 @@ export const bond = new KernelLinkType({
   type: "BOND",
   field: "bond",
   kinds: ["bond"],
+  ownMtu: ETHERNET_MTU,
   membership,
   options: bondOptions,
   shared: { encode: encodeWatching, decode: decodeWatching },

@@ -47,6 +47,7 @@ export const bridge = new KernelLinkType({
   type: "BRIDGE",
   field: "bridge",
   kinds: ["bridge"],
+  ownMtu: "smallest of the ports",
   membership: bridgeMembership,
   options: {
     stp: stpOption(),

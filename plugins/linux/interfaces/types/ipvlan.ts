@@ -12,6 +12,7 @@ export const ipvlan = new KernelLinkType({
   field: "ipvlan",
   kinds: ["ipvlan"],
   movable: true,
+  ownMtu: "below",
   withoutMac: () => "an IPVLAN has the MAC address of its lower interface",
   below: { field: "lower_interface" },
   options: { mode: choice("mode", MODES, { ours: true }), isolation: choice("flags", ISOLATIONS) },

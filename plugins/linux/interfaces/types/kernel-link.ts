@@ -56,6 +56,8 @@ export interface KernelLink<F extends LinkField> {
   sharedWithLower?(part: Part<F>): SharedSettings;
   readonly movable?: boolean;
   readonly outsideVrfs?: boolean;
+  /** The kernel's own MTU, or whose it is; left out: it depends on more than that. */
+  readonly ownMtu?: number | "below" | "smallest of the ports";
   readonly membership?: Membership;
   /** Why none of its links can be given a MAC address; `undefined` when they can. */
   withoutMac?(part: Part<F>): string | undefined;
@@ -74,6 +76,9 @@ export interface KernelLink<F extends LinkField> {
   decodeMore?(found: FoundLink, links: FoundLinks, expected: Part<F> | undefined): Promise<Partial<Part<F>>>;
 }
 
+/** ETH_DATA_LEN of linux/if_ether.h. */
+export const ETHERNET_MTU = 1500;
+
 /** Makes a {@link LinkType} of its description. */
 export class KernelLinkType<F extends LinkField> implements LinkType {
   readonly type: InterfaceType;
@@ -82,6 +87,7 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   readonly movable: boolean;
   readonly outsideVrfs: boolean;
   readonly membership?: Membership;
+  readonly defaultMtu?: NonNullable<LinkType["defaultMtu"]>;
   readonly #spec: KernelLink<F>;
 
   constructor(spec: KernelLink<F>) {
@@ -91,6 +97,8 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
     this.kinds = spec.kinds;
     this.movable = spec.movable ?? false;
     this.outsideVrfs = spec.outsideVrfs ?? false;
+    const { ownMtu } = spec;
+    if (ownMtu !== undefined) this.defaultMtu = (value, context) => this.#ownMtu(ownMtu, value, context);
     if (spec.membership !== undefined) this.membership = spec.membership;
   }
 
@@ -176,6 +184,14 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
     // Where nobody looked, nothing says that the link below is another one than it should be.
     const name = (await links.linkedName(found, index)) ?? (expected && this.#belowOf(expected));
     return { [field]: name ? { ...part, [below.field]: name } : part };
+  }
+
+  async #ownMtu(mtu: NonNullable<KernelLink<F>["ownMtu"]>, value: Interface, context: LinkContext): Promise<number> {
+    if (typeof mtu === "number") return mtu;
+    const { handle, index } = context.placeOf(mtu === "below" ? this.#belowOf(value) : (value.name ?? ""));
+    if (mtu === "below") return (await handle.linkByIndex(index))?.mtu ?? ETHERNET_MTU;
+    const ports = await handle.linkList({ master: index });
+    return ports.length === 0 ? ETHERNET_MTU : Math.min(...ports.map((port) => port.mtu));
   }
 
   #part(value: Interface): Part<F> {

@@ -18,6 +18,7 @@ export const macvlan = new KernelLinkType({
   kinds: ["macvlan", "macvtap"],
   kindOf: ({ tap }) => (tap ? "macvtap" : "macvlan"),
   movable: true,
+  ownMtu: "below",
   below: { field: "lower_interface" },
   options: { mode: choice("mode", MODES) },
   shared: { encode: encodeSources, decode: decodeSources },

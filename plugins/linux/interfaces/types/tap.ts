@@ -5,6 +5,7 @@ import { isCode } from "../../namespaces/index.js";
 import { hostNameOf } from "../host-name.js";
 import type { LinkContext, LinkType } from "../link-type.js";
 import { nameTaken, removeLink } from "../links.js";
+import { ETHERNET_MTU } from "./kernel-link.js";
 
 /** `TUN` of enum in linux/if_tun.h as IFLA_TUN_TYPE says it. */
 const TUN = 1;
@@ -15,6 +16,7 @@ export const tap: LinkType = {
   field: "tuntap",
   kinds: ["tun"],
   movable: true,
+  defaultMtu: async () => ETHERNET_MTU,
   withoutMac: ({ tuntap }) => (tuntap?.mode === "TUN" ? "a TUN has none" : undefined),
 
   create: (value, context) => makeTap(value, context),

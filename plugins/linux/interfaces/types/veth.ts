@@ -9,6 +9,7 @@ import type { LinkContext, LinkType } from "../link-type.js";
 import { findMarked, nameTaken, removeLink } from "../links.js";
 import type { Marker } from "../marker.js";
 import { chosenSettings } from "../settings.js";
+import { ETHERNET_MTU } from "./kernel-link.js";
 import { readOffloads, sameOffloads, setOffloads } from "./offloads.js";
 
 /**
@@ -21,6 +22,7 @@ export const veth: LinkType = {
   field: "veth",
   kinds: ["veth"],
   movable: true,
+  defaultMtu: async () => ETHERNET_MTU,
 
   validate: (value) => validatePeer(value),
 

@@ -25,6 +25,7 @@ export const vlan = new KernelLinkType({
   field: "vlan",
   kinds: ["vlan"],
   movable: true,
+  ownMtu: "below",
   below: { field: "lower_interface" },
   options: {
     id: number("id", { fixed: true }),

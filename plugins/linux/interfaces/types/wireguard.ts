@@ -19,6 +19,8 @@ export const wireguard: LinkType = {
   type: "WIREGUARD",
   field: "wireguard",
   kinds: ["wireguard"],
+  /** What Ethernet leaves over: drivers/net/wireguard/device.c, wg_setup. */
+  defaultMtu: async () => 1420,
   withoutMac: () => "a WireGuard interface has none",
 
   validate: ({ wireguard: part = {} }) => [
