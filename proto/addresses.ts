@@ -24,8 +24,8 @@ export function canonicalAddress(text: string): string | undefined {
 const knownIpv6 = new Map<string, string>();
 const KNOWN_IPV6 = 4096;
 
-/** Address and prefix length of an interface: `FD00::1/64` as `fd00::1/64`. Host bits stay. */
-export function canonicalInterfaceAddress(text: string): string | undefined {
+/** Address and prefix length: `FD00::1/64` as `fd00::1/64`. Host bits stay. */
+export function canonicalPrefix(text: string): string | undefined {
   const parts = splitPrefix(text);
   return parts && `${parts.address}/${parts.length}`;
 }

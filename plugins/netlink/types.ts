@@ -192,6 +192,9 @@ export interface Address {
   readonly peer?: string;
   readonly broadcast?: string;
   readonly label?: string;
+  /** Seconds that are left; left out: for ever. Addresses whose preferred lifetime is over are no sources any more. */
+  readonly validLifetime?: number;
+  readonly preferredLifetime?: number;
   /** IFA_PROTO (Linux ≥ 5.18). */
   readonly protocol?: number;
   readonly unknown?: UnknownAttributes;

@@ -1,6 +1,6 @@
 import test from "ava";
 import { type Interface, interfaceKey, routeKey } from "#proto/index.js";
-import { links } from "#test/support/sandbox.js";
+import { links, run } from "#test/support/sandbox.js";
 import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
@@ -229,7 +229,8 @@ test.serial("a logical name may be as long as fits into the mark of its link, an
 
 test.serial("an IPv6 address on a link that is left with too small an MTU says so", async (t) => {
   const value = { name: "small", type: "BRIDGE", bridge: {} } as const;
-  await agent.commit(wantInterface({ ...value, mtu: 1000 }));
+  await agent.commit(wantInterface(value));
+  await run(["ip", "link", "set", "dev", "small", "mtu", "1000"]);
   const withAddress = { ...value, ip_addresses: ["fd00:1000::1/64"] };
   await agent.commit(wantInterface(withAddress));
   const { derived } = agent.status(interfaceKey("small"));

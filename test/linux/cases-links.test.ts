@@ -200,7 +200,7 @@ const STORIES: Readonly<Record<string, Story>> = {
       for (const [one, two] of orders.flatMap((order) => [order, order.toReversed()])) {
         await apply(t, one!);
         await agent.commit(wantInterface(two!));
-        t.is(stateOf(two!.name), "FAILED");
+        await eventually(() => /FAILED|RETRYING/.test(stateOf(two!.name)));
         t.regex(errorOf(two!.name), new RegExp(`is that of interface ${one!.name}`));
         await agent.scheduler.resyncDownstream();
         t.is(stateOf(one!.name), "CONFIGURED");
@@ -377,8 +377,8 @@ const STORIES: Readonly<Record<string, Story>> = {
       await apply(t, near!, far!);
       const before = await all();
       const ipv4 = { forwarding: true, rp_filter: 2, arp_ignore: 1, proxy_arp: true };
-      await apply(t, { ...near!, ipv4, ipv6: { accept_ra: 0, addr_gen_mode: "NONE", token: "::5", disable: false } });
-      t.deepEqual(await all(), ["1", "2", "1", "1", "0", "1", "0"]);
+      await apply(t, { ...near!, ipv4, ipv6: { accept_ra: 2, addr_gen_mode: "NONE", token: "::5", disable: false } });
+      t.deepEqual(await all(), ["1", "2", "1", "1", "2", "1", "0"]);
       t.regex(await run(["ip", "token", "get", "dev", "va"]), /token ::5/);
       t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
       await run(["sysctl", "-qw", "net.ipv4.conf.va.rp_filter=1", "net.ipv4.conf.va.arp_ignore=0"]);
@@ -390,6 +390,60 @@ const STORIES: Readonly<Record<string, Story>> = {
       await apply(t, near!);
       t.deepEqual(await all(), before);
       await isSettled(t);
+    },
+  },
+  "addresses have another end, a label, a lifetime, and no route if so asked for (ifupdown-ng#96)": {
+    async tell(t) {
+      const value = tap("ppp9", "ppp9", { tuntap: { mode: "TUN" } });
+      const lists = [
+        ["10.0.0.1 peer 10.0.0.2/32"],
+        ["10.0.0.1 peer 10.0.0.3/32", "192.0.2.1/24 label ppp9:a"],
+        ["192.0.2.1/24 label ppp9:b", "198.51.100.1/24 noprefixroute", "fd00::1/64 preferred_lft 0"],
+        ["192.0.2.1/24 valid_lft 3600 preferred_lft 1800", "fd00::1/64"],
+        ["192.0.2.1/24"],
+      ];
+      const route = wantRoute({ outgoing_interface: "ppp9", dst_network: "10.9.0.0/16", gw_addr: "10.0.0.2" });
+      interface Entry {
+        readonly local: string;
+        readonly address?: string;
+        readonly label?: string;
+        readonly noprefixroute?: boolean;
+        readonly deprecated?: boolean;
+        readonly valid_life_time: number;
+      }
+      const seen = async (): Promise<readonly string[]> =>
+        ((await link("ppp9"))!.addr_info as unknown as readonly (Entry & { readonly scope: string })[])
+          .filter(({ scope }) => scope !== "link")
+          .map((each) =>
+            [
+              each.local,
+              each.address ?? "",
+              each.label === "ppp9" ? "" : (each.label ?? ""),
+              each.noprefixroute ? "noprefixroute" : "",
+              each.deprecated ? "deprecated" : "",
+              each.valid_life_time > 4_000_000_000 ? "" : "limited",
+            ]
+              .join(" ")
+              .replaceAll(/ +/g, " ")
+              .trim(),
+          );
+      const expected = [
+        ["10.0.0.1 10.0.0.2"],
+        ["10.0.0.1 10.0.0.3", "192.0.2.1 ppp9:a"],
+        ["192.0.2.1 ppp9:b", "198.51.100.1 noprefixroute", "fd00::1 deprecated"],
+        ["192.0.2.1 limited", "fd00::1"],
+        ["192.0.2.1"],
+      ];
+      await agent.commit(route);
+      for (const [each, ip_addresses] of [...lists.entries(), ...[...lists.entries()].toReversed()]) {
+        await apply(t, { ...value, ip_addresses });
+        t.deepEqual(await seen(), expected[each]!);
+        t.deepEqual(operations(await agent.scheduler.resyncDownstream()), [], ip_addresses.join());
+        t.is(agent.status(route[0]).state, each === 0 ? "CONFIGURED" : "PENDING");
+      }
+      await agent.commit(wantInterface({ ...value, ip_addresses: ["10.0.0.1 pear 10.0.0.2"] }));
+      t.is(stateOf("ppp9"), "INVALID");
+      t.is((await agent.commit([route[0], undefined])).error, "");
     },
   },
   "times that the kernel's clock rounds are no difference": {

@@ -15,6 +15,7 @@ interface Place {
  */
 export class AddressOrder {
   readonly #places = new Map<string, Place>();
+  readonly #list = new Map<string, number>();
   readonly #firsts: string[] = [];
   /** By their first one. */
   readonly #networks = new Map<string, string[]>();
@@ -24,6 +25,7 @@ export class AddressOrder {
     const firsts = new Map<string, string>();
     for (const address of addresses) {
       if (address.includes(":")) continue;
+      this.#list.set(address, this.#list.size);
       const network = canonicalNetwork(address) ?? address;
       const first = firsts.get(network);
       if (first === undefined) {
@@ -44,6 +46,11 @@ export class AddressOrder {
       .update(JSON.stringify([...this.#networks]))
       .digest("hex")
       .slice(0, 8);
+  }
+
+  /** Where an address is in the list; those of IPv6 come first. */
+  positionOf(address: string): number {
+    return this.#list.get(address) ?? -1;
   }
 
   /** Those that come before an address. */

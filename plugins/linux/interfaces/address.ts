@@ -1,5 +1,5 @@
 import { errorMessage, SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, KeyedValue, Scheduler } from "#core/scheduler/types.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";
@@ -7,7 +7,15 @@ import { AddressOrder } from "./address-order.js";
 import { arrangeIpv4, removeIpv4 } from "./arrange-addresses.js";
 import { interfacePlaceKey } from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
-import { addressesOf, addressRequest, type InterfaceAddress, IPV6_MIN_MTU, orderOf } from "./own-addresses.js";
+import {
+  addressesOf,
+  addressRequest,
+  type InterfaceAddress,
+  IPV6_MIN_MTU,
+  interfaceAddresses,
+  orderOf,
+  sameAddress,
+} from "./own-addresses.js";
 import { ipv4Claim } from "./state.js";
 
 /** Addresses, derived from their interface, and marked as ours by IFA_PROTO. Every change is a re-creation. */
@@ -38,20 +46,38 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
 
   /** One that is to come after others, and does not, goes and comes back. */
   equivalent(_key: string, before: InterfaceAddress, after: InterfaceAddress): boolean {
-    return before.address === after.address && orderOf(before).holds(before.address, orderOf(after));
+    return sameAddress(before, after) && orderOf(before).holds(before.address, orderOf(after));
   }
 
-  async create(key: string, { interface: name, address }: InterfaceAddress): Promise<undefined> {
+  async create(key: string, value: InterfaceAddress): Promise<undefined> {
+    const { interface: name, address } = value;
     const metadata = this.interfaces.get(name);
     const handle = this.interfaces.namespaceOf(name);
     if (metadata === undefined || handle === undefined) {
       throw new SouthboundError("ENODEV", `interface ${name} is not there to take ${address}`, { key });
     }
     try {
-      await handle.addrReplace(addressRequest(metadata.index, address));
+      await handle.addrReplace(addressRequest(metadata.index, value));
     } catch (error) {
       throw address.includes(":") ? await withoutIpv6(error, handle, metadata.index) : error;
     }
+  }
+
+  /** In the order of their lists: the requests leave as they are made. */
+  createMany(values: readonly KeyedValue<InterfaceAddress>[]): Promise<readonly PromiseSettledResult<undefined>[]> {
+    const results = values.map((each): Promise<undefined> | undefined =>
+      each.value.order ? undefined : this.create(each.key, each.value),
+    );
+    const places = [...values.keys()].filter((place) => results[place] === undefined);
+    const position = (place: number): number => {
+      const value = values[place]?.value;
+      return value === undefined ? 0 : orderOf(value).positionOf(value.address);
+    };
+    for (const place of places.sort((a, b) => position(a) - position(b))) {
+      const each = values[place];
+      if (each !== undefined) results[place] = this.create(each.key, each.value);
+    }
+    return Promise.allSettled(results.map((result) => result ?? Promise.resolve(undefined)));
   }
 
   async delete(_key: string, value: InterfaceAddress): Promise<void> {
@@ -65,11 +91,13 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     if (wanted === undefined && metadata.ours) return;
     const { index } = metadata;
     const addresses = wanted === undefined ? [] : addressesOf(wanted);
+    // What is said about it may have changed: then it goes like any other.
+    const stays = wanted !== undefined && interfaceAddresses(wanted).some((other) => sameAddress(other, value));
     const isInOrder = orderOf(value).holds(address, new AddressOrder(addresses));
     try {
-      if (address.includes(":")) await handle.addrDel({ linkIndex: index, address });
-      else if (!addresses.includes(address) || isInOrder) await removeIpv4(handle, index, address);
-      else await this.#alone(name, () => arrangeIpv4(handle, index, addresses));
+      if (address.includes(":")) await handle.addrDel(addressRequest(index, value));
+      else if (wanted === undefined || !stays || isInOrder) await removeIpv4(handle, addressRequest(index, value));
+      else await this.#alone(name, () => arrangeIpv4(handle, index, wanted));
     } catch (error) {
       // The link is gone, and took its addresses with it: a VETH end goes with the other one.
       if (!isCode(error, "ENODEV", "EADDRNOTAVAIL", "ESRCH")) throw error;

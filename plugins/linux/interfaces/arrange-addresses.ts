@@ -1,7 +1,7 @@
-import type { NamespaceHandle } from "#plugins/netlink/index.js";
-import { canonicalNetwork } from "#proto/index.js";
+import type { Address, NamespaceHandle } from "#plugins/netlink/index.js";
+import { canonicalNetwork, type Interface } from "#proto/index.js";
 import { AddressOrder } from "./address-order.js";
-import { addressRequest } from "./own-addresses.js";
+import { addressesOf, requestOf } from "./own-addresses.js";
 
 /** IPV4_DEVCONF_PROMOTE_SECONDARIES of linux/ip.h. */
 const PROMOTE_SECONDARIES = 20;
@@ -10,12 +10,13 @@ const PROMOTE_SECONDARIES = 20;
  * Removes an IPv4 address, and nothing else. With the first one of a network the kernel removes all later ones, whoever has made
  * them, with their routes, unless it is told to promote them (net/ipv4/devinet.c, __inet_del_ifa).
  */
-export async function removeIpv4(handle: NamespaceHandle, linkIndex: number, address: string): Promise<void> {
+export async function removeIpv4(handle: NamespaceHandle, request: Address): Promise<void> {
+  const { linkIndex, address } = request;
   const found = await handle.addrList({ linkIndex, family: "inet" });
   const network = canonicalNetwork(address);
   const isAlone = found.every((other) => other.address === address || canonicalNetwork(other.address) !== network);
-  if (isAlone) await handle.addrDel({ linkIndex, address });
-  else await removePromoting(handle, linkIndex, address, async () => undefined);
+  if (isAlone) await handle.addrDel(request);
+  else await removePromoting(handle, request, async () => undefined);
 }
 
 /**
@@ -23,33 +24,26 @@ export async function removeIpv4(handle: NamespaceHandle, linkIndex: number, add
  * one goes for a moment, and only after one that comes before it has come: the link is never without an address, which would
  * cost it its routes.
  */
-export async function arrangeIpv4(
-  handle: NamespaceHandle,
-  linkIndex: number,
-  addresses: readonly string[],
-): Promise<void> {
-  const wanted = addresses.filter((address) => !address.includes(":"));
+export async function arrangeIpv4(handle: NamespaceHandle, linkIndex: number, value: Interface): Promise<void> {
+  const wanted = addressesOf(value).filter((address) => !address.includes(":"));
   const order = new AddressOrder(wanted);
   const found = await handle.addrList({ linkIndex, family: "inet" });
   let present = found.map(({ address }) => address).filter((address) => wanted.includes(address));
   for (const address of wanted) {
-    const add = (): Promise<void> => handle.addrReplace(addressRequest(linkIndex, address));
+    const request = requestOf(value, linkIndex, address);
+    const add = (): Promise<void> => handle.addrReplace(request);
     if (!present.includes(address)) await add();
     else if (new AddressOrder(present).holds(address, order)) continue;
-    else await removePromoting(handle, linkIndex, address, add);
+    else await removePromoting(handle, request, add);
     present = [...present.filter((other) => other !== address), address];
   }
 }
 
-async function removePromoting(
-  handle: NamespaceHandle,
-  linkIndex: number,
-  address: string,
-  then: () => Promise<void>,
-): Promise<void> {
+async function removePromoting(handle: NamespaceHandle, request: Address, then: () => Promise<void>): Promise<void> {
+  const { linkIndex } = request;
   const before = (await handle.linkProtocols(linkIndex))?.ipv4.get(PROMOTE_SECONDARIES) ?? 0;
   const promote = (value: number): Promise<void> =>
     handle.linkProtocolsSet({ linkIndex, ipv4: new Map([[PROMOTE_SECONDARIES, value]]) });
   // In one turn: they leave together, and nobody else's request comes between them.
-  await Promise.all([promote(1), handle.addrDel({ linkIndex, address }), promote(before), then()]);
+  await Promise.all([promote(1), handle.addrDel(request), promote(before), then()]);
 }

@@ -1,11 +1,18 @@
 import type { KeyedValue } from "#core/scheduler/types.js";
-import { type Interface, interfaceAddressKey, interfaceStateKey, interfaceVrfKey } from "#proto/index.js";
+import {
+  canonicalNetwork,
+  type Interface,
+  interfaceAddressKey,
+  interfaceStateKey,
+  interfaceVrfKey,
+  linkLocalRouteKey,
+} from "#proto/index.js";
 import { namespaceText } from "../namespaces/index.js";
 import { borrowedAddressesKey, interfaceLoanKey, interfacePlaceKey } from "./derived-keys.js";
 import { hostNameOf } from "./host-name.js";
 import { linkSettingsOf } from "./link-settings.js";
 import type { BorrowedAddresses, InterfaceLoan } from "./loan.js";
-import { addressesOf, interfaceAddresses } from "./own-addresses.js";
+import { addressesOf, type InterfaceAddress, interfaceAddresses } from "./own-addresses.js";
 import type { InterfacePlace } from "./place.js";
 import { portsOf } from "./port.js";
 import { resetsOnRename } from "./settings.js";
@@ -36,16 +43,29 @@ export function derivedValues(value: Interface, { isStray = false } = {}): reado
           { key: interfacePlaceKey(name), value: place },
           { key: interfaceStateKey(name, enabled), value: state },
         ]),
-    ...interfaceAddresses(name, addresses).map((derived) => ({
-      key: interfaceAddressKey(name, derived.address),
-      value: derived,
-    })),
+    ...interfaceAddresses(value).flatMap((derived) => [
+      { key: interfaceAddressKey(name, derived.address), value: derived },
+      // The other end is on the link, as the network of any other address is.
+      ...(derived.peer === undefined
+        ? []
+        : [
+            {
+              key: linkLocalRouteKey(name, peerNetwork(derived)),
+              value: { on: interfaceAddressKey(name, derived.address) },
+            },
+          ]),
+    ]),
     ...(addresses.length === 0 ? [] : [{ key: interfaceLoanKey(name), value: loan }]),
     ...borrowed(value),
     ...linkSettingsOf(value),
     ...portsOf(value),
     ...(linkTypeOf(value)?.derivedValues?.(value) ?? []),
   ];
+}
+
+function peerNetwork({ address, peer = "" }: InterfaceAddress): string {
+  const network = peer + address.slice(address.indexOf("/"));
+  return canonicalNetwork(network) ?? network;
 }
 
 function borrowed({ name = "", unnumbered: lender }: Interface): readonly KeyedValue[] {

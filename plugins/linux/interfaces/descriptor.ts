@@ -17,7 +17,7 @@ import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
 import type { LinkContext, LinkPlace, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
-import { addressRequest, allAddressesOf } from "./own-addresses.js";
+import { allAddressesOf, requestOf } from "./own-addresses.js";
 import { Ownership } from "./ownership.js";
 import { retrieveInterfaces } from "./retrieve.js";
 import { rejoins, resetsOnRename, settle } from "./settings.js";
@@ -159,7 +159,8 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const renamed = !isNamed(link, hostNameOf(newValue, type));
       if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up)) || rejoins(link, newValue)) {
         const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
-        await restoreIpv6(lease.handle, link.index, before, after);
+        const kept = before.filter((address) => address.includes(":") && after.includes(address));
+        await restoreIpv6(lease.handle, link.index, kept, newValue);
       }
       return metadataOf(newValue, link.index, lease.handle);
     });
@@ -325,9 +326,8 @@ function vanished({ name, hostName }: InterfaceMetadata): SouthboundError {
 async function restoreIpv6(
   handle: NamespaceHandle,
   index: number,
-  before: readonly string[],
-  after: readonly string[],
+  lost: readonly string[],
+  value: Interface,
 ): Promise<void> {
-  const lost = before.filter((address) => address.includes(":") && after.includes(address));
-  await Promise.all(lost.map((address) => handle.addrReplace(addressRequest(index, address))));
+  await Promise.all(lost.map((address) => handle.addrReplace(requestOf(value, index, address))));
 }

@@ -67,11 +67,16 @@ export function validateLinkSettings({ ipv4, ipv6, ip_addresses: addresses = [] 
     });
   });
   const token = ipv6?.token;
+  // net/ipv6/addrconf.c, inet6_set_iftoken.
+  const isUseless = token && ipv6?.accept_ra === 0;
   const isToken = !token || (canonicalAddress(token)?.startsWith("::") === true && token.includes(":"));
   const hasIpv6 = addresses.some((address) => address.includes(":"));
   return [
     ...ranges,
     ...(isToken ? [] : [{ field: "ipv6.token", problem: `is "${token}", expected a host part such as ::5` }]),
+    ...(isUseless
+      ? [{ field: "ipv6.token", problem: `is "${token}", but accept_ra is 0, so that nothing has it` }]
+      : []),
     ...(ipv6?.disable && hasIpv6 ? [{ field: "ipv6.disable", problem: "is set, but there are IPv6 addresses" }] : []),
   ];
 }

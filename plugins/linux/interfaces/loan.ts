@@ -69,7 +69,7 @@ export class BorrowedAddressesDescriptor implements Descriptor<BorrowedAddresses
     }
     const owner: Interface | undefined = this.scheduler.wanted(interfaceKey(lender));
     const addresses = lentAddresses(owner === undefined ? [] : addressesOf(owner));
-    await Promise.all(addresses.map((address) => handle.addrReplace(addressRequest(metadata.index, address))));
+    await Promise.all(addresses.map((address) => handle.addrReplace(addressRequest(metadata.index, { address }))));
   }
 
   /** An unnumbered interface has no addresses of ours but these. */

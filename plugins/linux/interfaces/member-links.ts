@@ -4,7 +4,7 @@ import { type Interface, interfaceKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";
 import type { InterfaceIndex } from "./interface-index.js";
 import type { MemberLinks } from "./link-type.js";
-import { addressRequest, allAddressesOf } from "./own-addresses.js";
+import { allAddressesOf, requestOf } from "./own-addresses.js";
 
 /** The links of a member and its master. Throws `SouthboundError` when one is gone or they are in different namespaces. */
 export async function linksOf(
@@ -51,6 +51,6 @@ export async function restore({ handle, link, wanted, addresses }: MemberLinks):
   const { index } = link;
   await Promise.all([
     handle.linkSet({ index, up: wanted.enabled ?? false, ...(wanted.mtu ? { mtu: wanted.mtu } : {}) }),
-    ...addresses.map((address) => handle.addrReplace(addressRequest(index, address))),
+    ...addresses.map((address) => handle.addrReplace(requestOf(wanted, index, address))),
   ]);
 }

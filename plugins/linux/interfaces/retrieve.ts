@@ -10,7 +10,7 @@ import type { InterfaceLeases } from "./leases.js";
 import { readLinkSettings } from "./link-settings.js";
 import type { FoundLink, FoundLinks, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
-import { allAddressesOf } from "./own-addresses.js";
+import { allAddressesOf, describeAddress, interfaceAddresses } from "./own-addresses.js";
 import { ownAddressOf } from "./settings.js";
 import { linkTypeOf, linkTypeOfKind } from "./types/index.js";
 
@@ -232,9 +232,16 @@ class Survey implements FoundLinks {
   /** The addresses of ours. Those that are borrowed are no interface's own, and are told of once they are all there. */
   #addressesOf({ link, contents, expected }: Match): Pick<Interface, "ip_addresses" | "unnumbered"> {
     const wanted = expected === undefined ? [] : allAddressesOf(expected, this.#request.wanted);
-    const found = ownAddresses(contents.addresses.get(link.index) ?? [], wanted);
+    const own = ownAddresses(contents.addresses.get(link.index) ?? [], wanted);
     const lender = expected?.unnumbered;
-    if (!lender) return found.length === 0 ? {} : { ip_addresses: found };
+    if (!lender) {
+      const said = new Map(
+        expected === undefined ? [] : interfaceAddresses(expected).map((each) => [each.address, each]),
+      );
+      const texts = own.map(([canonical, address]) => describeAddress(address, said.get(canonical)));
+      return texts.length === 0 ? {} : { ip_addresses: texts };
+    }
+    const found = own.map(([canonical]) => canonical);
     const others = found.filter((address) => !wanted.includes(address));
     const complete = wanted.length > 0 && wanted.every((address) => found.includes(address));
     return {
@@ -300,11 +307,14 @@ function hardwareAddressOf(link: Link): Pick<Interface, "phys_address"> {
 }
 
 /** Ours by their mark; where the kernel keeps none (before Linux 5.18) those that the value asks for. Canonical. */
-function ownAddresses(addresses: readonly Address[], expected: readonly string[]): readonly string[] {
+function ownAddresses(
+  addresses: readonly Address[],
+  expected: readonly string[],
+): readonly (readonly [canonical: string, address: Address])[] {
   const wanted = new Set(expected);
-  return addresses.flatMap(({ address, protocol }) => {
-    const canonical = canonicalInterfaceAddress(address) ?? address;
-    return protocol === TENUTO_PROTOCOL || wanted.has(canonical) ? [canonical] : [];
+  return addresses.flatMap((address): readonly (readonly [string, Address])[] => {
+    const canonical = canonicalInterfaceAddress(address.address) ?? address.address;
+    return address.protocol === TENUTO_PROTOCOL || wanted.has(canonical) ? [[canonical, address]] : [];
   });
 }
 

@@ -72,7 +72,10 @@ function validateAddresses(addresses: readonly string[]): readonly InvalidField[
     const address = canonicalInterfaceAddress(text);
     if (address === undefined) {
       return [
-        { field, problem: `is "${text}", expected an address with prefix length such as 10.0.0.1/24 or fd00::1/64` },
+        {
+          field,
+          problem: `is "${text}", expected an address with prefix length such as 10.0.0.1/24 or fd00::1/64, or 10.0.0.1 peer 10.0.0.2/32, and behind it label, valid_lft, preferred_lft, noprefixroute`,
+        },
       ];
     }
     const first = seen.get(address);

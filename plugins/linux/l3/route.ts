@@ -314,10 +314,17 @@ class SharedResults {
   }
 }
 
-/** That a network is on the link of an interface, derived from a route: what gateways depend on. There is nothing to do for it. */
-export class LinkLocalRouteDescriptor implements Descriptor {
+/**
+ * That a network is on the link of an interface, derived from a route, or from an address with another end (`on`): what gateways
+ * depend on. There is nothing to do for it.
+ */
+export class LinkLocalRouteDescriptor implements Descriptor<{ readonly on?: string }> {
   readonly name = "linux-link-local-route";
   readonly prefix = LINK_LOCAL_ROUTE_PREFIX;
+
+  dependencies(_key: string, { on }: { readonly on?: string }): readonly Dependency[] {
+    return on === undefined ? [] : [{ label: "the address whose other end it is", key: on }];
+  }
 }
 
 /** The network in the key of a route: address and length are its first two parts. */

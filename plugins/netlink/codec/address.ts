@@ -1,5 +1,5 @@
 import type { Address } from "../types.js";
-import { AttributeTable } from "./attributes.js";
+import { AttributeTable, type Codec } from "./attributes.js";
 import { type Reader, requireHeader, type Writer } from "./buffer.js";
 import { AF_INET } from "./constants.js";
 import { addressBytes, parsePrefix } from "./prefix.js";
@@ -9,18 +9,31 @@ import { ip, string, u8, u32 } from "./scalars.js";
 /** struct ifaddrmsg: u8 family, u8 prefix length, u8 flags, u8 scope, u32 link index. */
 const headerBytes = 8;
 
-export const addressTable = new AttributeTable(
-  "address",
-  {
-    address: [1, ip],
-    local: [2, ip],
-    label: [3, string],
-    broadcast: [4, ip],
-    flags: [8, u32],
-    protocol: [11, u8],
+/** struct ifa_cacheinfo: preferred and valid lifetime, s, and when it was made and changed. */
+const lifetimes: Codec<{ readonly preferred: number; readonly valid: number }> = {
+  write(writer, { preferred, valid }) {
+    const at = writer.reserve(16);
+    writer.view.setUint32(at, preferred, true);
+    writer.view.setUint32(at + 4, valid, true);
+    writer.view.setUint32(at + 8, 0, true);
+    writer.view.setUint32(at + 12, 0, true);
   },
-  [6], // IFA_CACHEINFO: lifetimes, which change by themselves
-);
+  read: ({ view }, offset, length) =>
+    length === 16 ? { preferred: view.getUint32(offset, true), valid: view.getUint32(offset + 4, true) } : undefined,
+};
+
+/** INFINITY_LIFE_TIME of net/addrconf.h. */
+const FOR_EVER = 0xffff_ffff;
+
+export const addressTable = new AttributeTable("address", {
+  address: [1, ip],
+  local: [2, ip],
+  label: [3, string],
+  broadcast: [4, ip],
+  lifetimes: [6, lifetimes],
+  flags: [8, u32],
+  protocol: [11, u8],
+});
 
 export function writeAddressHeader(
   writer: Writer,
@@ -48,6 +61,10 @@ export function encodeAddress(writer: Writer, address: Address): void {
       label: address.label,
       broadcast: address.broadcast,
       flags: address.flags,
+      lifetimes:
+        address.validLifetime === undefined && address.preferredLifetime === undefined
+          ? undefined
+          : { valid: address.validLifetime ?? FOR_EVER, preferred: address.preferredLifetime ?? FOR_EVER },
       protocol: address.protocol,
     },
     address.unknown,
@@ -70,8 +87,14 @@ export function decodeAddress(reader: Reader, start: number, end: number): Addre
     flags: values.flags ?? reader.view.getUint8(start + 2),
     ...(values.address === local ? {} : present("peer", values.address)),
     ...present("broadcast", values.broadcast),
+    ...limited("validLifetime", values.lifetimes?.valid),
+    ...limited("preferredLifetime", values.lifetimes?.preferred),
     ...(family === AF_INET ? present("label", values.label) : {}),
     ...present("protocol", values.protocol),
     ...(unknown.size > 0 ? { unknown } : {}),
   };
+}
+
+function limited<N extends string>(name: N, seconds: number | undefined): { readonly [K in N]?: number } {
+  return seconds === undefined || seconds === FOR_EVER ? {} : present(name, seconds);
 }

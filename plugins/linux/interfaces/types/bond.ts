@@ -92,7 +92,7 @@ const MORE_OPTIONS: Options<BondLink> = {
   packets_per_port: number("packetsPerSlave", { default: 1, zero: true }),
   dynamic_balancing: boolean("tlbDynamicLoadBalancing", { default: true, fixed: true }),
   aggregator_selection: choice("adSelect", { STABLE: 0, BANDWIDTH: 1, COUNT: 2 }, { fixed: true }),
-  actor_system_priority: number("adActorSystemPriority", { default: 65_535 }),
+  actor_system_priority: number("adActorSystemPriority", { default: 65_535, fixed: true }),
   user_port_key: number("adUserPortKey", { default: 0, fixed: true }),
   actor_system: hardwareAddress("adActorSystem"),
   lacp_active: boolean("lacpActive", { default: true, fixed: true }),
@@ -102,6 +102,7 @@ const MORE_OPTIONS: Options<BondLink> = {
 function hardwareAddress(attribute: string): Option<string> {
   const none = "00:00:00:00:00:00";
   return {
+    fixed: true,
     encode: (value) => ({ [attribute]: value?.toLowerCase() || none }),
     decode({ [attribute]: value }) {
       return typeof value === "string" && value !== none ? value : undefined;

@@ -146,10 +146,13 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   }
 
   recreates(before: Interface, after: Interface): boolean {
+    const [was, is] = [this.#fixed(before), this.#fixed(after)];
     return (
       this.#kind(before) !== this.#kind(after) ||
       this.#belowOf(before) !== this.#belowOf(after) ||
-      !sameAttributes(this.#fixed(before), this.#fixed(after)) ||
+      !sameAttributes(was, is) ||
+      // What is not said any more is another choice, too.
+      !sameAttributes(is, was) ||
       (this.#spec.recreates?.(this.#part(before), this.#part(after)) ?? false)
     );
   }

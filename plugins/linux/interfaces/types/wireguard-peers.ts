@@ -70,9 +70,12 @@ export async function peerChanges(
   after: readonly WireguardLinkPeer[],
 ): Promise<readonly WireguardPeer[]> {
   const wanted = new Set(after.map(({ public_key: key }) => key));
-  const gone = before.flatMap(({ public_key: publicKey = "" }): WireguardPeer[] =>
-    wanted.has(publicKey) ? [] : [{ publicKey, remove: true }],
-  );
+  // The kernel knows no way to take an endpoint from a peer: one that is to have none any more is made anew.
+  const withoutEndpoint = new Set(after.flatMap(({ public_key: key, endpoint }) => (endpoint ? [] : [key])));
+  const gone = before.flatMap(({ public_key: publicKey = "", endpoint }): WireguardPeer[] => {
+    const stays = wanted.has(publicKey) && !(endpoint && withoutEndpoint.has(publicKey));
+    return stays ? [] : [{ publicKey, remove: true }];
+  });
   const set = await Promise.all(after.map((peer, position) => peerRequest(peer, `${FIELD}[${position}]`)));
   return [...gone, ...set];
 }
