@@ -127,7 +127,8 @@ function machineCommand(
 
 /**
  * The machine's first process. It writes the status of its command and resets the machine, which ends QEMU (`-no-reboot`). Temporary files
- * are the machine's own: /dev/shm, since a test's sandbox has another /run.
+ * are the machine's own: /dev/shm, since a test's sandbox has another /run. No program changes the user by its mode: where an ordinary user
+ * shares the files, those of root belong to nobody.
  */
 function initScript({ command, environment }: MachineJob, kernel: MachineKernel, directory: string): string {
   const settings = Object.entries({
@@ -139,6 +140,7 @@ function initScript({ command, environment }: MachineJob, kernel: MachineKernel,
   });
   const modules = `/lib/modules/${kernel.version}`;
   return `#!/bin/sh
+[ "$1" = again ] || exec setpriv --no-new-privs "$0" again
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
