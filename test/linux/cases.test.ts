@@ -10,6 +10,7 @@ import {
   type Wanted,
   wantInterface,
   wantRouteWithoutInterface,
+  wantRule,
 } from "./support/network.js";
 
 /**
@@ -222,4 +223,152 @@ test.serial("a multipath default and a backup with a metric are both there", asy
   t.deepEqual(await hops("default"), ["10.1.2.2 e2 1", "10.1.2.2 e2 1"]);
   await applied([multipath[0], undefined]);
   t.deepEqual(await hops("default"), ["10.1.2.2 e2 1"]);
+});
+
+test.serial("netlink#908: an IPv4 route leads to an IPv6 gateway", async (t) => {
+  const swp1 = { ...end, name: "swp1", ip_addresses: ["192.0.2.1/32"], veth: { peer_if_name: "up" } } as const;
+  const up = { ...end, name: "up", veth: { peer_if_name: "swp1" } } as const;
+  const via = route({ outgoing_interface: "swp1", dst_network: "10.0.0.0/8", gw_addr: "fe80::1" });
+  await applied(via, wantInterface(swp1), wantInterface(up));
+  const [view] = await ip<RouteView>("route", "show", "10.0.0.0/8");
+  t.deepEqual(view?.via, { family: "inet6", host: "fe80::1" });
+  t.deepEqual(await nothingToDo(), []);
+  await agent.close();
+  agent = await NetworkAgent.start("cases");
+  t.deepEqual(operations(await agent.resync(via, wantInterface(swp1), wantInterface(up))), []);
+});
+
+test.serial("a route waits for its preferred source on another interface, and returns with it", async (t) => {
+  const ids = {
+    name: "ids",
+    type: "BRIDGE",
+    enabled: true,
+    ip_addresses: ["10.255.0.1/32", "2001:db8:ff::1/128"],
+  } as const;
+  const sourced = [
+    route({
+      outgoing_interface: "e1",
+      dst_network: "10.9.0.0/16",
+      gw_addr: "10.1.1.2",
+      preferred_source: "10.255.0.1",
+    }),
+    route({
+      outgoing_interface: "e1",
+      dst_network: "2001:db8:9::/48",
+      gw_addr: "fe80::1",
+      preferred_source: "2001:db8:ff::1",
+    }),
+  ];
+  const sources = async () =>
+    [
+      ...(await ip<RouteView>("route", "show", "10.9.0.0/16")),
+      ...(await ip<RouteView>("-6", "route", "show", "2001:db8:9::/48")),
+    ].map(({ prefsrc }) => prefsrc);
+  await applied(...pairs, ...sourced);
+  t.deepEqual(
+    sourced.map(([key]) => agent.status(key).state),
+    ["PENDING", "PENDING"],
+  );
+  t.deepEqual(agent.status(sourced[0]?.[0] ?? "").details, [
+    "preferred source 10.255.0.1 to be an address of the host",
+  ]);
+  for (let round = 0; round < 2; round++) {
+    await applied(wantInterface(ids));
+    t.deepEqual(await sources(), ["10.255.0.1", "2001:db8:ff::1"]);
+    t.deepEqual(await nothingToDo(), []);
+    await applied(dropInterface("ids"));
+    await eventually(async () => (await sources()).length === 0, { what: "the routes go with their source" });
+  }
+  await applied(wantInterface(ids));
+  for (const address of ids.ip_addresses) await run(["ip", "addr", "del", address, "dev", "ids"]);
+  const whole = JSON.stringify(["10.255.0.1", "2001:db8:ff::1"]);
+  await eventually(async () => JSON.stringify(await sources()) === whole, { what: "routes have their sources again" });
+});
+
+/** A route, what somebody makes of it, and what has to be there again. */
+const attributes: Readonly<Record<string, { readonly value: Route; readonly done: string; readonly seen: RegExp }>> = {
+  MTU: {
+    value: { outgoing_interface: "e1", dst_network: "10.66.0.0/16", gw_addr: "10.1.1.2", mtu: 1400 },
+    done: "route replace 10.66.0.0/16 via 10.1.1.2 dev e1",
+    seen: /mtu 1400/,
+  },
+  "preferred source": {
+    value: { outgoing_interface: "e1", dst_network: "10.66.0.0/16", gw_addr: "10.1.1.2", preferred_source: "10.1.2.1" },
+    done: "route replace 10.66.0.0/16 via 10.1.1.2 dev e1",
+    seen: /src 10.1.2.1/,
+  },
+  "protocol number": {
+    value: { outgoing_interface: "e1", dst_network: "10.66.0.0/16", gw_addr: "10.1.1.2" },
+    done: "route replace 10.66.0.0/16 via 10.1.1.2 dev e1 proto static",
+    seen: /proto 199/,
+  },
+  "on-link flag": {
+    value: { outgoing_interface: "e1", dst_network: "10.66.0.0/16", gw_addr: "10.1.1.2", on_link: true },
+    done: "route replace 10.66.0.0/16 via 10.1.1.2 dev e1",
+    seen: /onlink/,
+  },
+  scope: {
+    value: { outgoing_interface: "e1", dst_network: "10.66.0.0/16", scope: "LINK" },
+    done: "route replace 10.66.0.0/16 dev e1 scope host",
+    seen: /scope link/,
+  },
+  gateway: {
+    value: { outgoing_interface: "e1", dst_network: "10.66.0.0/16", gw_addr: "10.1.1.2", table: 77 },
+    done: "route replace 10.66.0.0/16 via 10.1.1.9 dev e1 table 77",
+    seen: /via 10.1.1.2/,
+  },
+  "MTU of IPv6": {
+    value: { outgoing_interface: "e1", dst_network: "fd66::/32", gw_addr: "fd01::2", mtu: 1400 },
+    done: "-6 route replace fd66::/32 via fd01::2 dev e1",
+    seen: /mtu 1400/,
+  },
+};
+
+for (const [what, { value, done, seen }] of Object.entries(attributes)) {
+  test.serial(`what somebody takes away from a route is noticed and put back: ${what}`, async (t) => {
+    await applied(...pairs, route(value));
+    const shown = () =>
+      run([
+        "ip",
+        value.dst_network?.includes(":") ? "-6" : "-4",
+        "-d",
+        "route",
+        "show",
+        "table",
+        "all",
+        value.dst_network ?? "",
+      ]);
+    const before = await shown();
+    t.regex(before, seen);
+    await run(["ip", ...done.split(" ")]);
+    await eventually(async () => (await shown()) === before, { what: `${what} is back`, timeout: 20_000 });
+    t.deepEqual(await nothingToDo(), []);
+  });
+}
+
+test.serial("a rule follows the interface that it names to another host name, and goes with it", async (t) => {
+  const named = { ...e1, name: "e1", host_if_name: "first" } as const;
+  const other = { ...e2, name: "e2", host_if_name: "second" } as const;
+  const rules = [
+    wantRule({ priority: 100, in_interface: "e1", table: 100 }),
+    wantRule({ priority: 101, out_interface: "e2", table: 101 }),
+  ];
+  const seen = async () =>
+    (await ip<{ readonly protocol?: string; readonly iif?: string; readonly oif?: string }>("-details", "rule"))
+      .filter(({ protocol }) => protocol === "199")
+      .map(({ iif, oif }) => iif ?? oif);
+  const ends = [wantInterface(f1), wantInterface(f2)];
+  await applied(wantInterface(named), wantInterface(other), ...ends, ...rules);
+  t.deepEqual(await seen(), ["first", "second"]);
+  await applied(wantInterface({ ...named, host_if_name: "third" }));
+  await eventually(async () => (await seen()).join() === "third,second", { what: "the rule follows" });
+  await applied(
+    wantInterface({ ...named, host_if_name: "second" }),
+    wantInterface({ ...other, host_if_name: "third" }),
+  );
+  await eventually(async () => (await seen()).join() === "second,third", { what: "the rules follow" });
+  t.false((await run(["ip", "rule"])).includes("detached"));
+  t.deepEqual(await nothingToDo(), []);
+  await applied(...rules.map(([key]) => [key, undefined] as const));
+  t.deepEqual(await seen(), []);
 });

@@ -233,7 +233,7 @@ const refused: Readonly<Record<string, Route>> = {
   },
   "next_hops[1].gw_addr": {
     dst_network: "10.0.0.0/8",
-    next_hops: [{ outgoing_interface: "one" }, { outgoing_interface: "two", gw_addr: "fd00::1" }],
+    next_hops: [{ outgoing_interface: "one" }, { outgoing_interface: "two", gw_addr: "10.0.0.x" }],
   },
   "next_hops[0].weight": {
     dst_network: "10.0.0.0/8",

@@ -157,7 +157,6 @@ test.serial("a rule goes to pending with its namespace, and returns with it", as
 });
 
 const refused: Readonly<Record<string, Rule>> = {
-  priority: { priority: 40_000, table: 1 },
   table: { priority: 1 },
   src_network: { priority: 1, table: 1, src_network: "10.0.0.0" },
   dst_network: { priority: 1, table: 1, family: "IPV4", dst_network: "fd00::/8" },

@@ -128,13 +128,16 @@ export class Suspects {
     return this.parts.routes.through(name).filter((key) => !key.slice(ROUTE_PREFIX.length).includes(":"));
   }
 
+  /** With an address routes lose it as their preferred source: IPv6 ones without a word (net/ipv6/route.c, rt6_remove_prefsrc). */
   #byLostAddress({ linkIndex, address }: Address): readonly string[] {
-    const name = this.#nameOf(linkIndex);
-    if (name === undefined) return [];
     const canonical = canonicalInterfaceAddress(address) ?? address;
+    const routes = this.parts.routes.from(canonical.slice(0, canonical.indexOf("/")));
+    const name = this.#nameOf(linkIndex);
+    if (name === undefined) return routes;
     const isWanted = this.parts.scheduler.wanted(interfaceAddressKey(name, canonical)) !== undefined;
-    if (!isWanted) return [];
-    return canonical.includes(":") ? [interfaceKey(name)] : [interfaceKey(name), ...this.#droppedWith(name)];
+    if (!isWanted) return routes;
+    const dropped = canonical.includes(":") ? [] : this.#droppedWith(name);
+    return [interfaceKey(name), ...routes, ...dropped];
   }
 
   /** A route that somebody else sets in place of ours is told without a word about ours. */

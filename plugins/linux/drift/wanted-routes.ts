@@ -1,5 +1,5 @@
 import type { Scheduler } from "#core/scheduler/types.js";
-import { parseRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
+import { canonicalAddress, parseRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
 
 /** More keys than this are not put off, */
 const MANY_NEWS = 50_000;
@@ -15,6 +15,8 @@ export class WantedRoutes {
   readonly #keys = new Map<string, string | ReadonlySet<string>>();
   /** Interfaces that one of them leads, or once led, through. */
   readonly #interfaces = new Set<string>();
+  /** By the preferred source that they name, or once named. */
+  readonly #sources = new Map<string, Set<string>>();
   /** Keys to sort in, in their order; those before `#next` are. */
   #news: string[] = [];
   #next = 0;
@@ -50,6 +52,11 @@ export class WantedRoutes {
 
   #note(key: string, isWanted: boolean): void {
     for (const name of this.#interfacesOf(key)) this.#interfaces.add(name);
+    const { preferred_source: source }: Route = this.scheduler.wanted(key) ?? {};
+    if (source) {
+      const address = canonicalAddress(source) ?? source;
+      this.#sources.set(address, (this.#sources.get(address) ?? new Set()).add(key));
+    }
     const network = networkIn(key);
     const known = this.#keys.get(network);
     // Nearly all networks have one route: no set is made for those.
@@ -72,6 +79,19 @@ export class WantedRoutes {
     const known = this.#keys.get(network);
     if (known === undefined) return [];
     return (typeof known === "string" ? [known] : [...known]).filter((key) => this.scheduler.wanted(key) !== undefined);
+  }
+
+  /** Keys of the routes that are wanted with that preferred source. */
+  from(address: string): readonly string[] {
+    this.#sortIn();
+    const keys = [...(this.#sources.get(address) ?? [])].filter((key) => this.#names(key, address));
+    if (keys.length === 0) this.#sources.delete(address);
+    return keys;
+  }
+
+  #names(key: string, address: string): boolean {
+    const { preferred_source: source = "" }: Route = this.scheduler.wanted(key) ?? {};
+    return (canonicalAddress(source) ?? source) === address;
   }
 
   /** Keys of the routes that are wanted through an interface. For most interfaces there are none, and that is known at once. */

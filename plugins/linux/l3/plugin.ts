@@ -42,15 +42,29 @@ export class L3Plugin implements Plugin {
     scheduler.registerDescriptor(new RouteHopDescriptor(hops));
     scheduler.registerDescriptor(new LinkLocalRouteDescriptor());
     scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
-    scheduler.registerDescriptor(new RuleDescriptor({ interfaces, namespaces, leases, scheduler, contest }));
-    this.#unwatch = scheduler.watchTransactions((record) => {
-      const keys = [...flushed(record, scheduler), ...contest.freedBy(record)];
+    const rules = new RuleDescriptor({ interfaces, namespaces, leases, scheduler, contest });
+    scheduler.registerDescriptor(rules);
+    const again = (keys: readonly string[], reason: string): void => {
       if (keys.length === 0) return;
-      const read = scheduler.refresh(keys, "what others made room for, or cost", "repair");
-      read.catch((error: unknown) =>
-        this.log.debug({ error: errorMessage(error) }, "what others made room for, or cost, was not read again"),
-      );
+      scheduler.refresh(keys, reason, "repair").catch((error: unknown) => {
+        this.log.debug({ error: errorMessage(error), reason }, "values were not read again");
+      });
+    };
+    const hostNames = new Map<string, string>();
+    const forgetNames = interfaces.watch((name, metadata) => {
+      const before = hostNames.get(name);
+      if (metadata === undefined) hostNames.delete(name);
+      else hostNames.set(name, metadata.hostName);
+      if (before !== undefined && metadata !== undefined && metadata.hostName !== before)
+        again(rules.naming(name), "an interface that rules name is called otherwise");
     });
+    const unwatch = scheduler.watchTransactions((record) => {
+      again([...flushed(record, scheduler), ...contest.freedBy(record)], "what others made room for, or cost");
+    });
+    this.#unwatch = () => {
+      unwatch();
+      forgetNames();
+    };
   }
 
   close(): void {

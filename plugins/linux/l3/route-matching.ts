@@ -5,6 +5,8 @@ import type { RetrievedRoute } from "./route-retrieval.js";
 
 /** A route of the kernel in words of ours, and where it was found. */
 export interface FoundRoute {
+  /** It has another protocol number than ours: somebody has put it there in place of ours. */
+  readonly isForeign?: boolean;
   readonly route: RetrievedRoute;
   /** Identity of the namespace. */
   readonly identity: string;
@@ -153,9 +155,16 @@ function anything(): boolean {
   return true;
 }
 
+/** Values that were found under another protocol number: they are ours, changed, whatever else they say. */
+const foreign = new WeakSet<Route>();
+
+export function markForeign(value: Route): void {
+  foreign.add(value);
+}
+
 /** Do both values mean the same route? Hops of a route that has several are parts of it, with a life of their own. */
 export function means(a: Route, b: Route): boolean {
-  if (isMultipath(a) !== isMultipath(b)) return false;
+  if (isMultipath(a) !== isMultipath(b) || foreign.has(a) !== foreign.has(b)) return false;
   const [plainA, plainB] = [plainRoute(a), plainRoute(b)];
   return (
     plainA.destination === plainB.destination &&

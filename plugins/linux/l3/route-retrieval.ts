@@ -10,7 +10,7 @@ import type { ValueLeases } from "./leases.js";
 import { placesOf, tableOf, tableOfRoute } from "./place.js";
 import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue } from "./route-kernel.js";
 import { type Listed, type ListOurs, listing, OURS, recalling, sorted } from "./route-lists.js";
-import { type FoundRoute, matched, means, type Whereabouts } from "./route-matching.js";
+import { type FoundRoute, markForeign, matched, means, type Whereabouts } from "./route-matching.js";
 import { RouteMemories } from "./route-memory.js";
 
 export interface RouteMetadata {
@@ -180,6 +180,8 @@ export class RouteReader {
       .flat()
       .flatMap(({ handle, routes }) => routes.flatMap((route) => this.#describe(route, handle) ?? []));
     const inPlace = matched(found, vanished, this.#whereabouts([]), []);
+    // In the order of what was found.
+    for (const [index, { value }] of inPlace.entries()) if (found[index]?.isForeign === true) markForeign(value);
     return inPlace.filter(({ key, value }) => {
       const wanted = byKey.get(key)?.value;
       return wanted !== undefined && plainRoute(value).type === plainRoute(wanted).type;
@@ -201,7 +203,9 @@ export class RouteReader {
       tableOf: (name) => tableOf(scheduler, name),
     });
     if (value === undefined || leadsNowhere(value)) return undefined;
-    return { route: retrieved(value, route), identity };
+    // Of an IPv6 route with hops of several the kernel shows the protocol of the first.
+    const isForeign = route.protocol !== TENUTO_PROTOCOL && route.nextHops === undefined;
+    return { route: retrieved(value, route), identity, isForeign };
   }
 
   async #readNowhere(surveyed: readonly SurveyedNamespace[], listOurs: ListOurs): Promise<readonly FoundNowhere[]> {

@@ -62,7 +62,7 @@ function validateHop(
 ): readonly InvalidField[] {
   return [
     ...(hop.outgoing_interface ? [] : [{ field: `${path}outgoing_interface`, problem: "is missing" }]),
-    ...validateAddress(`${path}gw_addr`, hop.gw_addr, destination),
+    ...validateGateway(`${path}gw_addr`, hop.gw_addr, destination),
     ...(hop.on_link && !hop.gw_addr ? [{ field: `${path}on_link`, problem: "is set, but there is no gateway" }] : []),
   ];
 }
@@ -75,6 +75,16 @@ function refuse(value: Route, fields: readonly (keyof Route)[], why: string): re
 
 function refuseHops(value: Route, why: string): readonly InvalidField[] {
   return (value.next_hops ?? []).length === 0 ? [] : refuse(value, ["next_hops"], why);
+}
+
+/** An IPv4 route may lead to an IPv6 gateway (RTA_VIA), not the other way round. */
+function validateGateway(
+  field: string,
+  text: string | undefined,
+  destination: string | undefined,
+): readonly InvalidField[] {
+  const isMixed = destination?.includes(":") === false && text?.includes(":") === true;
+  return validateAddress(field, text, isMixed ? undefined : destination);
 }
 
 function validateAddress(

@@ -13,6 +13,7 @@ import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
 import { carryOut, type RouteRequest } from "./many-routes.js";
 import { placeOf, tableOf, tableOfRoute } from "./place.js";
+import { sourceDependencies } from "./reachable.js";
 import { anyHop, hopDependencies, type RouteHops, removeHop, routeHops } from "./route-hops.js";
 import {
   hopsOf,
@@ -67,9 +68,11 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   dependencies(_key: string, value: Route): readonly Dependency[] {
     const vrf = value.vrf ? [{ label: `VRF ${value.vrf}`, key: interfaceKey(value.vrf) }] : NONE;
     if (leadsNowhere(value)) return [...this.#parts.namespaces.dependencies(value.namespace), ...vrf];
-    if (isMultipath(value)) return [anyHop(value), ...vrf];
-    const [own = NONE] = hopsOf(value).map((hop) => this.#hopDependencies(hop));
-    return vrf === NONE ? own : [...own, ...vrf];
+    const [first] = hopsOf(value);
+    const source = value.preferred_source && first ? this.#sourceDependencies(value.preferred_source, first) : NONE;
+    if (isMultipath(value)) return [anyHop(value), ...vrf, ...source];
+    const own = first === undefined ? NONE : this.#hopDependencies(first);
+    return vrf === NONE && source === NONE ? own : [...own, ...vrf, ...source];
   }
 
   /** So that a route goes before another one comes that the kernel could not tell from it. */
@@ -240,6 +243,12 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       if (there === undefined) without.push({ key, value: seen, origin: "northbound", metadata: { table } });
     }
     return without.length === 0 ? found : [...found, ...without];
+  }
+
+  #sourceDependencies(source: string, { interface: name }: PlainHop): readonly Dependency[] {
+    return this.#nextHops.dependencies(`${name} from ${source}`, () =>
+      sourceDependencies(source, name, this.#parts.scheduler),
+    );
   }
 
   #hopDependencies(hop: PlainHop): readonly Dependency[] {

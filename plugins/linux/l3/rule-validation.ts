@@ -2,8 +2,8 @@ import type { InvalidField } from "#core/scheduler/types.js";
 import { canonicalNetwork, type Rule, type RulePortRange, ruleFamily } from "#proto/index.js";
 import { validateNamespace } from "../namespaces/index.js";
 
-/** The kernel's own rules for the main and the default table are 32766 and 32767. */
-const MAX_PRIORITY = 32765;
+/** FRA_PRIORITY is 32 bits wide. 0 is no number of a key: it is how the field is left out. */
+const MAX_PRIORITY = 0xffffffff;
 const MAX_PORT = 65535;
 
 /** Every wrong field of a rule. */

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
 import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
-import type { NamespaceHandle } from "#plugins/netlink/index.js";
+import type { Rule as KernelRule, NamespaceHandle } from "#plugins/netlink/index.js";
 import { interfaceKey, RULE_PREFIX, type Rule, ruleFamily, ruleModel } from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR, type InterfaceIndex } from "../interfaces/index.js";
 import { isCode, type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
@@ -37,6 +37,9 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   readonly prefix = RULE_PREFIX;
   readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
 
+  /** As they were put into the kernel or found there: their interfaces may be called otherwise now. */
+  readonly #made = new Map<string, KernelRule>();
+
   constructor(private readonly parts: RuleDescriptorParts) {}
 
   validate(_key: string, value: Rule): readonly InvalidField[] {
@@ -55,6 +58,14 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     return isDeepStrictEqual(plainRule(a), plainRule(b));
   }
 
+  /** The names of interfaces in the kernel's rules do not follow their links: rules that name one that is called otherwise now. */
+  naming(name: string): readonly string[] {
+    return this.parts.scheduler.statuses(RULE_PREFIX).flatMap(({ key }) => {
+      const wanted: Rule | undefined = this.parts.scheduler.wanted(key);
+      return wanted !== undefined && [wanted.in_interface, wanted.out_interface].includes(name) ? [key] : [];
+    });
+  }
+
   async create(key: string, value: Rule): Promise<undefined> {
     await this.parts.leases.during(key, value.namespace, (lease) => this.#add(key, value, lease.handle));
     this.parts.contest.won(key);
@@ -66,15 +77,17 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
 
   async update(key: string, oldValue: Rule, newValue: Rule): Promise<undefined> {
     await this.parts.leases.during(key, newValue.namespace, async ({ handle }) => {
+      const before = this.#made.get(key) ?? this.#requestOf(oldValue);
       await this.#add(key, newValue, handle);
-      await this.#remove(oldValue, handle);
+      if (!isDeepStrictEqual(before, this.#made.get(key))) await this.#remove(before, handle);
     });
   }
 
   async delete(key: string, value: Rule): Promise<void> {
     const lease = this.parts.leases.get(key);
     if (lease === undefined) return;
-    await this.#remove(value, lease.handle);
+    await this.#remove(this.#made.get(key) ?? this.#requestOf(value), lease.handle);
+    this.#made.delete(key);
     this.parts.leases.drop(key);
   }
 
@@ -113,6 +126,11 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
       const place = match === undefined ? namespace : match.value.namespace;
       const placed = place === undefined ? value : { ...value, namespace: place };
       const key = match?.key ?? `${RULE_PREFIX}${ruleModel.nameOf(placed)}`;
+      const found = rules[index];
+      if (match !== undefined && found !== undefined) {
+        // Names as the kernel has them.
+        this.#made.set(match.key, kernelRule(ruleValue(found, asItIs), asItIs));
+      }
       const isTaken = match === undefined && correlate.some((each) => each.key === key);
       return {
         rule: {
@@ -130,13 +148,17 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     const request = kernelRule(value, (name) => this.#hostNameOf(key, value, name, handle));
     try {
       await handle.ruleAdd(request);
+      this.#made.set(key, request);
     } catch (error) {
       // Of the same protocol number, so it is ours: the kernel takes rules of others for different ones.
       if (!isCode(error, "EEXIST")) throw error;
       // Another one that is being added at the same time has had its answer by then.
       await setImmediate();
       const rival = this.#rivalOf(key, value, handle);
-      if (rival === undefined) return;
+      if (rival === undefined) {
+        this.#made.set(key, request);
+        return;
+      }
       this.parts.contest.lost(key, rival);
       const message = `${rival} is the same rule to the kernel: its namespace is the same one; delete one of them`;
       throw new InvalidInputError(SAME_RULE, `${key}: ${message}`, { key, field: "namespace" });
@@ -153,10 +175,13 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     })?.key;
   }
 
-  async #remove(value: Rule, handle: NamespaceHandle): Promise<void> {
-    const hostNameOf = (name: string): string => this.parts.interfaces.get(name)?.hostName ?? name;
+  #requestOf(value: Rule): KernelRule {
+    return kernelRule(value, (name) => this.parts.interfaces.get(name)?.hostName ?? name);
+  }
+
+  async #remove(request: KernelRule, handle: NamespaceHandle): Promise<void> {
     try {
-      await handle.ruleDel(kernelRule(value, hostNameOf));
+      await handle.ruleDel(request);
     } catch (error) {
       if (!isCode(error, ...GONE)) throw error;
     }
@@ -202,6 +227,10 @@ function matchedKeys(values: readonly Rule[], expected: readonly RetrievedRule[]
     }
   }
   return found;
+}
+
+function asItIs(name: string): string {
+  return name;
 }
 
 function sameNamespace({ namespace }: Rule): Pick<Rule, "namespace"> {
