@@ -372,3 +372,43 @@ test.serial("a rule follows the interface that it names to another host name, an
   await applied(...rules.map(([key]) => [key, undefined] as const));
   t.deepEqual(await seen(), []);
 });
+
+/** What was right all along, on tricky ground. */
+const right: Readonly<Record<string, readonly Wanted[]>> = {
+  "a default route by an on-link gateway of no network of the interface": [
+    wantInterface({ ...e1, ip_addresses: ["203.0.113.77/32", "2001:db8:aa:bb::1/128"] }),
+    wantInterface(f1),
+    route({ outgoing_interface: "e1", dst_network: "0.0.0.0/0", gw_addr: "172.31.1.1", on_link: true }),
+    route({ outgoing_interface: "e1", dst_network: "::/0", gw_addr: "2001:db8:aa:ff:ff:ff:ff:ff", on_link: true }),
+  ],
+  "a default route by a gateway that a route to the link makes reachable": [
+    wantInterface({ ...e1, ip_addresses: ["203.0.113.77/32", "2001:db8:aa:bb::1/128"] }),
+    wantInterface(f1),
+    route({ outgoing_interface: "e1", dst_network: "0.0.0.0/0", gw_addr: "172.31.1.1" }),
+    route({ outgoing_interface: "e1", dst_network: "172.31.1.1/32", scope: "LINK" }),
+    route({ outgoing_interface: "e1", dst_network: "::/0", gw_addr: "2001:db8:aa:ff:ff:ff:ff:ff" }),
+    route({ outgoing_interface: "e1", dst_network: "2001:db8:aa:ff:ff:ff:ff:ff/128" }),
+  ],
+  "the rules of wg-quick for both families": [
+    wantInterface({ ...e1, ip_addresses: ["10.66.0.2/32", "fd66::2/128"] }),
+    wantInterface(f1),
+    route({ outgoing_interface: "e1", dst_network: "0.0.0.0/0", table: 51820 }),
+    route({ outgoing_interface: "e1", dst_network: "::/0", table: 51820 }),
+    wantRule({ priority: 5208, table: 254, suppress_prefix_length: 0 }),
+    wantRule({ priority: 5209, fw_mark: 51820, invert: true, table: 51820 }),
+    wantRule({ priority: 5208, family: "IPV6", table: 254, suppress_prefix_length: 0 }),
+    wantRule({ priority: 5209, family: "IPV6", fw_mark: 51820, invert: true, table: 51820 }),
+  ],
+};
+
+for (const [what, values] of Object.entries(right)) {
+  test.serial(`right in whichever order it comes: ${what}`, async (t) => {
+    await applied(...[...values].reverse());
+    t.true(values.every(([key]) => agent.status(key).state === "CONFIGURED"));
+    t.deepEqual(await nothingToDo(), []);
+    await applied(wantInterface({ ...e1, enabled: false }));
+    await applied(...values);
+    t.true(values.every(([key]) => agent.status(key).state === "CONFIGURED"));
+    t.deepEqual(await nothingToDo(), []);
+  });
+}

@@ -52,7 +52,7 @@ const apart: Readonly<Record<string, readonly Wanted[]>> = {
     route({ ...v6, dst_network: "::/0" }),
     route({ ...v6, dst_network: "::/0", metric: 100 }),
   ],
-  "vrf#unreachable: an unreachable default in each of two tables": [
+  "an unreachable default in each of two tables": [
     route({ type: "UNREACHABLE", dst_network: "0.0.0.0/0", metric: 4278198272, table: 10 }),
     route({ type: "UNREACHABLE", dst_network: "0.0.0.0/0", metric: 4278198272, table: 20 }),
   ],
@@ -148,40 +148,37 @@ const same: Readonly<Record<string, readonly [Wanted, Wanted]>> = {
 };
 
 for (const [title, pair] of Object.entries(same)) {
-  test.serial(
-    `two values of one route of the kernel: the second fails, names both, and is taken later: ${title}`,
-    async (t) => {
-      for (const [first, second] of [pair, [pair[1], pair[0]] as const]) {
-        await agent.commit(first);
-        const seen = await inKernel();
-        const record = await agent.commit(second);
-        const { state, error } = agent.status(second[0]);
-        t.is(state, "FAILED");
-        t.true(error.includes(first[0]) && error.includes(second[0]), error);
-        t.deepEqual(await inKernel(), seen);
-        t.not(record.error, "");
-        await agent.scheduler.resyncDownstream();
-        t.deepEqual(await inKernel(), seen);
-        t.is(agent.status(first[0]).state, "CONFIGURED");
+  test.serial(`of two values that are one to the kernel the second waits: ${title}`, async (t) => {
+    for (const [first, second] of [pair, [pair[1], pair[0]] as const]) {
+      await agent.commit(first);
+      const seen = await inKernel();
+      const record = await agent.commit(second);
+      const { state, error } = agent.status(second[0]);
+      t.is(state, "FAILED");
+      t.true(error.includes(first[0]) && error.includes(second[0]), error);
+      t.deepEqual(await inKernel(), seen);
+      t.not(record.error, "");
+      await agent.scheduler.resyncDownstream();
+      t.deepEqual(await inKernel(), seen);
+      t.is(agent.status(first[0]).state, "CONFIGURED");
 
-        await agent.commit([first[0], undefined]);
-        await eventually(() => agent.status(second[0]).state === "CONFIGURED", { what: "the second one is taken" });
-        t.is((await inKernel()).length, seen.length);
-        t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
-        await agent.commit([second[0], undefined]);
-      }
-      const together = await agent.commit(...pair);
-      t.deepEqual(
-        pair.map(([key]) => agent.status(key).state).sort(),
-        ["CONFIGURED", "FAILED"],
-        JSON.stringify(states(together)),
-      );
-      const atomic = [pair[0][0], pair[1][0]].map((key) => [key, undefined] as const);
-      await agent.commit(...atomic);
-      const reverted = await agent.scheduler.commit({ changes: pair, atomic: true });
-      t.true(reverted.reverted);
-    },
-  );
+      await agent.commit([first[0], undefined]);
+      await eventually(() => agent.status(second[0]).state === "CONFIGURED", { what: "the second one is taken" });
+      t.is((await inKernel()).length, seen.length);
+      t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+      await agent.commit([second[0], undefined]);
+    }
+    const together = await agent.commit(...pair);
+    t.deepEqual(
+      pair.map(([key]) => agent.status(key).state).sort(),
+      ["CONFIGURED", "FAILED"],
+      JSON.stringify(states(together)),
+    );
+    const atomic = [pair[0][0], pair[1][0]].map((key) => [key, undefined] as const);
+    await agent.commit(...atomic);
+    const reverted = await agent.scheduler.commit({ changes: pair, atomic: true });
+    t.true(reverted.reverted);
+  });
 }
 
 test.serial(
