@@ -1,5 +1,5 @@
 import type { Outcome, TransactionResult, ValueStatus } from "#client/types.js";
-import { columns } from "./columns.js";
+import { columns, printable } from "./columns.js";
 import { ExitStatus } from "./exit.js";
 import { note, type OutputFormat, print } from "./output.js";
 
@@ -76,4 +76,33 @@ export function reasonOf({ outcome, error, values }: TransactionResult): string 
 /** Errors of the system below begin with the key, which is on the line already. */
 function withoutKey(error: string, key: string): string {
   return error.startsWith(`${key}: `) ? error.slice(key.length + 2) : error;
+}
+
+/** Of a status' details: why the value is there though nobody asks for it. */
+const ORPHANED = /^orphaned since (\S+): (.*)$/s;
+
+/** How many values nobody asks for any more, and what to do; empty when there is none. */
+export function orphansText(values: readonly ValueStatus[]): string {
+  const count = values.filter(({ details }) => details.some((detail) => ORPHANED.test(detail))).length;
+  if (count === 0) return "";
+  const what =
+    count === 1 ? "1 value stays though nobody asks for it" : `${count} values stay though nobody asks for them`;
+  return `\n${what} any more: \`tenuto resync --prune --dry-run\` lists what would go.\n`;
+}
+
+/** What a prune would remove, by the reason why nobody asks for it. */
+export function prunePlanText({ values }: TransactionResult): string {
+  const reasons = new Map<string, string[]>();
+  for (const { key, state, details } of values) {
+    const [, since = "", reason = ""] =
+      details.map((detail) => ORPHANED.exec(detail)).find((found) => found !== null) ?? [];
+    if (reason === "") continue;
+    const title = `${reason} (since ${since})`;
+    const keys = reasons.get(title) ?? [];
+    reasons.set(title, keys);
+    keys.push(`  ${printable(key)}${state === "REMOVED" ? "" : `, as another source has it: ${state}`}\n`);
+  }
+  if (reasons.size === 0) return "nothing to remove\n";
+  const blocks = [...reasons].map(([title, keys]) => `${printable(title)}\n${keys.join("")}`);
+  return `${blocks.join("\n")}\nNothing was done. \`tenuto resync --prune\` removes this, \`tenuto delete KEY\` one of it.\n`;
 }

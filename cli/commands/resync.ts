@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { type ClientOptions, clientCommand } from "../client-command.js";
 import { UsageError } from "../exit.js";
-import { printResult } from "../result.js";
+import { print } from "../output.js";
+import { printResult, prunePlanText } from "../result.js";
 
 interface ResyncOptions extends ClientOptions {
   readonly downstream?: true;
@@ -24,7 +25,9 @@ export function resyncCommand(): Command {
     examples: ["tenuto resync --downstream", "tenuto resync --prune --dry-run"],
     run: async (client, { output, downstream = false, prune = false, dryRun = false }) => {
       if (dryRun && !prune) throw new UsageError("--dry-run shows what --prune would remove; give both");
-      await printResult(output, await client.resync({ downstream, prune, dry_run: dryRun }));
+      const result = await client.resync({ downstream, prune, dry_run: dryRun });
+      if (dryRun) await print(output, result, () => prunePlanText(result));
+      else await printResult(output, result);
     },
   });
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import type { StatusFilter } from "#client/types.js";
 import { type ClientOptions, clientCommand } from "../client-command.js";
 import { print } from "../output.js";
-import { statusTable } from "../result.js";
+import { orphansText, statusTable } from "../result.js";
 
 interface StatusOptions extends ClientOptions {
   readonly pending?: true;
@@ -22,7 +22,7 @@ export function statusCommand(): Command {
     examples: ["tenuto status", "tenuto status --failed -o json"],
     run: async (client, options, prefix) => {
       const values = await client.status(filter(options, prefix));
-      await print(options.output, values, () => statusTable(values));
+      await print(options.output, values, () => statusTable(values) + orphansText(values));
     },
   });
 }

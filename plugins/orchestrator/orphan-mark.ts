@@ -28,12 +28,16 @@ export function storedMarks(notes: ReadonlyMap<string, unknown>): ReadonlyMap<st
 
 /** Of a value that its source has lost, as the details of a status say it. */
 export function lostDetail(source: string, { reason, since }: OrphanMark): string {
-  return `orphaned since ${since}: source ${source} has lost it: ${reason}`;
+  return `orphaned since ${toSeconds(since)}: source ${source} has lost it: ${reason}`;
 }
 
 /** Of a value that was found below. */
 export function foundDetail({ reason, since }: OrphanMark): string {
-  return `orphaned since ${since}: found, and nobody asks for it: ${reason}`;
+  return `orphaned since ${toSeconds(since)}: found, and nobody asks for it: ${reason}`;
+}
+
+function toSeconds(time: string): string {
+  return time.replace(/\.\d+Z$/, "Z");
 }
 
 export function isMark(note: unknown): note is OrphanMark {

@@ -348,6 +348,9 @@ test.serial("what nobody asks for goes by a delete, by a prune, and when all say
   const plan = await agent.tenuto(["resync", "--prune", "--dry-run"]);
   for (const key of requestedKeys.filter((each) => !each.includes("rule"))) t.true(plan.stdout.includes(key), key);
   t.false(plan.stdout.includes(KEPT.key));
+  t.regex(plan.stdout, /^found, and nobody asks for it: the store is new \(since .*Z\)\n {2}config/);
+  const status = await agent.tenuto(["status"]);
+  t.regex(status.stdout, /6 values stay though nobody asks for them any more/);
   t.like(await kernel(), { routes: (before as { routes: unknown }).routes });
 
   const replaced = await commit([REQUESTED[0] as Change], { mode: "REPLACE" });
