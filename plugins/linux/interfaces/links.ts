@@ -29,7 +29,7 @@ export function nameTaken(value: Interface, by: Link, marker: Marker, cause: unk
 
 function ownerOf(link: Link, marker: Marker): string {
   const ours = marker.nameIn(link.alias);
-  if (ours !== undefined) return `interface ${ours}`;
+  if (ours !== undefined) return `interface ${ours}: delete that, or give one of the two another host name`;
   if (marker.isUnfinished(link)) return "an interface that is being made too";
   return "an interface of somebody else, which is left alone";
 }
