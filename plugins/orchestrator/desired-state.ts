@@ -131,6 +131,11 @@ export class DesiredState {
     return orphan !== undefined && orphan.yieldsTo === undefined;
   }
 
+  /** Has the source lost it, be it that a commit which is not decided yet gives it up? */
+  isMarked(source: string, key: string): boolean {
+    return this.layer(source).orphans.has(key);
+  }
+
   /** The mark of the value in force under a key, when its source has lost it. */
   orphanOf(key: string): OrphanedValue | undefined {
     if (!this.hasOrphans) return undefined;

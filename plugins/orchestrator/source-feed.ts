@@ -285,12 +285,14 @@ export class SourceFeed implements ConfigConsumer {
     // An item without a value is a delete, whatever its absence would mean.
     for (const [key, value] of values) if (value === undefined && current.has(key)) changes.set(key, undefined);
     for (const key of kind === "unknown" ? [] : [...current.keys(), ...this.refused]) {
-      const isLost = kind === "continuous" && this.desired.isOrphaned(this.source, key);
+      const isLost = kind === "continuous" && this.desired.isMarked(this.source, key);
       if (!isLost && values.get(key) === undefined && !badKeys.has(this.keys.itemOf(key))) changes.set(key, undefined);
     }
     for (const [key, value] of values) {
       if (value === undefined) continue;
-      if (this.refused.has(key) || !isDeepStrictEqual(value, current.get(key))) changes.set(key, value);
+      // What was lost may have given way to a transaction that waits for its confirmation: it is said again.
+      const isNews = this.refused.has(key) || this.desired.isMarked(this.source, key);
+      if (isNews || !isDeepStrictEqual(value, current.get(key))) changes.set(key, value);
     }
     return changes;
   }
