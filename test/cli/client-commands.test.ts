@@ -231,6 +231,10 @@ test("resync repairs and says so", async (t) => {
   const { status, stdout } = await run("resync --downstream");
   t.is(status, 0);
   t.regex(stdout, /^APPLIED/);
+  t.like(await run("resync --prune --dry-run"), { status: 0, stdout: "nothing to remove\n" });
+  const alone = await run("resync --dry-run");
+  t.is(alone.status, 2);
+  t.regex(alone.stderr, /--dry-run shows what --prune would remove/);
 });
 
 test("watch prints a line per event, beginning with the interfaces as they are", async (t) => {

@@ -129,6 +129,8 @@ test("every request of the contract is answered", async (t) => {
   t.is(status?.state, "CONFIGURED");
 
   t.regex((await ask("resync", { downstream: true })).json<TransactionResult>().outcome, /APPLIED|PARTIAL/);
+  t.is((await ask("resync", { prune: true, dry_run: true })).json<TransactionResult>().outcome, "PLANNED");
+  t.like((await ask("resync", { dry_run: true })).json(), { error: { code: "BAD_ARGUMENT", field: "dry_run" } });
   const { entries } = (await ask("history")).json<{ entries: { id: string; seq: number }[] }>();
   const setup = entries.find(({ id }) => id === "setup")!;
   t.deepEqual((await ask("history", { seq: setup.seq })).json<{ entries: object[] }>().entries.length, 1);
