@@ -1,10 +1,12 @@
 // Tests run as compiled code. Each file is a process of its own, and the preload gives that process its own network and
 // mount namespace (see test/support/enter-sandbox.cts). Files that are called *.machine.test.ts run in a virtual machine with another
 // kernel (see test/support/machine.ts), the others here.
-const inMachine = process.env.TENUTO_TEST_MACHINE === "yes";
+const machine = process.env.TENUTO_TEST_MACHINE;
+const inMachine = machine !== undefined;
+const there = machine === "bundled" ? "dist/machine/test" : "dist/test";
 
 export default {
-  files: [inMachine ? "dist/test/**/*.machine.test.js" : "dist/test/**/!(*.machine).test.js"],
+  files: [inMachine ? `${there}/**/*.machine.test.js` : "dist/test/**/!(*.machine).test.js"],
   nodeArguments: ["--require=./dist/test/support/enter-sandbox.cjs"],
   workerThreads: false,
   timeout: inMachine ? "8m" : "4m",

@@ -14,12 +14,13 @@ import { join } from "node:path";
 import { whyNoEngine } from "./support/container-engine.js";
 import { LONG_VARIABLE } from "./support/counts.js";
 import { runInMachine } from "./support/machine.js";
+import { machineFile, makeMachineFiles } from "./support/machine-files.js";
 import { installMachine, machineParts } from "./support/machine-kernel.js";
 import { browserProgram, installPrograms, missing, natsServerProgram, type Say } from "./support/programs.js";
 import { projectRoot } from "./support/project.js";
 import { openSharedBrokers } from "./support/shared-brokers.js";
 import { countTests, type TestCounts } from "./support/test-counts.js";
-import { divide, testFiles } from "./support/test-files.js";
+import { divide, LINES, placeOf, testFiles } from "./support/test-files.js";
 
 const NO_KAFKA =
   "kafka: none here, so its tests are skipped. Start Docker, install a JDK and Maven (as DEVELOPERS.md says), or set KAFKA_BROKERS.";
@@ -93,16 +94,20 @@ async function runHere(parameters: readonly string[], environment: Environment, 
 }
 
 /** Runs the tests that belong in the machine. A machine that broke down is a failure with its reason. */
-async function runThere(parameters: readonly string[], environment: Environment, show: Say): Promise<Outcome> {
+async function runThere(asked: readonly string[], environment: Environment, show: Say): Promise<Outcome> {
   let output = "";
   const onOutput = (text: string): void => {
     output += text;
     show(text);
   };
   try {
+    // What was run of which line of a source, and which line a test is in, is known of modules only.
+    const needsModules = environment.NODE_V8_COVERAGE !== undefined || asked.some((each) => LINES.test(each));
+    if (!needsModules) await makeMachineFiles(testFiles().filter((file) => placeOf(file) === "machine"));
+    const parameters = needsModules ? asked : asked.map(machineFile);
     const status = await runInMachine({
       command: avaCommand(["--concurrency=2", ...parameters]),
-      environment: { ...environment, [MACHINE_VARIABLE]: "yes" },
+      environment: { ...environment, [MACHINE_VARIABLE]: needsModules ? "modules" : "bundled" },
       onOutput,
       timeLimit: MACHINE_TIME_LIMIT,
       signal: STOP,

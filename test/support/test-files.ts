@@ -9,12 +9,17 @@ export type Place = "here" | "machine";
 const WITH_VALUE = /^(-c|--concurrency|-m|--match|-T|--timeout|--config|--node-arguments)$/;
 
 /** `file.js:12-20` */
-const LINES = /(:\d[\d,-]*)$/;
+export const LINES = /(:\d[\d,-]*)$/;
 
 /** Compiled test files, relative to the project. */
 export function testFiles(): readonly string[] {
   const files = readdirSync(join(projectRoot, "dist/test"), { recursive: true, encoding: "utf8" });
   return files.filter((file) => file.endsWith(".test.js")).map((file) => join("dist/test", file));
+}
+
+/** Where a file runs. */
+export function placeOf(file: string): Place {
+  return file.endsWith(".machine.test.js") ? "machine" : "here";
 }
 
 /**
@@ -31,7 +36,7 @@ export function divide(parameters: readonly string[], files: readonly string[]):
   for (const pattern of patterns) {
     const [, lines = ""] = LINES.exec(pattern) ?? [];
     for (const file of files.filter((each) => matches(each, pattern))) {
-      const place = file.endsWith(".machine.test.js") ? "machine" : "here";
+      const place = placeOf(file);
       meant.set(place, [...(meant.get(place) ?? others), `${file}${lines}`]);
     }
   }
