@@ -130,6 +130,8 @@ class LogDecoder {
   #giveUp(at: number, bytes: Buffer, error: unknown): void {
     const { end } = this.#fetched;
     const next = this.#next;
+    // Behind the end there is nothing that could be lost, and what will be written there must not be passed by.
+    if (next >= end) return;
     const base = this.#log.length - at < 8 ? next : this.#log.readBigInt64BE(at);
     const following = this.#following(at + bytes.length);
     const last = following === undefined ? guessedEnd(this.#log, at, next, end) : following - 1n;
