@@ -59,7 +59,8 @@ export class BucketWatch {
     this.#position = position;
     this.#live = live;
     this.#recordRevision = recordRevision;
-    this.#unrecorded ||= position.record === 0;
+    this.#unrecorded ||= position.record === 0 || position.revision > recordRevision;
+    this.#context.records.renew();
     void this.#keepRecord();
     void this.#look();
   }
@@ -98,6 +99,7 @@ export class BucketWatch {
       try {
         const written = await records.write(this.bucket, epoch, revision, this.#recordRevision);
         if (written > 0) this.#recordRevision = written;
+        else this.#unrecorded = true;
         if (written > 0 && written <= sequence) this.#lost(`went back from revision ${sequence} to ${written}`);
       } catch (error) {
         if (signal.aborted) return;

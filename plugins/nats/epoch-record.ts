@@ -9,8 +9,8 @@ import type { Bucket } from "./buckets.js";
 
 /** A record is written at most so often, ms. */
 const INTERVAL = 2_000;
-/** Without the right to write it, ms until the next try. */
-const REFUSED = 10 * 60_000;
+/** One that cannot be written is tried again after a pause that doubles, up to this, ms. */
+const LONGEST_PAUSE = 10 * 60_000;
 /** JetStream: the entry is not at the revision that was expected. */
 const WRONG_LAST_SEQUENCE = 10071;
 const EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
@@ -49,7 +49,8 @@ export function newEpoch(): string {
 export class EpochRecords {
   readonly #label: string;
   readonly #log: Logger;
-  #writable = true;
+  /** Records in a row that could not be written. */
+  #failures = 0;
   #next = Number.NEGATIVE_INFINITY;
 
   constructor(label: string, log: Logger) {
@@ -59,6 +60,12 @@ export class EpochRecords {
 
   get key(): string {
     return configBucketKey(this.#label, EPOCH_RECORD);
+  }
+
+  /** Another connection may have other rights, and a broker that has just come may not be ready yet. */
+  renew(): void {
+    if (this.#failures > 0) this.#next = performance.now() + INTERVAL;
+    this.#failures = Math.min(this.#failures, 1);
   }
 
   /** How long, ms, until a record may be written. */
@@ -77,7 +84,7 @@ export class EpochRecords {
     const content = Buffer.from(JSON.stringify({ epoch, read }));
     try {
       const { seq } = await bucket.jetstream.publish(bucket.writePrefix + this.key, content, { headers: head });
-      this.#writable = true;
+      this.#failures = 0;
       return seq;
     } catch (error) {
       if (!(error instanceof NatsError)) throw error;
@@ -85,14 +92,15 @@ export class EpochRecords {
         throw new BusError("RECORD_GONE", `the record of this agent in bucket ${bucket.name} was replaced or is gone`);
       }
       if (!isRefused(error)) throw error;
-      this.#next = performance.now() + REFUSED;
-      if (this.#writable) {
+      this.#failures += 1;
+      this.#next = performance.now() + Math.min(INTERVAL * 2 ** this.#failures, LONGEST_PAUSE);
+      // Once is what happens while a broker starts.
+      if (this.#failures === (error.code === ErrorCode.PermissionsViolation ? 1 : 2)) {
         this.#log.warn(
           `nothing can be written to ${this.key} of bucket ${bucket.name} (${error.message}): ` +
             "what vanishes from it while the agent is away can then not be told from what was deleted",
         );
       }
-      this.#writable = false;
       return 0;
     }
   }
