@@ -193,8 +193,10 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     });
     for (const { key, value, unmarked } of found) {
       if (unmarked) this.#unmarked.add(value);
-      if (!expected.get(key)?.mtu) this.#unchosen.add(value);
-      const vrf = expected.get(key)?.vrf_master_interface;
+      const before = expected.get(key);
+      // What is expected of an orphan is what was read of it before.
+      if (!before?.mtu || this.#unchosen.has(before)) this.#unchosen.add(value);
+      const vrf = before?.vrf_master_interface;
       if (vrf && vrf !== value.vrf_master_interface) this.#strays.add(value);
     }
     return found;
