@@ -1,4 +1,4 @@
 export { changesFromDocument } from "./document.js";
-export { parseJsonBody, parseJsonObject } from "./json-text.js";
+export { excessOf, parseJsonBody, parseJsonObject } from "./json-text.js";
 export { createModelRegistry } from "./registry.js";
 export * from "./types.js";

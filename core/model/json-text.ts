@@ -18,6 +18,17 @@ export function parseJson(bytes: Uint8Array): unknown {
   return parseWhole(bytes);
 }
 
+/** What makes good JSON too much: its depth, or the number of its parts. `undefined` when nothing does. */
+export function excessOf(bytes: Uint8Array): string | undefined {
+  try {
+    scanJson(bytes, new Budget());
+    return undefined;
+  } catch (thrown) {
+    if (thrown instanceof FieldError) return thrown.message;
+    throw thrown;
+  }
+}
+
 /** A JSON object or list. `undefined` for what is none, or is bad in any way. */
 export function parseJsonObject(bytes: Uint8Array): object | undefined {
   try {

@@ -1,8 +1,10 @@
 import {
+  type Alias,
   type Document,
   isAlias,
   isCollection,
   isMap,
+  isPair,
   isScalar,
   isSeq,
   LineCounter,
@@ -10,8 +12,11 @@ import {
   parseAllDocuments,
   parseDocument,
 } from "yaml";
+import { errorMessage } from "#core/errors.js";
+import { excessOf } from "#core/model/index.js";
 import { parsedMembers, writtenMembers } from "./json-members.js";
 import type { Problem, ReadResult } from "./reader.js";
+import { refuseDeepYaml } from "./yaml-depth.js";
 
 /** One YAML document (JSON is YAML), as plain objects that remember where they came from. */
 export interface ParsedDocument {
@@ -23,8 +28,19 @@ export interface ParsedDocument {
 
 /** Parses a file; one that is empty, or has nothing but comments, has no documents. */
 export function parseDocuments(file: string, text: string): ReadResult<readonly ParsedDocument[]> {
+  try {
+    return parsedDocuments(file, text);
+  } catch (error) {
+    // An alias of nothing, aliases that multiply without end, collections inside each other until the stack is full.
+    const message = error instanceof RangeError ? `nested too deeply: ${error.message}` : errorMessage(error);
+    return { ok: false, problems: [{ file, line: undefined, key: "", field: "", message, payload: "" }] };
+  }
+}
+
+function parsedDocuments(file: string, text: string): ReadResult<readonly ParsedDocument[]> {
   const json = parsedJson(text);
   if (json !== undefined) return { ok: true, content: [jsonDocument(file, text, json)] };
+  refuseDeepYaml(text);
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
   const documents: readonly Document.Parsed[] = Array.isArray(parsed) ? parsed : [];
@@ -37,8 +53,41 @@ export function parseDocuments(file: string, text: string): ReadResult<readonly 
   if (problems.length > 0) return { ok: false, problems };
   return {
     ok: true,
-    content: documents.map((document) => toParsed(file, document, lines)).filter(({ content }) => content !== null),
+    content: documents
+      .map((document) => toParsed(file, checked(document), lines))
+      .filter(({ content }) => content !== null),
   };
+}
+
+/** Collections inside each other, aliases followed, and nodes of a document in all. */
+const MAX_DEPTH = 64;
+const MAX_NODES = 500_000;
+
+/**
+ * The same document. Throws `RangeError` for one that would become too much, which with aliases takes few bytes, or has no end; and
+ * for a key that is a collection: no message has one, and the parser takes time without end to write down those inside each other.
+ */
+function checked(document: Document.Parsed): Document.Parsed {
+  let nodes = 0;
+  // Resolving one takes a walk through the document.
+  const targets = new Map<Alias, unknown>();
+  const target = (alias: Alias): unknown => {
+    if (!targets.has(alias)) targets.set(alias, alias.resolve(document));
+    return targets.get(alias);
+  };
+  const look = (node: unknown, depth: number): void => {
+    if (depth > MAX_DEPTH) throw new RangeError(`more than ${MAX_DEPTH} collections inside each other`);
+    if (++nodes > MAX_NODES) throw new RangeError(`more than ${MAX_NODES} values, aliases followed`);
+    if (isAlias(node)) look(target(node), depth + 1);
+    if (!isCollection(node)) return;
+    for (const item of node.items) {
+      if (!isPair(item)) look(item, depth + 1);
+      else if (isCollection(item.key)) throw new RangeError("a key is a list or a map");
+      else look(item.value, depth + 1);
+    }
+  };
+  look(document.contents, 0);
+  return document;
 }
 
 /**
@@ -48,6 +97,8 @@ export function parseDocuments(file: string, text: string): ReadResult<readonly 
 function parsedJson(text: string): object | undefined {
   try {
     const content: unknown = JSON.parse(text);
+    const excess = excessOf(Buffer.from(text));
+    if (excess !== undefined) throw new RangeError(excess);
     const isGood = typeof content === "object" && content !== null && parsedMembers(content) === writtenMembers(text);
     return isGood ? content : undefined;
   } catch (error) {
