@@ -61,7 +61,7 @@ function parsedDocuments(file: string, text: string): ReadResult<readonly Parsed
 
 /** Collections inside each other, aliases followed, and nodes of a document in all. */
 const MAX_DEPTH = 64;
-const MAX_NODES = 500_000;
+const MAX_NODES = 5_000_000;
 
 /**
  * The same document. Throws `RangeError` for one that would become too much, which with aliases takes few bytes, or has no end; and

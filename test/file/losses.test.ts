@@ -60,7 +60,7 @@ for (const [what, lose, reason] of LOSSES) {
       agent
         .get(Health)
         .plugins()
-        .find(({ reason: text = "" }) => reason.test(text) && /which stay/.test(text));
+        .find(({ reason: text = "" }) => reason.test(text) && /has lost \d+ value/.test(text));
     await eventually(() => orphans(first) !== undefined, { what: String(reason) });
     writeFileSync(b, interfaces("eth4"));
     await eventually(() => !below.names().includes("eth5"), { what: "what was taken out of a file to go" });
