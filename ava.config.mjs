@@ -9,6 +9,8 @@ export default {
   files: [inMachine ? `${there}/**/*.machine.test.js` : "dist/test/**/!(*.machine).test.js"],
   nodeArguments: ["--require=./dist/test/support/enter-sandbox.cjs"],
   workerThreads: false,
+  // Most of them wait for something most of the time.
+  ...(inMachine ? {} : { concurrency: 3 }),
   timeout: inMachine ? "8m" : "4m",
   // What takes longest begins first, so that nothing is left to wait for at the end.
   sortTestFiles: (a, b) => length(b) - length(a) || a.localeCompare(b),

@@ -57,7 +57,9 @@ async function measure(run: Run, directory: string, path: string): Promise<Outco
       });
     },
     async remove() {
-      await rm(join(path, "routes.json"));
+      // A file that is gone says nothing; one that says so has no routes.
+      await writeFile(staged, JSON.stringify({ changes: [] }));
+      await rename(staged, join(path, "routes.json"));
       await eventually(async () => (await prefixes()) <= none, patience);
     },
   });

@@ -86,9 +86,9 @@ test("what is written differently and means the same to the agent is no differen
   const { scope: _, ...unscoped } = route;
   t.is(await diff(file({}, unscoped)), "no difference\n");
   t.is(
-    await diff(file({ enabled: false, ip_addresses: [] }, { ...unscoped, metric: 7 })),
+    await diff(file({ enabled: false, ip_addresses: [] }, { ...unscoped, mtu: 1300 })),
     `~ ${PREFIX}cda\n    enabled: nothing, found true\n    ip_addresses: nothing, found ["10.7.0.1/24"]\n` +
-      `~ ${ROUTE}\n    metric: 7, found nothing\n    scope: nothing, found "GLOBAL"\n`,
+      `~ ${ROUTE}\n    mtu: 1300, found nothing\n    scope: nothing, found "GLOBAL"\n`,
   );
   // nmstate#2742: what the kernel has differs, whether or not it is to be repaired.
   await run(["ip", "link", "set", "dev", "cda", "mtu", "1300", "down"]);

@@ -55,7 +55,7 @@ for (const [value, ...problems] of invalid) {
 
 const badRoutes: readonly (readonly [value: Route, problem: RegExp])[] = [
   [{ outgoing_interface: "v1", dst_network: "10.0.0.0" }, /dst_network.*10.0.0.0/],
-  [{ outgoing_interface: "v1", dst_network: "10.0.0.0/8", gw_addr: "fd00::1" }, /gw_addr.*address family/],
+  [{ outgoing_interface: "v1", dst_network: "fd00:1::/64", gw_addr: "10.0.0.1" }, /gw_addr.*address family/],
   [{ outgoing_interface: "v1", dst_network: "10.0.0.0/8", gw_addr: "10.0.0.1/8" }, /gw_addr/],
 ];
 
