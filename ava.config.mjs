@@ -17,6 +17,6 @@ export default {
 };
 
 function length(file) {
-  if (file.endsWith("/types.machine.test.js")) return 2;
+  if (/\/types[^/]*\.machine\.test\.js$/.test(file)) return 2;
   return file.includes("-endurance.") || file.includes("/both-buses.") ? 1 : 0;
 }

@@ -1,4 +1,4 @@
 import { declareTypes } from "./support/type-stories.js";
-import { OTHER_TYPES } from "./types-table.js";
+import { OTHER_TYPES_FIRST } from "./types-table.js";
 
-declareTypes(OTHER_TYPES);
+declareTypes(OTHER_TYPES_FIRST);

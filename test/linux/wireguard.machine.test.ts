@@ -7,7 +7,7 @@ import { link, run } from "#test/support/sandbox.js";
 import { NetworkAgent, operations, states, type Wanted, wantInterface } from "./support/network.js";
 import { end, ping, place } from "./support/paths.js";
 
-/** WireGuard on a kernel that has it; wg(8) is the witness. What all types have in common is in types.machine.test.ts. */
+/** WireGuard on a kernel that has it; wg(8) is the witness. What all types have in common is in types.machine.test.ts and the file after it. */
 const FIRST = "TGFHcm9zc2VCaWNoZV9DJ2VzdExhUGx1c0JlbGxlPDM=";
 const SECOND = "RCdBcHJlc0JpY2hlLFZpdmVMZXNQcm9iaW90aXF1ZXM=";
 

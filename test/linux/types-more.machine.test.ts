@@ -1,0 +1,4 @@
+import { declareTypes } from "./support/type-stories.js";
+import { OTHER_TYPES_SECOND } from "./types-table.js";
+
+declareTypes(OTHER_TYPES_SECOND);
