@@ -7,7 +7,14 @@ import { inject, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js
 import { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord } from "#core/scheduler/types.js";
 import type { NetlinkEvent } from "#plugins/netlink/index.js";
-import { ARP_PREFIX, interfaceKey, type NetNamespace, ROUTE_PREFIX, RULE_PREFIX } from "#proto/index.js";
+import {
+  ARP_PREFIX,
+  INTERFACE_PREFIX,
+  interfaceKey,
+  type NetNamespace,
+  ROUTE_PREFIX,
+  RULE_PREFIX,
+} from "#proto/index.js";
 import { InterfaceIndex, type InterfaceMetadata } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
 import { FollowedNamespace, type OptionalGroup } from "./followed-namespace.js";
@@ -190,7 +197,11 @@ export class DriftPlugin implements Plugin {
       const suspects = new Suspects({ scheduler, interfaces, routes: this.#routes, identity });
       const followed = new FollowedNamespace(handle, (event) => this.#hear(event, followed, suspects));
       await followed.listen(this.#groups);
-      this.#suspect([...this.#places].flatMap(([key, place]) => (place === identity ? [key] : [])));
+      const keys = [...this.#places].flatMap(([key, place]) => (place === identity ? [key] : []));
+      const names = new Set(
+        keys.flatMap((key) => (key.startsWith(INTERFACE_PREFIX) ? key.slice(INTERFACE_PREFIX.length) : [])),
+      );
+      this.#suspect([...keys, ...this.#routes.throughAny(names)]);
       return followed;
     } catch (error) {
       this.#troubled(error);

@@ -97,9 +97,15 @@ export class WantedRoutes {
   /** Keys of the routes that are wanted through an interface. For most interfaces there are none, and that is known at once. */
   through(name: string): readonly string[] {
     this.#sortIn();
-    if (!this.#interfaces.has(name)) return [];
+    return this.throughAny(new Set([name]));
+  }
+
+  /** Keys of the routes that are wanted through one of several interfaces. */
+  throughAny(names: ReadonlySet<string>): readonly string[] {
+    this.#sortIn();
+    if (![...names].some((name) => this.#interfaces.has(name))) return [];
     return [...this.all()].filter(
-      (key) => this.scheduler.wanted(key) !== undefined && this.#interfacesOf(key).includes(name),
+      (key) => this.scheduler.wanted(key) !== undefined && this.#interfacesOf(key).some((name) => names.has(name)),
     );
   }
 
