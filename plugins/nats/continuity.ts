@@ -95,7 +95,7 @@ export function gapSince(before: Position | undefined, reading: Reading): string
   }
   const proven = record.revision >= before.revision || reading.hasLast;
   if (reading.rewritten || !proven) return `${bucket} may have been set back: what was read last is not there any more`;
-  return lostInside(before, reading) ?? forgetful(bucket, info);
+  return lostInside(before, reading) ?? losesByItself(bucket, info);
 }
 
 /** Values that vanished from between the others. */
@@ -112,7 +112,7 @@ function lostInside(before: Position, { bucket, info, values, news, deletes }: R
   return undefined;
 }
 
-function forgetful(bucket: string, info: StreamInfo): string | undefined {
+function losesByItself(bucket: string, info: StreamInfo): string | undefined {
   const reason = mayForget(info);
   return reason === undefined ? undefined : `${bucket} may lose values by itself: ${reason}`;
 }

@@ -74,7 +74,7 @@ async function killLeader(stream: string): Promise<void> {
   await cluster.node(leader).restart();
 }
 
-test("servers that die as leaders of replicated buckets lose no transaction and no value, and nothing is removed", async (t) => {
+test("leaders of replicated buckets die, and no transaction and no value is lost or removed", async (t) => {
   t.timeout(patience);
   const stream = new Stream("copied", 23, transactions);
   const kernel = await stream.watchKernel();

@@ -96,7 +96,7 @@ test("reverting gives way to what a source wants by then", async (t) => {
   t.like(below.values.get(key("eth1")), { mtu: 1402 });
 });
 
-test("a REPLACE that leaves out what a waiting transaction deleted waits for it as well, so that it cannot come back", async (t) => {
+test("a REPLACE does not bring back what a waiting transaction deleted, and waits for it", async (t) => {
   const { commit, below, northbound } = await startAgent(t);
   await commit({ changes: [set("eth1"), set("eth2")] });
   await commit({ id: "u", confirm_timeout: "60s", changes: [remove("eth1")] });

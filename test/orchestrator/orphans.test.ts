@@ -227,7 +227,7 @@ test("found without a store that knows of it: it stays, whatever comes, until so
   t.regex(healthOf(restarted.agent), /^1 value found that nobody asks for: \S*eth3: the store is new\./);
 });
 
-test("found without a store that knows of it: it goes when everybody has said that what they want is everything", async (t) => {
+test("found without a store that knows of it: it goes when everybody has said that they are complete", async (t) => {
   const below = leftBehind("eth1", "eth2");
   const bus = new ScriptedSource("bus", 50);
   const { agent, commit } = await startAgent(t, { below, sources: [bus] });
