@@ -159,7 +159,11 @@ test("tenuto watch ifmgr prints a line per notification", async (t) => {
     return !watching.running;
   });
   await watching.exited;
-  t.regex(watching.stdout, /^\S+ {2}seen0 {2}INTERFACE_STATE {8}PLUGGED {2}0 running/m);
+  // Which it saw first is chance, and other tests plug in theirs.
+  const line = /^\S+ {2}\w+ {2}INTERFACE_STATE {8}(UN)?PLUGGED {2}0 running/;
+  const lines = watching.stdout.trimEnd().split("\n");
+  t.is(lines.length, 2);
+  for (const each of lines) t.regex(each, line);
 });
 
 test("an event for an interface that is not managed is no failure, so that a udev rule need not choose", async (t) => {

@@ -26,9 +26,7 @@ async function again({ server }: Scene): Promise<KafkaBus> {
 }
 
 async function remake(scene: Scene): Promise<void> {
-  await scene.bus.deleteTopics([CONFIG, COMMANDS]);
-  // The agent may make them first.
-  for (const topic of [CONFIG, COMMANDS]) await eventually(async () => (await scene.bus.endOf(topic)) === "0");
+  await scene.bus.remakeTopics([CONFIG, COMMANDS]);
 }
 
 async function shorten({ bus }: Scene): Promise<void> {

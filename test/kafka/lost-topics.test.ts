@@ -95,12 +95,8 @@ async function ends(agent: BusAgent, title: string, end: readonly string[], told
 }
 
 /** A topic with the same name and other records. */
-async function remake(label: string): Promise<void> {
-  const topic = topicOf(label);
-  await bus.deleteTopics([topic]);
-  await eventually(() => bus.createTopic(topic, { "cleanup.policy": "compact" }).then(() => true), {
-    what: `${topic} to be made anew`,
-  });
+async function remake(topic: string, configuration?: Readonly<Record<string, string>>): Promise<void> {
+  await bus.remakeTopics([topic], (name) => bus.createTopic(name, configuration));
 }
 
 /** All of a topic, which takes a policy that allows it. */
@@ -146,14 +142,14 @@ const LOSSES: readonly Loss[] = [
   },
   {
     title: "the topic is deleted and made anew without anything",
-    damage: remake,
+    damage: (label) => remake(topicOf(label), COMPACTED),
     end: ALL,
     told: /made anew/,
   },
   {
     title: "the topic is made anew, with more records than were read of the old one",
     damage: async (label) => {
-      await remake(label);
+      await remake(topicOf(label), COMPACTED);
       await want(label, "first");
       for (let index = 0; index < 20; index += 1) await want(label, "b");
     },
@@ -163,7 +159,7 @@ const LOSSES: readonly Loss[] = [
   {
     title: "the topic is made anew, and said to be complete",
     damage: async (label) => {
-      await remake(label);
+      await remake(topicOf(label), COMPACTED);
       await want(label, "b");
       await bus.send(topicOf(label), [{ key: "tenuto/complete", value: JSON.stringify({ values: 1 }) }]);
     },
@@ -299,9 +295,7 @@ withOwnKafka(
       for (const id of ids) t.is((await bus.result(id)).result.outcome, "APPLIED", id);
     };
     const remade = async (): Promise<readonly string[]> => {
-      await bus.deleteTopics([topic]);
-      // The agent may make it first.
-      await eventually(() => bus.createTopic(topic).then(() => true));
+      await remake(topic);
       return await commands(6);
     };
     let agent = await start();

@@ -114,6 +114,20 @@ export class KafkaBus {
     await this.#administer((admin) => admin.deleteTopics({ topics: [...topics] }));
   }
 
+  /** Deletes topics that have records, and waits until each has been made anew: by an agent, or by `make`. */
+  async remakeTopics(topics: readonly string[], make?: (topic: string) => Promise<void>): Promise<void> {
+    const ends = await Promise.all(topics.map(async (topic) => Number(await this.endOf(topic))));
+    await this.deleteTopics(topics);
+    for (const [index, topic] of topics.entries()) {
+      // An agent may make it first.
+      if (make !== undefined)
+        await eventually(() => make(topic).then(() => true), { what: `${topic} to be made anew` });
+      // The broker may have the old one still, and would take records into that.
+      const isAnother = async (): Promise<boolean> => Number(await this.endOf(topic)) < ends[index]!;
+      await eventually(isAnother, { what: `${topic} to be another one` });
+    }
+  }
+
   /** Offset of the next message in a topic of one partition. */
   async endOf(topic: string): Promise<string | undefined> {
     const [partition] = await this.#administer((admin) => admin.fetchTopicOffsets(topic));

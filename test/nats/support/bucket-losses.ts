@@ -196,6 +196,8 @@ const LOSSES: readonly Loss[] = [
     damage: async (at) => {
       await expectSettings(at, { max_age: 100e6, duplicate_window: 100e6 });
       await eventually(async () => (await at.manager.streams.info(STREAM)).state.messages === 0);
+      // What is written from now on must live until the agent has got to it.
+      await expectSettings(at, { max_age: 3600e9, duplicate_window: 100e6 });
     },
     end: ALL,
     told: /lost|expire/,
