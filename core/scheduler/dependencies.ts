@@ -128,6 +128,48 @@ export function dependingOn(graph: Graph, node: Node): ReadonlySet<Node> {
   return found;
 }
 
+/**
+ * Everything that a plan so far has depend on a value, through any number of steps: the value itself, too, if it is in a circle.
+ *
+ * @param isOurs is it a value of ours when the plan is done? What is somebody else's depends on nothing.
+ * @param supportsOf what the `anyOf` dependencies of a value that the plan grants rest on.
+ */
+export function restingOnAfter(
+  graph: Graph,
+  node: Node,
+  isOurs: (node: Node) => boolean,
+  supportsOf: (node: Node) => ReadonlyMap<string, string> | undefined,
+): ReadonlySet<Node> {
+  const found = new Set<Node>();
+  const work = [node];
+  for (let next = work.pop(); next !== undefined; next = work.pop()) {
+    const { key } = next;
+    // What is derived from it goes with it, whoever derived it.
+    const parts = [...(next.derived ?? [])].filter((part) => part.present || isOurs(part));
+    const users = [...graph.watchers.of(key)].filter(
+      (other) => (other === node || isOurs(other)) && isOnKey(other, key, supportsOf(other) ?? other.supports),
+    );
+    for (const other of [...parts, ...users]) {
+      if (found.has(other)) continue;
+      found.add(other);
+      work.push(other);
+    }
+  }
+  return found;
+}
+
+/** Does what is wanted of a value depend on a key, as far as known? */
+function isOnKey(
+  { wantedDependencies }: Node,
+  key: string,
+  supports: ReadonlyMap<string, string> | undefined,
+): boolean {
+  return wantedDependencies.some((each) => {
+    if ("anyOf" in each) return supports?.get(anyOfName(each)) === key;
+    return "key" in each && each.key === key;
+  });
+}
+
 function restsOn(graph: Graph, node: Node, key: string): boolean {
   return node.appliedDependencies.some((each) => {
     if ("key" in each) return each.key === key;

@@ -199,7 +199,10 @@ class Run {
 
   /** A present value of ours that would lose a dependency (or its base) with this one. */
   private stillNeededBy(node: Node): Node | undefined {
-    for (const child of node.derived ?? []) if (child.present && child.managed) return child;
+    for (const child of node.derived ?? []) {
+      const user = !child.present ? undefined : child.managed ? child : this.stillNeededBy(child);
+      if (user !== undefined) return user;
+    }
     for (const other of this.graph.watchers.ofKey(node.key)) if (this.loses(other, node)) return other;
     for (const other of this.graph.watchers.ofPrefixes(node.key))
       if (other !== node && this.loses(other, node)) return other;

@@ -167,7 +167,7 @@ export class Graph {
     if (node.managed && equivalent(node, obtained, node.value ?? obtained)) {
       this.setFound(node, obtained, metadata, touched);
     } else if (node.managed) {
-      node.obtained = undefined;
+      this.dropObtained(node, touched);
       this.setFound(node, undefined, undefined, touched);
       node.missing = false;
     }
@@ -177,9 +177,16 @@ export class Graph {
   /** Records that a value was deleted: what somebody else had put there goes with it, unless nothing can delete it. */
   setDeleted(node: Node): void {
     this.setAbsent(node);
-    if (node.obtained === undefined) return;
     if (outlastsDeletion(node)) this.showObtained(node);
-    else node.obtained = undefined;
+    else this.dropObtained(node);
+  }
+
+  /** What somebody else had put there is gone, and what he had derived from it. */
+  private dropObtained(node: Node, touched?: Node[]): void {
+    touched?.push(node);
+    node.obtained = undefined;
+    if (!node.managed) this.setAbsent(node);
+    for (const child of node.derived ?? []) if (child.obtained !== undefined) this.dropObtained(child, touched);
   }
 
   /** Lets the obtained value (or nothing) be what is below. */

@@ -57,6 +57,18 @@ export class Grounds {
     return true;
   }
 
+  /** Do they hold without some nodes? */
+  holdWithout(node: Node, others: ReadonlySet<Node>): boolean {
+    if (others.size === 0) return true;
+    const exists: Existence = (each) => this.exists(each) && !(each && others.has(each));
+    return node.wantedDependencies.every((each) => {
+      if (!("anyOf" in each)) return holds(this.graph, each, node, exists);
+      const key = support(this.graph, each, node, exists, this.hints.get(each));
+      if (key !== undefined) this.note(node, each, key);
+      return key !== undefined;
+    });
+  }
+
   /** The `anyOf` dependency of a value rests on `key`. */
   note(node: Node, dependency: AnyOf, key: string): void {
     const known = this.supportsOf(node);

@@ -88,7 +88,8 @@ function emit(node: Node, outlook: Outlook, operations: Operation[], adopted: No
     }) - 1;
 
   if (node.broken) {
-    if (value !== undefined) node.deleteOperation = add("DELETE", value, node.granted);
+    const removed = ownValue(node);
+    if (removed !== undefined) node.deleteOperation = add("DELETE", removed, node.granted);
     if (target !== undefined) node.putOperation = add("CREATE", target, true);
   } else if (target !== undefined) {
     if (value === undefined || isTakenOverAnew(node, value, target)) node.putOperation = add("CREATE", target, false);
@@ -98,6 +99,11 @@ function emit(node: Node, outlook: Outlook, operations: Operation[], adopted: No
     if (equivalent(node, value, node.obtained)) adopted.push(node);
     else node.putOperation = add("UPDATE", node.obtained, false, false);
   }
+}
+
+/** What is there of ours. What is somebody else's goes with its base, by itself. */
+function ownValue({ managed, value }: Node): object | undefined {
+  return managed ? value : undefined;
 }
 
 /** An obtained value that is to become ours, and cannot be changed in place. */
@@ -159,11 +165,11 @@ class Edges {
 
   private connectReplaced(dependency: AnyOf, node: Node): boolean {
     const leaving = supportsNow(this.graph, dependency, node);
-    if (leaving.some((each) => this.deleteOf(each) === -1)) return true;
+    if (leaving.some((each) => this.departureOf(each) === -1)) return true;
     const next = this.known(dependency, this.outlook.supportsOf(node), false);
     const old = leaving.find((each) => each !== next);
     if (next === undefined || old === undefined) return false;
-    this.connect(this.putOf(next), this.deleteOf(old));
+    this.connect(this.putOf(next), this.departureOf(old));
     return true;
   }
 
@@ -185,7 +191,7 @@ class Edges {
       if (this.deleteOf(base) === -1) this.connect(index, this.putOf(base));
     }
     for (const support of this.supports(node.appliedDependencies, node, node.supports))
-      this.connect(index, this.deleteOf(support));
+      this.connect(index, this.departureOf(support));
   }
 
   private connectPut(index: number, node: Node): void {
@@ -198,7 +204,7 @@ class Edges {
     // An update moves away from what the old value depended on: that may go only afterwards.
     if (node.present && node.deleteOperation === -1 && node.appliedDependencies !== node.wantedDependencies) {
       for (const support of this.supports(node.appliedDependencies, node, node.supports))
-        this.connect(index, this.deleteOf(support));
+        this.connect(index, this.departureOf(support));
     }
   }
 
@@ -249,6 +255,13 @@ class Edges {
     const own = restingOn(this.graph, self);
     const exists: Existence = (other) => other?.present === true && !own.has(other);
     return this.graph.get(support(this.graph, dependency, self, exists) ?? "");
+  }
+
+  /** The operation with which it goes: that of its base, where it is not ours. */
+  private departureOf(node: Node): number {
+    let going = node;
+    while (going.broken && going.present && !going.managed && going.base !== undefined) going = going.base;
+    return this.deleteOf(going);
   }
 
   private deleteOf(node: Node): number {

@@ -6,6 +6,7 @@ import {
   isPartOf,
   matchesAnyOf,
   restingOn,
+  restingOnAfter,
   sameDependencies,
   sameDependency,
   support,
@@ -113,7 +114,8 @@ class Planning {
     node !== undefined &&
     node.lateAnswer === "none" &&
     !this.isFrozen(node) &&
-    (this.knows(node) ? node.exists : node.present);
+    (this.knows(node) ? node.exists : node.present) &&
+    (!isForeignPart(node) || this.existsAfter(node.base));
 
   readonly supportsOf = (node: Node): ReadonlyMap<string, string> | undefined => this.grounds.supportsOf(node);
 
@@ -174,6 +176,7 @@ class Planning {
     const work = [start];
     for (let node = work.pop(); node !== undefined; node = work.pop()) {
       this.enter(node, false);
+      if (isForeignPart(node)) for (const dependent of this.dependents(node.key)) work.push(dependent);
       if (!node.eligible || !node.present || !node.managed || node.broken || node.tentative) continue;
       if (this.isFrozen(node) || this.isHeld(node)) continue;
       node.tentative = true;
@@ -210,7 +213,7 @@ class Planning {
     this.enter(node, false);
     if (node.broken || this.isFrozen(node) || this.isHeld(node)) return;
     if (node.eligible && !node.tentative) this.candidates.push(node);
-    if (!node.eligible && outlastsDeletion(node)) this.gained.push(node);
+    if (!node.eligible && staysBelow(node)) this.gained.push(node);
     node.broken = true;
     node.tentative = false;
     node.granted = false;
@@ -220,7 +223,10 @@ class Planning {
 
   private spreadBreakage(): void {
     for (let gone = this.broken.pop(); gone !== undefined; gone = this.broken.pop()) {
-      for (const child of gone.derived ?? []) if (child.present && child.managed) this.break(child);
+      for (const child of gone.derived ?? []) {
+        // What somebody else has derived from it goes with it too.
+        if (child.present && (child.managed || !staysBelow(gone))) this.break(child);
+      }
       for (const peer of this.graph.watchers.ofPeer(gone.key)) this.breakUnlessSupported(peer);
       for (const dependent of this.dependents(gone.key)) {
         this.breakUnlessSupported(dependent);
@@ -297,11 +303,13 @@ class Planning {
     for (const node of this.candidates) {
       node.notedSupports = undefined;
       node.granted = false;
-      node.exists = node.managed ? outlastsDeletion(node) : node.obtained !== undefined;
+      node.exists = node.managed ? outlastsDeletion(node) : node.obtained !== undefined && !node.broken;
     }
     for (const node of this.gained) {
       // Kept at first, and doubted since.
       if (node.eligible && node.managed && !node.granted) continue;
+      // Gone with its base.
+      if (node.broken && !node.managed) continue;
       node.exists = true;
       this.announce(node);
     }
@@ -324,7 +332,14 @@ class Planning {
 
   private mayExist(node: Node): boolean {
     if (node.base !== undefined && !(this.existsAfter(node.base) && this.isOursAfter(node.base))) return false;
-    return this.grounds.hold(node);
+    if (!this.grounds.hold(node)) return false;
+    // A value that is there already keeps what rests on it: if it rested on that in turn, the two would keep each other.
+    const isTakenOver = node.present && !node.managed && !node.broken && node.wantedDependencies.length > 0;
+    return !isTakenOver || this.grounds.holdWithout(node, this.restingOn(node));
+  }
+
+  private restingOn(node: Node): ReadonlySet<Node> {
+    return restingOnAfter(this.graph, node, (other) => this.isOursAfter(other), this.supportsOf);
   }
 
   /** Parts of a value that somebody else has put there instead cannot be made. */
@@ -348,7 +363,10 @@ class Planning {
       for (const peer of this.graph.watchers.ofPeer(dependent.key)) consider(peer);
     }
     for (const peer of peers) consider(peer);
-    for (const child of node.derived ?? []) consider(child);
+    for (const child of node.derived ?? []) {
+      consider(child);
+      if (isForeignPart(child)) waiting.push(...this.announce(child));
+    }
     return waiting;
   }
 
@@ -369,6 +387,16 @@ class Planning {
     }
     return others.length === 0 ? watchers.ofKey(key) : [...watchers.ofKey(key), ...others];
   }
+}
+
+/** What somebody else has derived from a value: it is there as long as that is. */
+function isForeignPart(node: Node): boolean {
+  return node.base !== undefined && node.present && !node.managed;
+}
+
+/** Deleting ours leaves what somebody else had put there, with its parts. */
+function staysBelow(node: Node): boolean {
+  return node.managed && outlastsDeletion(node);
 }
 
 /** The change from what is below to what is wanted cannot be made in place. */

@@ -255,6 +255,8 @@ function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {
     graph.setFound(node, undefined, undefined, touched);
 }
 
+/** What was there before it was wanted, and was not taken over since, is somebody else's still. */
 function isOurs(node: Node, origin: Origin): boolean {
-  return origin === "northbound" || (origin === "unknown" && (node.wanted !== undefined || node.managed));
+  if (origin !== "unknown") return origin === "northbound";
+  return node.managed || (node.wanted !== undefined && node.obtained === undefined);
 }

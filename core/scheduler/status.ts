@@ -50,13 +50,20 @@ function refine(state: ValueState, node: Node, details: readonly string[]): Valu
 
 /** Why a value is not (only) configured: what it waits for, which fields are wrong, whose derived value it wanted. */
 function detailsOf(graph: Graph, node: Node, state: ValueState): readonly string[] {
-  if (state === "PENDING") return missing(graph, node, isPresent);
+  if (state === "PENDING") return waitsFor(graph, node);
   if (state === "INVALID") return refusals(node.rejected?.fields ?? []);
   if (state === "CONFIGURED" && node.value !== node.wanted) return CHANGED_BELOW;
   if (!graph.hasContested) return NO_DETAILS;
   return graph
     .contestedBy(node)
     .map((key) => `${key} already belongs to ${graph.get(key)?.base?.key ?? "another value"}`);
+}
+
+function waitsFor(graph: Graph, node: Node): readonly string[] {
+  const labels = missing(graph, node, isPresent);
+  if (labels.length > 0 || !node.present) return labels;
+  // Somebody else's value is there, and keeps what ours would need.
+  return node.wantedDependencies.map(({ label }) => `${label}, which depends on it`);
 }
 
 function refusals(fields: readonly InvalidField[]): readonly string[] {

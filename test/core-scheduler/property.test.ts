@@ -15,10 +15,7 @@ const SEED = Number(process.env.TENUTO_PROPERTY_SEED ?? 1);
 
 const KEYS = ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3", "b/4"];
 const OBTAINED = ["o/1", "o/2"];
-/**
- * Keys that somebody else may set as well, and that northbound may then take over. What northbound sets there needs obtained values
- * only: a value that was taken over because of what was built upon it would keep itself alive.
- */
+/** Keys that somebody else may set as well, and that northbound may then take over. */
 const CONTESTED = ["a/4", "b/5"];
 const ALL = [...KEYS, ...OBTAINED, ...CONTESTED];
 
@@ -33,7 +30,7 @@ const part: fc.Arbitrary<Thing> = fc.record(
 
 const thing: fc.Arbitrary<Thing> = fc.record(
   {
-    needs: fc.uniqueArray(fc.constantFrom(...ALL, "a/1#p", "b/1#q"), { maxLength: 2 }),
+    needs: fc.uniqueArray(fc.constantFrom(...ALL, "a/1#p", "b/1#q", "a/4#p"), { maxLength: 2 }),
     needsAny: fc.uniqueArray(fc.constantFrom("a/", "b/", "o/", "a/1#"), { maxLength: 1 }),
     parts: fc.dictionary(fc.constantFrom("p", "q"), part, { maxKeys: 2 }),
     size: fc.nat(2),
@@ -57,16 +54,23 @@ type Step =
       readonly halfDone: boolean;
     }
   | { readonly do: "vanish"; readonly key: string }
-  | { readonly do: "foreign"; readonly key: string; readonly size: number; readonly there: boolean }
+  | {
+      readonly do: "foreign";
+      readonly key: string;
+      readonly size: number;
+      readonly parts: readonly string[];
+      readonly there: boolean;
+    }
   | { readonly do: "resync" | "time" };
 
 // Never what somebody else puts there: who owns a value that both mean cannot be told from the calls.
 const ownSize = fc.integer({ min: 3, max: 5 });
 const needsObtained = fc.uniqueArray(fc.constantFrom(...OBTAINED), { maxLength: 1 });
+const needsContested = fc.uniqueArray(fc.constantFrom(...OBTAINED, ...KEYS, ...CONTESTED), { maxLength: 1 });
 const contested: fc.Arbitrary<Thing> = fc.record(
   {
-    needs: needsObtained,
-    needsAny: fc.constantFrom<readonly string[]>(["o/"], []),
+    needs: needsContested,
+    needsAny: fc.constantFrom<readonly string[]>(["o/"], ["b/"], []),
     parts: fc.dictionary(fc.constantFrom("p", "q"), fc.record({ needs: needsObtained, size: fc.nat(1) }), {
       maxKeys: 2,
     }),
@@ -92,6 +96,7 @@ const foreign = fc.record({
   do: fc.constant("foreign" as const),
   key: fc.constantFrom(...CONTESTED),
   size: fc.nat(2),
+  parts: fc.subarray(["p", "q"]),
   there: fc.constantFrom(true, true, false),
 });
 const passing = fc.record({ do: fc.constantFrom("resync" as const, "time" as const) });
@@ -210,7 +215,7 @@ class Story {
       case "vanish":
         return this.vanish(step.key);
       case "foreign":
-        return step.there ? this.putForeign(step.key, { size: step.size }) : this.takeForeign(step.key);
+        return step.there ? this.putForeign(step.key, foreignThing(step)) : this.takeForeign(step.key);
       case "time":
         return this.passTime();
       case "resync":
@@ -277,6 +282,7 @@ class Story {
 
   /** Somebody else puts a value there: a new one, or in place of ours. */
   private async putForeign(key: string, value: Thing): Promise<void> {
+    await this.takeForeign(key);
     const replaces = this.below.values.has(key) && !this.below.foreign.has(key);
     this.below.putForeign(key, value);
     this.below.removeOrphans();
@@ -292,8 +298,7 @@ class Story {
     this.scheduler.notify([{ key, value: undefined }]);
     await this.quiet();
     if (!this.below.foreign.has(key)) return;
-    this.below.foreign.delete(key);
-    this.below.values.delete(key);
+    this.below.takeForeign(key);
   }
 
   /** Somebody else removes a value of ours. Like a kernel, that takes along what cannot be without it; only the value is told of. */
@@ -319,8 +324,15 @@ class Story {
 
   check(): void {
     for (const key of OBTAINED) if (!this.obtained.has(key)) this.below.values.delete(key);
-    const foreign = CONTESTED.filter((key) => this.below.foreign.has(key));
-    const expected = expectedBelow(this.wanted, new Set([...this.obtained, ...foreign]));
+    const foreign = [...this.below.foreign].filter((key) => CONTESTED.some((each) => isUnder(key, each)));
+    const there = new Set([...this.obtained, ...foreign]);
+    const own = new Map([...this.wanted].filter(([key]) => !there.has(key)));
+    for (const key of CONTESTED.filter((each) => there.has(each))) {
+      const value = this.wanted.get(key);
+      if (value === undefined || ![...(value.needs ?? []), ...(value.needsAny ?? [])].every(isObtained)) continue;
+      if (expectedBelow(new Map([[key, value]]), this.obtained).has(key)) throw new Error(`${key} was not taken over`);
+    }
+    const expected = expectedBelow(own, there);
     const found = new Map([...this.below.values].filter(([key]) => !OBTAINED.includes(key) && !foreign.includes(key)));
     const keys = [...found.keys()].sort().join(" ");
     const wanted = [...expected.keys()].sort().join(" ");
@@ -341,6 +353,20 @@ class Story {
     const [a, b] = [recorded.sort().join("\n"), now.sort().join("\n")];
     if (a !== b) throw new Error(`the timeline says\n${a}\nbut it is\n${b}`);
   }
+}
+
+function foreignThing({ size, parts }: { readonly size: number; readonly parts: readonly string[] }): Thing {
+  return { size, parts: Object.fromEntries(parts.map((name) => [name, { size }])) };
+}
+
+/** What needs these alone is taken over; else it may be that what was built upon it is what it needs. */
+function isObtained(need: string): boolean {
+  return need.startsWith("o/");
+}
+
+/** Is it the key of a value or of one of its parts? */
+function isUnder(key: string, base: string): boolean {
+  return key === base || key.startsWith(`${base}#`);
 }
 
 /** A status and those of its derived values, as `KEY STATE DETAILS`. */

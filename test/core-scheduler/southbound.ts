@@ -102,7 +102,7 @@ export class Southbound {
       this.violations.push(`${operation} of ${key}, which is not there`);
     this.changeOwner(key, value);
     const grounded = this.circles === "excused" ? this.grounded() : undefined;
-    if (value === undefined) this.values.delete(key);
+    if (value === undefined) this.remove(key);
     else this.values.set(key, withoutParts(value));
     for (const [orphan, need] of this.orphans()) {
       const excused = grounded !== undefined && orphan !== key && !grounded.has(orphan);
@@ -121,11 +121,27 @@ export class Southbound {
     } else if (before !== undefined && value !== undefined) this.takenOver.set(key, before);
   }
 
+  /** What somebody else has derived from a value goes with it. */
+  private remove(key: string): void {
+    this.values.delete(key);
+    for (const part of [...this.foreign].filter((each) => each.startsWith(`${key}#`))) {
+      this.values.delete(part);
+      this.foreign.delete(part);
+    }
+  }
+
   /** Somebody else puts a value there, in place of ours if there is one. */
   putForeign(key: string, value: Thing): void {
+    this.remove(key);
     this.put(key, value);
-    this.foreign.add(key);
+    for (const each of this.values.keys()) if (each === key || each.startsWith(`${key}#`)) this.foreign.add(each);
     this.takenOver.delete(key);
+  }
+
+  /** Somebody else takes away what he has put there, with its parts. */
+  takeForeign(key: string): void {
+    this.foreign.delete(key);
+    this.remove(key);
   }
 
   /** Values that do not need themselves in the end: those that could have been made one after the other. */
