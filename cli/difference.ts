@@ -76,7 +76,7 @@ function fieldDifferences(
   });
 }
 
-function isMessage(value: unknown): value is object {
+export function isMessage(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

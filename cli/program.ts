@@ -6,6 +6,7 @@ import { commandWord, withGlobalOptions } from "./global-options.js";
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import("./commands/agent.js")).agentCommand(),
   apply: async () => (await import("./commands/apply.js")).applyCommand(),
+  plan: async () => (await import("./commands/plan.js")).planCommand(),
   confirm: async () => (await import("./commands/confirm.js")).confirmCommand(),
   cancel: async () => (await import("./commands/confirm.js")).cancelCommand(),
   get: async () => (await import("./commands/get.js")).getCommand(),

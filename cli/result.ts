@@ -2,6 +2,8 @@ import type { Outcome, TransactionResult, ValueStatus } from "#client/types.js";
 import { columns, printable } from "./columns.js";
 import { ExitStatus } from "./exit.js";
 import { note, type OutputFormat, print } from "./output.js";
+import { valueChanges } from "./plan.js";
+import { outcomeText, planText } from "./plan-text.js";
 
 const STATUS: Readonly<Record<Outcome, ExitStatus>> = {
   APPLIED: ExitStatus.done,
@@ -30,24 +32,16 @@ function statusOf({ outcome, error }: TransactionResult): ExitStatus {
   return outcome === "UNCONFIRMED" && error !== "" ? ExitStatus.partly : STATUS[outcome];
 }
 
+/** What changed, what waits and what has problems, a line each, and in the last one the outcome with the totals. */
 function resultText(result: TransactionResult): string {
-  const heading = `${result.outcome}${result.seq === 0 ? "" : ` as transaction ${result.seq}`}, id ${result.id || "none"}\n`;
-  return heading + (result.outcome === "PLANNED" ? planText(result) : valuesText(result)) + advice(result);
-}
-
-function valuesText({ values }: TransactionResult): string {
-  return values.length === 0 ? "" : statusTable(values);
-}
-
-function planText({ operations }: TransactionResult): string {
-  if (operations.length === 0) return "nothing to do\n";
-  const rows = operations.map(({ operation, key, state, error, derived }) => [
-    operation,
-    (derived ? "  " : "") + key,
-    state,
-    error,
-  ]);
-  return columns(["operation", "key", "state", "error"], rows);
+  const changes = valueChanges(result);
+  if (result.outcome === "PLANNED") return planText(changes);
+  const { lines, totals } = outcomeText(changes);
+  const number = result.seq === 0 ? "" : ` as transaction ${result.seq}`;
+  // Without all operations nobody knows how many there were.
+  const counted =
+    result.truncated || result.outcome === "REJECTED" || result.outcome === "REVERTED" ? "" : `: ${totals}`;
+  return `${lines}${result.outcome}${number}${counted}\n${advice(result)}`;
 }
 
 function advice({ outcome, id, truncated }: TransactionResult): string {

@@ -2,7 +2,9 @@ import type { Command } from "commander";
 import type { Transaction } from "#client/types.js";
 import { type ClientOptions, clientCommand } from "../client-command.js";
 import { readTransaction } from "../documents.js";
+import { whileShown } from "../progress.js";
 import { printResult } from "../result.js";
+import { printPlan } from "./plan.js";
 
 interface ApplyOptions extends ClientOptions {
   readonly file: readonly string[];
@@ -31,7 +33,8 @@ export function applyCommand(): Command {
     examples: ["tenuto apply -f network.yaml", "tenuto apply -f - --atomic --confirm 60s < change.json"],
     run: async (client, options) => {
       const transaction = { ...(await readTransaction(options.file)), ...chosen(options) };
-      await printResult(options.output, await client.commit(transaction));
+      if (transaction.dry_run === true) await printPlan(client, transaction, options);
+      else await printResult(options.output, await whileShown("applying", client.commit(transaction)));
     },
   });
 }

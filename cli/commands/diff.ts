@@ -5,13 +5,14 @@ import { type ClientOptions, clientCommand } from "../client-command.js";
 import { printable } from "../columns.js";
 import { asFound, type Difference, differences, type FieldDifference } from "../difference.js";
 import { contractModels, readTransaction } from "../documents.js";
-import { CommandError } from "../exit.js";
+import { CommandError, ExitStatus } from "../exit.js";
 import { print } from "../output.js";
 import { reasonOf } from "../result.js";
 import { keysThatMatter } from "../weighed.js";
 
 interface DiffOptions extends ClientOptions {
   readonly file?: readonly string[];
+  readonly exitZero?: true;
 }
 
 const SIGN = { missing: "+", extra: "-", different: "~" } as const;
@@ -22,12 +23,16 @@ export function diffCommand(): Command {
     usage: "diff",
     summary: "print the difference between what is wanted and what is there",
     description:
-      "Print what is wanted and not there (+), there and not wanted (-), or different (~). With files: what applying them would change. What is written differently and means the same to the agent is no difference.",
-    options: (command) => command.option("-f, --file <file...>", "compare configuration files with what is wanted now"),
+      "Print what is wanted and not there (+), there and not wanted (-), or different (~). With files: what applying them would change. What is written differently and means the same to the agent is no difference. Ends with 1 when there are differences.",
+    options: (command) =>
+      command
+        .option("-f, --file <file...>", "compare configuration files with what is wanted now")
+        .option("--exit-zero", "end with 0 also when there are differences"),
     examples: ["tenuto diff", "tenuto diff -f network.yaml"],
-    run: async (client, { output, file }) => {
+    run: async (client, { output, file, exitZero }) => {
       const found = file === undefined ? await againstSystem(client) : await againstFiles(client, file);
       await print(output, found, () => found.map(differenceText).join("") || "no difference\n");
+      if (found.length > 0 && exitZero !== true) process.exitCode = ExitStatus.failed;
     },
   });
 }

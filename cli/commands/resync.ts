@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type ClientOptions, clientCommand } from "../client-command.js";
 import { UsageError } from "../exit.js";
 import { print } from "../output.js";
+import { whileShown } from "../progress.js";
 import { printResult, prunePlanText } from "../result.js";
 
 interface ResyncOptions extends ClientOptions {
@@ -25,7 +26,7 @@ export function resyncCommand(): Command {
     examples: ["tenuto resync --downstream", "tenuto resync --prune --dry-run"],
     run: async (client, { output, downstream = false, prune = false, dryRun = false }) => {
       if (dryRun && !prune) throw new UsageError("--dry-run shows what --prune would remove; give both");
-      const result = await client.resync({ downstream, prune, dry_run: dryRun });
+      const result = await whileShown("resync", client.resync({ downstream, prune, dry_run: dryRun }));
       if (dryRun) await print(output, result, () => prunePlanText(result));
       else await printResult(output, result);
     },

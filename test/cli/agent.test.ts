@@ -53,8 +53,8 @@ test("over the local socket, a file becomes interfaces in the kernel", async (t)
   t.teardown(() => agent.stop());
   const applied = await agent.tenuto(["apply", "-f", "-"], { input: pair("cl") });
   t.is(applied.status, 0, applied.stderr);
-  t.regex(applied.stdout, /^APPLIED as transaction \d+/);
-  t.regex(applied.stdout, /cla +CONFIGURED$/m);
+  t.regex(applied.stdout, /^\+ .*cla$/m);
+  t.regex(applied.stdout, /^APPLIED as transaction \d+: 2 created$/m);
   const found = await link("cla");
   t.true(found !== undefined && addressesOf(found).includes("10.7.0.1/24"));
   t.is((await agent.tenuto(["diff"])).stdout, "no difference\n");

@@ -1,47 +1,15 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import ava, { type ExecutionContext } from "ava";
+import ava from "ava";
 import { parse, parseAllDocuments } from "yaml";
 import type { HistoryEntry, KeyValue, TransactionResult, ValueStatus } from "#client/types.js";
 import type { Graph } from "#proto/index.js";
-import { interfaceChange, KEY, localAgent, REFUSED_MTU } from "#test/http/local-agent.js";
+import { interfaceChange, KEY, REFUSED_MTU } from "#test/http/local-agent.js";
 import { Child } from "#test/support/child.js";
 import { eventually } from "#test/support/eventually.js";
 import { tenutoProgram } from "#test/support/project.js";
-import { type CommandResult, tenuto } from "#test/support/tenuto.js";
+import { terminal } from "./support/terminal.js";
 
 /** One after the other: every test starts programs, and all of them at once would starve each other. */
 const test = ava.serial;
-
-interface Terminal {
-  /** Runs `tenuto` against the agent. */
-  readonly run: (command: string, input?: string) => Promise<CommandResult>;
-  /** Runs `tenuto … -o json` and parses what it prints. */
-  readonly json: <T>(command: string, input?: string) => Promise<T>;
-  /** Writes a file and gives its path. */
-  readonly file: (name: string, content: string) => Promise<string>;
-  readonly agent: Awaited<ReturnType<typeof localAgent>>;
-}
-
-/** An agent in this process, and a terminal beside it. */
-async function terminal(t: ExecutionContext): Promise<Terminal> {
-  const agent = await localAgent(t);
-  const directory = await mkdtemp(join(tmpdir(), "tenuto-cli-"));
-  t.teardown(() => rm(directory, { recursive: true, force: true }));
-  const run: Terminal["run"] = (command, input) =>
-    tenuto(command.split(" "), { env: { TENUTO_SOCKET: agent.socket }, ...(input === undefined ? {} : { input }) });
-  return {
-    run,
-    agent,
-    json: async (command, input) => JSON.parse((await run(`${command} -o json`, input)).stdout),
-    file: async (name, content) => {
-      const path = join(directory, name);
-      await writeFile(path, content);
-      return path;
-    },
-  };
-}
 
 const good = interfaceChange("good");
 const bad = interfaceChange("bad", { mtu: REFUSED_MTU });
@@ -168,30 +136,6 @@ test("status shows what is configured, what waits for what, and what failed why"
   t.deepEqual(await keys("--pending"), [lonely.key]);
   t.deepEqual(await keys("--failed"), [bad.key]);
   t.deepEqual(await keys(good.key), [good.key]);
-});
-
-test("dump shows either side, and diff the difference", async (t) => {
-  const { file, json, run } = await terminal(t);
-  await run("apply -f -", JSON.stringify([good, lonely]));
-  const keys = async (view: string): Promise<readonly string[]> =>
-    (await json<readonly KeyValue[]>(`dump --view ${view}`)).map(({ key }) => key);
-  t.deepEqual(await keys("nb"), [good.key, lonely.key]);
-  t.deepEqual(await keys("sb"), [good.key]);
-  t.is((await run("diff")).stdout, `+ ${lonely.key}\n`);
-
-  const path = await file(
-    "change.json",
-    JSON.stringify([interfaceChange("good", { mtu: 9000 }), interfaceChange("new")]),
-  );
-  t.is((await run(`diff -f ${path}`)).stdout, `~ ${good.key}\n    mtu: 9000, found nothing\n+ ${KEY}new\n`);
-});
-
-test("diff of files that the agent would reject says why, and fails", async (t) => {
-  const { run } = await terminal(t);
-  const { status, stdout, stderr } = await run("diff -f -", JSON.stringify([good, good]));
-  t.is(status, 1);
-  t.is(stdout, "");
-  t.regex(stderr, /rejected: .*twice/);
 });
 
 test("graph prints what depends on what, for Graphviz, for programs and as a picture", async (t) => {

@@ -7,6 +7,7 @@ import { tenuto } from "#test/support/tenuto.js";
 const COMMANDS = [
   ["agent"],
   ["apply"],
+  ["plan"],
   ["confirm"],
   ["cancel"],
   ["get"],
