@@ -64,7 +64,7 @@ interface NamespaceUse {
   provides: [provide(RequestGroup, (state: InterfaceStatePlugin) => state.requests)],
 })
 export class InterfaceStatePlugin implements Plugin {
-  readonly requests = new InterfaceRequests((name) => this.#republish(name));
+  readonly requests: InterfaceRequests;
   /** Of the interfaces that are there, by name. */
   readonly #reporters = new Map<string, InterfaceReporter>();
   readonly #followed = new Map<string, Followed>();
@@ -93,6 +93,7 @@ export class InterfaceStatePlugin implements Plugin {
     @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
     @inject(Logger) private readonly log: Logger,
   ) {
+    this.requests = new InterfaceRequests(events, (name) => this.#republish(name));
     this.#toldNames = new ToldNames(store, (error) =>
       log.warn({ error: errorMessage(error) }, "the names of published interfaces could not be written"),
     );

@@ -58,6 +58,18 @@ test("over the local socket, a file becomes interfaces in the kernel", async (t)
   const found = await link("cla");
   t.true(found !== undefined && addressesOf(found).includes("10.7.0.1/24"));
   t.is((await agent.tenuto(["diff"])).stdout, "no difference\n");
+  const interfaces = await eventually(async () => {
+    const { stdout } = await agent.tenuto(["interfaces"]);
+    return stdout.includes("up/up") && stdout;
+  });
+  t.regex(interfaces, /^cla +veth +up\/up +1500 .*10\.7\.0\.1\/24/m);
+  const described = (await agent.tenuto(["describe", `${PREFIX}cla`])).stdout;
+  t.regex(described, /^state: CONFIGURED since \S+Z\n\ndesired:\n {2}name: cla\n/m);
+  t.regex(
+    described,
+    /^found:\n {2}as desired\n\ndepends on:\n {2}KEY.*\n(.*\n)+what depends on it:\n {2}KEY.*\n {2}\S+clb /m,
+  );
+  t.regex(described, /^latest operations:\n {2}SEQ .*\n {2}\d+ +\S+Z +CREATE +CONFIGURED/m);
 
   t.is((await agent.tenuto(["delete", `${PREFIX}clb`])).status, 0);
   t.is(await link("cla"), undefined);
@@ -66,6 +78,10 @@ test("over the local socket, a file becomes interfaces in the kernel", async (t)
     (JSON.parse(pending.stdout) as readonly ValueStatus[]).map(({ key }) => key),
     [`${PREFIX}cla`],
   );
+  const waits = (await agent.tenuto(["describe", `${PREFIX}cla`])).stdout;
+  t.regex(waits, /^state: PENDING since .*\nwaits for: .*clb/m);
+  t.regex(waits, /^found:\n {2}it is not there$/m);
+  t.like(await agent.tenuto(["describe", `${PREFIX}nope`]), { status: 1, stdout: "" });
 });
 
 const ROUTE = "config/linux/l3/v2/route/10.9.0.0/16/cda";

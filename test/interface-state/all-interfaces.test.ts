@@ -1,5 +1,6 @@
 import test from "ava";
 import { RequestGroup } from "#core/northbound/index.js";
+import type { InterfaceState } from "#proto/index.js";
 import { dropInterface, wantInterface } from "#test/linux/support/network.js";
 import { eventually } from "#test/support/eventually.js";
 import { run } from "#test/support/sandbox.js";
@@ -64,7 +65,7 @@ test.serial(
 
 test.serial("a subscriber that asks gets every state, or one, once more", async (t) => {
   const groups = watched.agent.agent.getAll(RequestGroup);
-  const { republish } = groups.find(({ name }) => name === "interfaces")!.requests;
+  const { get, republish } = groups.find(({ name }) => name === "interfaces")!.requests;
   await watched.agent.commit(...pair("asked", "asked-far"));
   await eventually(() => watched.isUp("asked") && watched.isUp("asked-far") && watched.latest("asked")?.speed);
   const { length } = watched.all();
@@ -77,5 +78,13 @@ test.serial("a subscriber that asks gets every state, or one, once more", async 
     .map(({ state }) => state?.name);
   t.is(names.length, answer.interfaces);
   for (const name of ["lo", "asked", "asked-far"]) t.true(names.includes(name));
-  t.throws(() => republish!.handle({ interface: "nobody" }), { code: "UNKNOWN_INTERFACE" });
+  t.like(await get!.handle({ interface: "asked" }), { interfaces: { length: 1, 0: { name: "asked", type: "VETH" } } });
+  const all = ((await get!.handle({})) as { readonly interfaces: readonly InterfaceState[] }).interfaces;
+  t.deepEqual(
+    all.map(({ name }) => name),
+    names.toSorted(),
+  );
+  for (const request of [get, republish]) {
+    t.throws(() => request!.handle({ interface: "nobody" }), { code: "UNKNOWN_INTERFACE" });
+  }
 });
