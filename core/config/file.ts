@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { z } from "zod";
 import { errorMessage, InvalidInputError } from "../errors.js";
+import { patiently, readRegularFile } from "../files/index.js";
 import { type FlavorSelection, flavorSelection } from "../flavor/selection.js";
 import { problemText } from "./configuration.js";
 import { issueProblems } from "./problems.js";
@@ -25,8 +26,9 @@ const topLevel = z.looseObject({ label: z.string().min(1).optional(), flavor: fl
  */
 export async function readConfigurationFile(path: string): Promise<ConfigurationFile> {
   const absolute = resolve(path);
-  const text = await readFile(absolute, "utf8").catch((error: unknown) => {
-    throw new InvalidInputError("CONFIG_UNREADABLE", `cannot read configuration file ${path}: ${errorMessage(error)}`, {
+  const text = await readText(absolute).catch((error: unknown) => {
+    const reason = errorMessage(error).replace(`${absolute}: `, "");
+    throw new InvalidInputError("CONFIG_UNREADABLE", `cannot read configuration file ${path}: ${reason}`, {
       cause: error,
     });
   });
@@ -39,6 +41,17 @@ export async function readConfigurationFile(path: string): Promise<Configuration
   }
   const { label, flavor } = result.data;
   return { path: absolute, directory: dirname(absolute), label, flavor, content: result.data };
+}
+
+/** What the shell has opened for the agent (`--config /dev/stdin`, `--config <(…)`), and the file that is always empty. */
+const OPEN_ALREADY = /^\/dev\/(null|stdin|fd\/\d+)$/;
+const MOST_BYTES = 64 * 1024 * 1024;
+
+/** A FIFO or a device elsewhere is refused: nobody may ever write to it. */
+async function readText(path: string): Promise<string> {
+  if (OPEN_ALREADY.test(path)) return await readFile(path, "utf8");
+  const { content } = await patiently(path, () => readRegularFile(path, MOST_BYTES));
+  return content.toString("utf8");
 }
 
 async function parse(text: string, path: string): Promise<unknown> {

@@ -1,2 +1,2 @@
 export { FileError, patiently } from "./patience.js";
-export { kindOfFile, O_PATH, type RegularFile, readRegularFile } from "./regular.js";
+export { kindOfFile, O_PATH, type RegularFile, readRegularFile, readSettingFile } from "./regular.js";

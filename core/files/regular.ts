@@ -1,4 +1,4 @@
-import { type BigIntStats, constants } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { FileError } from "./patience.js";
 
@@ -13,7 +13,7 @@ export interface RegularFile {
 }
 
 /** What a file is, for a message that says that it is not what it should be. */
-export function kindOfFile(stat: BigIntStats): string {
+export function kindOfFile(stat: BigIntStats | Stats): string {
   if (stat.isFile()) return "a file";
   if (stat.isDirectory()) return "a directory";
   if (stat.isSymbolicLink()) return "a symbolic link";
@@ -52,6 +52,41 @@ export async function readRegularFile(
     }
   } finally {
     await named.close();
+  }
+}
+
+/** A file that an operator named: a secret, a certificate. */
+const MOST_SETTING_BYTES = 1024 * 1024;
+
+/**
+ * Reads a small file that the configuration names, at once: a FIFO or a device in its place is refused, where a plain read would wait
+ * for its writer for ever. Throws `FileError`; what `accept` throws to refuse the file comes through.
+ */
+export function readSettingFile(path: string, accept: (stat: Stats) => void = () => undefined): Buffer {
+  const named = opened(path, O_PATH, path);
+  try {
+    const stat = fstatSync(named);
+    if (!stat.isFile()) throw new FileError("EINVAL", `${path} is ${kindOfFile(stat)}, expected a regular file`);
+    if (stat.size > MOST_SETTING_BYTES) throw tooLarge(path, MOST_SETTING_BYTES);
+    accept(stat);
+    const file = opened(`/proc/self/fd/${named}`, constants.O_RDONLY | constants.O_NONBLOCK, path);
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw FileError.from(path, error);
+    } finally {
+      closeSync(file);
+    }
+  } finally {
+    closeSync(named);
+  }
+}
+
+function opened(place: string, flags: number, path: string): number {
+  try {
+    return openSync(place, flags);
+  } catch (error) {
+    throw FileError.from(path, error);
   }
 }
 

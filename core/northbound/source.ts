@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { token } from "../plugin/token.js";
 import type { TransactionResult } from "./transaction.js";
 
@@ -43,6 +44,11 @@ export type Absence =
 
 /** How far a source has read, as JSON of its own making. Stored in one write with the values that it covers. */
 export type SourcePosition = object;
+
+/** The position that a source stored, checked by its schema; `undefined` when there is none, or one of another version. */
+export function storedPosition<T>(schema: z.ZodType<T>, stored: SourcePosition | undefined): T | undefined {
+  return schema.safeParse(stored).data;
+}
 
 /** Given to a source by the orchestrator. All resolve when the result is known and stored: acknowledge after that. */
 export interface ConfigConsumer {

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import type { Absence, SourceItem, SourcePosition } from "#core/northbound/index.js";
+import { type Absence, type SourceItem, type SourcePosition, storedPosition } from "#core/northbound/index.js";
 
 /**
  * Stored with the values of the files. The keys of the file with the most of them are not listed: they are those of no other file. A
  * large file alone needs no list then.
  */
-const storedPosition = z.object({
+const positionSchema = z.object({
   files: z.record(z.string(), z.union([z.array(z.string()), z.literal("the others")])),
 });
 
@@ -39,7 +39,7 @@ export class Provenance {
     const files = new Map<string, ReadonlySet<string>>();
     const others = new Set(held());
     let largest = EARLIER;
-    for (const [file, keys] of Object.entries(storedPosition.safeParse(stored).data?.files ?? {})) {
+    for (const [file, keys] of Object.entries(storedPosition(positionSchema, stored)?.files ?? {})) {
       if (keys === "the others") largest = file;
       else files.set(file, new Set(keys));
     }
@@ -91,5 +91,5 @@ export function positionOf({ files }: Reading): SourcePosition {
   let largest = "";
   for (const [file, keys] of files) if (keys.size > (files.get(largest)?.size ?? -1)) largest = file;
   const listed = [...files].map(([file, keys]) => [file, file === largest ? "the others" : [...keys]] as const);
-  return { files: Object.fromEntries(listed) } satisfies z.infer<typeof storedPosition>;
+  return { files: Object.fromEntries(listed) } satisfies z.infer<typeof positionSchema>;
 }

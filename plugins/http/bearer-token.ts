@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { errorMessage, InvalidInputError } from "#core/errors.js";
+import { FileError, readSettingFile } from "#core/files/index.js";
 
 /** Anything shorter can be guessed. */
 const SHORTEST = 16;
@@ -42,26 +43,25 @@ export class BearerToken {
     } catch (cause) {
       this.digest = undefined;
       if (cause instanceof InvalidInputError) throw cause;
+      if (cause instanceof FileError && cause.code === "EINVAL") throw this.unusable("is not a regular file", cause);
       throw this.unusable(`cannot be read: ${errorMessage(cause)}`, cause);
     }
   }
 
   private read(): string {
-    // What is checked is what is read.
-    const file = openSync(this.path, "r");
-    try {
-      const stats = fstatSync(file);
-      if (!stats.isFile()) throw this.unusable("is not a regular file");
-      const mode = (stats.mode & 0o777).toString(8).padStart(4, "0");
-      if ((stats.mode & TOO_OPEN) !== 0) throw this.unusable(`has mode ${mode}; make it 0600, or 0640 for a group`);
-      if (stats.size > LONGEST) throw this.unusable(`has ${stats.size} bytes, and a token has ${LONGEST} at most`);
-      const token = readFileSync(file, "utf8").trim();
-      if (!/^[\x21-\x7e]+$/.test(token)) throw this.unusable("has to hold one line of printable ASCII");
-      if (token.length < SHORTEST) throw this.unusable(`holds fewer than ${SHORTEST} characters`);
-      return token;
-    } finally {
-      closeSync(file);
-    }
+    const token = readSettingFile(this.path, (stats) => this.accept(stats))
+      .toString("utf8")
+      .trim();
+    if (!/^[\x21-\x7e]+$/.test(token)) throw this.unusable("has to hold one line of printable ASCII");
+    if (token.length < SHORTEST) throw this.unusable(`holds fewer than ${SHORTEST} characters`);
+    return token;
+  }
+
+  /** What is checked is what is read. */
+  private accept({ mode: bits, size }: Stats): void {
+    const mode = (bits & 0o777).toString(8).padStart(4, "0");
+    if ((bits & TOO_OPEN) !== 0) throw this.unusable(`has mode ${mode}; make it 0600, or 0640 for a group`);
+    if (size > LONGEST) throw this.unusable(`has ${size} bytes, and a token has ${LONGEST} at most`);
   }
 
   private unusable(problem: string, cause?: unknown): InvalidInputError {

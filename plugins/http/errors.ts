@@ -35,8 +35,20 @@ const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   bug: 500,
 };
 
+/** Errors of the host's that no route can do anything about, and that pass: they say nothing against the request. */
+const PASSING: Readonly<Record<string, string>> = {
+  EMFILE: "the agent is out of file descriptors; ask again",
+  ENFILE: "the host is out of file descriptors; ask again",
+};
+
+function passingCode(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && code in PASSING ? code : undefined;
+}
+
 /** The status for whatever a route threw; what is none of our errors is a bug. */
 export function statusOf(error: unknown): number {
+  if (passingCode(error) !== undefined) return 503;
   if (error instanceof NotFoundError) return 404;
   if (error instanceof TenutoError && error.code === "UNKNOWN_TRANSACTION") return 404;
   if (error instanceof RefusedError) return error.status;
@@ -44,6 +56,8 @@ export function statusOf(error: unknown): number {
 }
 
 export function errorBody(error: unknown): ErrorBody {
+  const passing = passingCode(error);
+  if (passing !== undefined) return { error: { code: passing, message: PASSING[passing] ?? passing } };
   if (!(error instanceof TenutoError)) return { error: { code: "BUG", message: errorMessage(error) } };
   const { code, message } = error;
   const key = error.key === undefined ? {} : { key: error.key };

@@ -117,7 +117,10 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
   private async listenOnTcp(routes: RouteTable): Promise<void> {
     const { host, port } = this.config.tcp;
     const { token_file, tls } = this.config;
-    const access = { admit: tcpAdmission(this.config), tls: tlsOptions(this.config) };
+    const access = {
+      admit: tcpAdmission(this.config, (problem) => this.tellOfToken(problem)),
+      tls: tlsOptions(this.config),
+    };
     if (!isLoopback(host) && token_file !== "" && tls.cert_file === "") {
       this.log.warn({ host }, "the token of http.token_file crosses the network unencrypted; set http.tls.cert_file");
     }
@@ -132,6 +135,11 @@ export class HttpPlugin implements Plugin, TransactionEndpoint {
         cause,
       });
     }
+  }
+
+  private tellOfToken(problem: string | undefined): void {
+    if (problem === undefined) this.reporter.ok();
+    else this.reporter.degraded(`nobody is let in over TCP: ${problem}`);
   }
 
   private options(): ServerOptions {

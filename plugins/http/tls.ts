@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
 import type { TlsOptions } from "node:tls";
 import { errorMessage, InvalidInputError } from "#core/errors.js";
+import { readSettingFile } from "#core/files/index.js";
 import type { HttpConfig } from "./config.js";
 
 /** `undefined` without a certificate. Throws `InvalidInputError` for a file that cannot be read. */
@@ -17,7 +17,7 @@ export function tlsOptions({ tls }: Pick<HttpConfig, "tls">): TlsOptions | undef
 
 function read(name: keyof HttpConfig["tls"], path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readSettingFile(path);
   } catch (cause) {
     const field = `http.tls.${name}`;
     throw new InvalidInputError("BAD_CERTIFICATE", `${field} cannot be read: ${errorMessage(cause)}`, { field, cause });

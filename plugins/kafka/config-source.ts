@@ -1,12 +1,19 @@
 import { randomBytes } from "node:crypto";
 import type { AgentInfo } from "#core/agent/types.js";
-import type { Absence, ConfigConsumer, ConfigSource, EventPublisher, SourceItem } from "#core/northbound/index.js";
+import {
+  type Absence,
+  type ConfigConsumer,
+  type ConfigSource,
+  type EventPublisher,
+  type SourceItem,
+  storedPosition,
+} from "#core/northbound/index.js";
 import { COMPLETE_MARKER, EPOCH_RECORD, HEADERS, RESERVED_KEYS, topicFor } from "#proto/kafka.js";
 import type { BusContext } from "./connection/context.js";
 import type { BusProducer } from "./connection/producer.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
 import type { TopicFacts } from "./connection/topic-facts.js";
-import { gapSince, type Position, storedPosition } from "./continuity.js";
+import { gapSince, type Position, positionSchema } from "./continuity.js";
 import type { Origins } from "./dead-letters.js";
 import { EpochRecords, newEpoch, recordOf } from "./epoch-record.js";
 import { headerOf, originOf, originText, type ReadMessage } from "./message.js";
@@ -76,7 +83,7 @@ export class KafkaConfigSource implements ConfigSource {
     this.#context.conditions.fine("lost values");
     this.#records.stop();
     this.#position = undefined;
-    this.#reading = new Reading(facts, storedPosition(consumer.position));
+    this.#reading = new Reading(facts, storedPosition(positionSchema, consumer.position));
     if (this.#reading.complete) await this.#snapshot(this.#reading, consumer);
     return FROM_THE_START;
   }
@@ -106,7 +113,7 @@ export class KafkaConfigSource implements ConfigSource {
   /** The topic has been read as a whole. */
   async #snapshot(reading: Reading, consumer: ConfigConsumer): Promise<void> {
     const { topics, log, config } = this.#context;
-    const before = storedPosition(consumer.position);
+    const before = storedPosition(positionSchema, consumer.position);
     const { facts, found } = reading;
     const gap = await gapSince(before, this.#topic, facts, topics.policyOf(this.#topic), found);
     const goesOn = gap === undefined && before !== undefined;

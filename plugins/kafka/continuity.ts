@@ -6,7 +6,7 @@ const offset = z.string().regex(/^\d+$/);
 /**
  * How far the topic of the desired state was read, as it is stored with the values. Small whatever the number of keys.
  */
-const position = z.object({
+export const positionSchema = z.object({
   topic: z.string(),
   /** The topic's identity; empty from brokers that give none. */
   id: z.string(),
@@ -27,13 +27,7 @@ const position = z.object({
   epoch: z.string(),
   count: z.number(),
 });
-export type Position = z.infer<typeof position>;
-
-/** What the store has; `undefined` when it is of another version. */
-export function storedPosition(stored: object | undefined): Position | undefined {
-  const { success, data } = position.safeParse(stored);
-  return success ? data : undefined;
-}
+export type Position = z.infer<typeof positionSchema>;
 
 /** Our record as the topic has it. */
 export interface RecordSeen {

@@ -2,7 +2,7 @@ import type { AgentInfo } from "#core/agent/types.js";
 import { BusError } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import { Backoff } from "#core/northbound/backoff.js";
-import type { Absence, ConfigConsumer, ConfigSource } from "#core/northbound/index.js";
+import { type Absence, type ConfigConsumer, type ConfigSource, storedPosition } from "#core/northbound/index.js";
 import { bucketFilter } from "#proto/nats.js";
 import { type BucketEntry, BucketReader } from "./bucket-reader.js";
 import { BucketReading, itemOf, meaningOf } from "./bucket-reading.js";
@@ -10,7 +10,7 @@ import { BucketWatch } from "./bucket-watch.js";
 import { type Bucket, openBucket } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
 import type { NatsConditions, Session, Sessions } from "./connection.js";
-import { gapSince, type Position, storedPosition } from "./continuity.js";
+import { gapSince, type Position, positionSchema } from "./continuity.js";
 import { Deliveries } from "./deliveries.js";
 import { EpochRecords, newEpoch, recordOf } from "./epoch-record.js";
 import { bucketFailure } from "./failure.js";
@@ -59,7 +59,7 @@ export class NatsConfigSource implements ConfigSource {
   }
 
   start(consumer: ConfigConsumer): void {
-    this.#position = storedPosition(consumer.position);
+    this.#position = storedPosition(positionSchema, consumer.position);
     this.#deliveries = new Deliveries(consumer, this.#context.log);
     const { session } = this.#context.bus;
     if (session !== undefined) void this.#follow(session);
@@ -175,7 +175,7 @@ export class NatsConfigSource implements ConfigSource {
     const { conditions } = this.#context;
     deliveries.onStored = () => watch.stored();
     deliveries.onRefused = (stored) => {
-      this.#position = storedPosition(stored);
+      this.#position = storedPosition(positionSchema, stored);
       this.#live = undefined;
       watch.fail(new BusError("NOT_TAKEN", "the agent did not take the desired state: it is read again"));
     };

@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
 import { type ConnectionOptions, credsAuthenticator, nkeyAuthenticator, type TlsOptions } from "nats";
 import { BusError, errorMessage } from "#core/errors.js";
+import { readSettingFile } from "#core/files/index.js";
 import { identityCheck, type NatsAddress, parseNatsAddress } from "#proto/nats-address.js";
 import type { NatsConfig } from "./config.js";
 
 function readCredential(field: string, file: string): Uint8Array {
   try {
-    return readFileSync(file);
+    return readSettingFile(file);
   } catch (error) {
     throw new BusError("BAD_CREDENTIALS", `cannot read nats.${field}: ${errorMessage(error)}`, { field, cause: error });
   }

@@ -5,7 +5,7 @@ import { z } from "zod";
  * How far the bucket was read, as it is stored with the values. Small whatever the number of keys: the values themselves are with the
  * orchestrator.
  */
-const position = z.object({
+export const positionSchema = z.object({
   bucket: z.string(),
   /** When the bucket's stream was made. */
   created: z.string(),
@@ -23,13 +23,7 @@ const position = z.object({
   epoch: z.string(),
   record: z.number(),
 });
-export type Position = z.infer<typeof position>;
-
-/** What the store has; `undefined` when it is of another version. */
-export function storedPosition(stored: object | undefined): Position | undefined {
-  const { success, data } = position.safeParse(stored);
-  return success ? data : undefined;
-}
+export type Position = z.infer<typeof positionSchema>;
 
 /** What a reading of the bucket found. */
 export interface Reading {

@@ -9,15 +9,19 @@ import { codeOf, locked, newerFormat, reasonOf, unwritable } from "./errors.js";
 import { FORMAT, HEAD, type Head, LevelRecords } from "./level-records.js";
 import { linkCopy } from "./link-copy.js";
 import { decodeRecord, SetDigest } from "./record.js";
+import type { Records } from "./records.js";
+import { isFull, isReadOnly, readCopy, WaitingRecords } from "./waiting-records.js";
 import { Witness } from "./witness.js";
 
 export interface OpenedStore {
-  readonly records: LevelRecords;
+  readonly records: Records;
   /** Every readable record but the head. */
   readonly contents: ReadonlyMap<string, unknown>;
   readonly damage: Damage | undefined;
   /** Why it knows less than the agent that ran last did. */
   readonly behind: string | undefined;
+  /** Why nothing can be written to it now; it was read all the same. */
+  readonly unwritable?: string;
 }
 
 export interface Damage {
@@ -46,6 +50,56 @@ interface Paths {
 }
 
 const READ_AT_ONCE = 1000;
+
+const NOTHING = { records: new Map<string, unknown>(), digest: new SetDigest(), commit: 0, identity: undefined };
+
+/**
+ * As {@link openStore}; a store whose disk is full, or can only be read, is read all the same, and opened by the first write that it takes.
+ */
+export async function openOrReadStore(directory: string, voidedByLoss: readonly string[]): Promise<OpenedStore> {
+  try {
+    return await openStore(directory, voidedByLoss);
+  } catch (error) {
+    const isKept = existsSync(pathsIn(directory).database);
+    if (!isFull(error) && !(isReadOnly(error) && isKept)) throw error;
+    return await readStore(directory, voidedByLoss, whyUnwritable(directory, error));
+  }
+}
+
+function whyUnwritable(directory: string, error: unknown): string {
+  const reason = errorMessage(reasonOf(error));
+  return `cannot write ${directory}: ${reason}; what it has was read, and what comes is stored when there is room`;
+}
+
+async function readStore(directory: string, voidedByLoss: readonly string[], unwritable: string): Promise<OpenedStore> {
+  const paths = pathsIn(directory);
+  const copied = await readCopy(paths.database, async (copy) => {
+    const database = new ClassicLevel(copy);
+    const contents = await readDatabase(database);
+    await database.close();
+    return contents;
+  }).catch((error: unknown): Contents => ({ ...NOTHING, problem: `it could not be copied: ${errorMessage(error)}` }));
+  const { records: contents, digest, identity, commit } = copied;
+  const problem = copied.problem ?? lostWrites(commit, AcknowledgedWrites.read(paths.acknowledged));
+  const witness = Witness.of(directory);
+  const behind = commit === 0 || identity === undefined ? undefined : witness.objection(identity, commit);
+  if (problem !== undefined || behind !== undefined) for (const name of voidedByLoss) contents.delete(name);
+  const damage = problem === undefined ? undefined : { reason: problem, setAside: directory };
+  const open = async (): Promise<Records> => {
+    const opened = await openStore(directory, voidedByLoss).catch((error: unknown) => {
+      throw reasonOf(error);
+    });
+    return opened.records;
+  };
+  const records = new WaitingRecords({
+    contents,
+    identity: digest.size > 0 ? identity : undefined,
+    commit,
+    witness,
+    open,
+  });
+  return { records, contents, damage, behind, unwritable };
+}
 
 /**
  * Opens the store in a directory (made when missing) and checks everything in it. A database that cannot be opened, holds
@@ -169,13 +223,7 @@ async function readDatabase(database: ClassicLevel): Promise<Contents> {
   } catch (error) {
     const reason = reasonOf(error);
     if (!isDamage(reason)) throw reason;
-    return {
-      records: new Map(),
-      digest: new SetDigest(),
-      commit: 0,
-      identity: undefined,
-      problem: errorMessage(reason),
-    };
+    return { ...NOTHING, records: new Map(), problem: errorMessage(reason) };
   }
   return await readRecords(database);
 }

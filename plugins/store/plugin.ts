@@ -17,7 +17,7 @@ import {
   type StoredResult,
   valueRecord,
 } from "./layout.js";
-import { type Damage, openStore } from "./open.js";
+import { type Damage, openOrReadStore } from "./open.js";
 import { type PreparedRecords, type RecordEntry, type Records, VolatileRecords } from "./records.js";
 import { ResultIndex } from "./results.js";
 import { type SourceChanges, Store, type StoreUpdate } from "./types.js";
@@ -49,6 +49,7 @@ export class StorePlugin implements Plugin, Store {
   private results: ResultIndex;
   private damage: Damage | undefined;
   private behind: string | undefined;
+  private unwritable: string | undefined;
   private covers = false;
   private readonly prepared = new WeakMap<SourceChanges["changes"], PreparedRecords>();
 
@@ -90,10 +91,12 @@ export class StorePlugin implements Plugin, Store {
       },
       recovered: () => {
         this.log.info("the store can be written again");
+        this.unwritable = undefined;
         this.reportHealth();
       },
     });
     this.reportHealth();
+    if (this.unwritable !== undefined) await this.tryToWrite();
     if (this.behind !== undefined) await this.noteIncomplete();
   }
 
@@ -175,14 +178,17 @@ export class StorePlugin implements Plugin, Store {
   }
 
   private async open(): Promise<void> {
-    const { records, contents, damage, behind } = await openStore(this.directory, [COMPLETE]);
+    const opened = await openOrReadStore(this.directory, [COMPLETE]);
+    const { records, contents, damage, behind, unwritable } = opened;
     this.records = records;
     this.contents = readContents(contents);
     this.results = this.indexOf(this.contents);
     this.damage = damage;
     this.behind = behind;
+    this.unwritable = unwritable;
     this.covers = this.contents.complete && damage === undefined;
     if (behind !== undefined) this.log.warn({ directory: this.directory }, behind);
+    if (unwritable !== undefined) this.log.error({ recovered: contents.size }, unwritable);
     if (damage !== undefined) this.log.error({ ...damage, recovered: contents.size }, "the store was damaged");
   }
 
@@ -193,8 +199,14 @@ export class StorePlugin implements Plugin, Store {
     });
   }
 
+  /** Has the writer try again until it succeeds. It tells of what goes wrong. */
+  private async tryToWrite(): Promise<void> {
+    await this.writer?.write(new Map()).catch(() => undefined);
+  }
+
   private reportHealth(): void {
-    if (this.damage === undefined && (this.behind === undefined || this.covers)) this.health.ok();
+    if (this.unwritable !== undefined) this.health.degraded(this.unwritable);
+    else if (this.damage === undefined && (this.behind === undefined || this.covers)) this.health.ok();
     else if (this.damage === undefined) this.health.degraded(`${this.behind} (${this.directory})`);
     else this.health.degraded(`the store was damaged (${this.damage.reason}); it is kept in ${this.damage.setAside}`);
   }

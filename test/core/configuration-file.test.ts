@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test from "ava";
@@ -87,5 +88,17 @@ for (const [what, name, text, code, message] of [
 test("a file that is not there is named", async (t) => {
   const error = await thrownBy(InvalidInputError, () => readConfigurationFile("/nowhere/tenuto.yaml"));
   t.is(error.code, "CONFIG_UNREADABLE");
-  t.regex(error.message, /^cannot read configuration file \/nowhere\/tenuto\.yaml: ENOENT/);
+  t.regex(error.message, /^cannot read configuration file \/nowhere\/tenuto\.yaml: no such file or directory$/);
+});
+
+test("a FIFO or a directory is no configuration file; nobody waits for a writer", async (t) => {
+  const refused = (make: (path: string) => unknown): Promise<string> =>
+    inFile("unused.yaml", "", async (path) => {
+      await make(`${path}.odd`);
+      return (await t.throwsAsync(readConfigurationFile(`${path}.odd`), { instanceOf: InvalidInputError })).message;
+    });
+  t.regex(await refused((path) => execFileSync("mkfifo", [path])), /is a FIFO, expected a regular file/);
+  t.regex(await refused((path) => mkdir(path)), /is a directory, expected a regular file/);
+  t.regex(await refused(() => undefined), /unused\.yaml\.odd: no such file or directory$/);
+  t.deepEqual((await readConfigurationFile("/dev/null")).content, {});
 });

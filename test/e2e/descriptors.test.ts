@@ -37,6 +37,8 @@ function pair(name: string, namespace?: string) {
 test("an agent without file descriptors says so, does what it can without, and goes on when there are some", async (t) => {
   const agent = await agentProcess({
     label: "descriptors",
+    // With modules of its own each, which are loaded when they are needed.
+    env: { TENUTO_BUNDLE: "0" },
     configuration: { scheduler: { retry_period: "100ms", retry_backoff: false } },
   });
   t.teardown(() => agent.stop());
@@ -51,6 +53,14 @@ test("an agent without file descriptors says so, does what it can without, and g
       });
       call.once("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
     });
+  const statusOf = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      request({ agent: connections, socketPath: agent.socket, path }, (response) => {
+        response.resume().once("end", () => resolve(response.statusCode ?? 0));
+      })
+        .once("error", reject)
+        .end();
+    });
   const commit = (changes: readonly object[]) => ask<Result>("POST", "/v1/transactions", { changes });
   const readiness = () => ask<Readiness>("GET", "/readiness");
   const limit = (descriptors: number) => run(["prlimit", "--pid", `${agent.pid}`, `--nofile=${descriptors}:`]);
@@ -63,6 +73,8 @@ test("an agent without file descriptors says so, does what it can without, and g
       return process?.health === "degraded" && process.error;
     });
     t.regex(said, /^out of file descriptors: .*LimitNOFILE=/);
+    for (const path of descriptors === 4 ? [] : ["/", "/openapi.json", "/asyncapi.json"])
+      t.is(await statusOf(path), 503, path);
     t.is((await commit(pair(`now${descriptors}`))).outcome, "APPLIED", "what needs none is done");
     const { outcome, values } = await commit(pair(`later${descriptors}`, `place${descriptors}`));
     t.is(outcome, "PARTIAL");
@@ -72,7 +84,7 @@ test("an agent without file descriptors says so, does what it can without, and g
     await eventually(
       async () => (await link(`later${descriptors}`, { namespace: `place${descriptors}` })) !== undefined,
     );
-    t.is((await agent.request("GET", "/liveness")).status, 200);
+    for (const path of ["/liveness", "/", "/openapi.json", "/asyncapi.json"]) t.is(await statusOf(path), 200, path);
   }
   t.truthy(await link("before"));
   t.true(agent.running);

@@ -266,33 +266,42 @@ test.serial("the store is switched on again: what it knows is no longer all, and
   await eventually(async () => (await unwell("orchestrator")) === "" && (await unwell("store")) === "");
 });
 
-test.serial("the disk is full while the agent runs: what could not be stored stays after a crash, too", async (t) => {
-  await run(["sh", "-c", `head -c 10M /dev/zero >${place("disk/ballast")} || true`]);
-  const rules = Array.from({ length: 40 }, (_, index) => 1000 + index);
-  const keyOf = (priority: number): string => `config/linux/l3/v2/rule/${priority}`;
-  const answer = await commit(
-    rules.map((priority) => ({ key: keyOf(priority), value: { priority, src_network: "10.32.0.0/16", table: 78 } })),
-  );
-  t.is(answer.outcome, "PARTIAL");
-  t.regex(answer.error, /not stored, a restart of the agent would forget it: .*space/i);
-  await writeFile(place("files/late.json"), JSON.stringify([bridge("late", "10.31.5.1/24")]));
-  await eventually(async () => (await statuses()).get(interfaceKey("late"))?.state === "CONFIGURED");
-  const before = await kernel();
-  await agent.kill9();
-  await rm(place("files/late.json"));
-  await rm(place("disk/ballast"));
-  await agent.restart();
-  await settled();
-  await everyJob();
-  t.deepEqual(await kernel(), before);
-  const all = await statuses();
-  t.is(all.get(keyOf(1000))?.state, "DISCOVERED");
-  t.regex(all.get(interfaceKey("late"))?.details.join() ?? "", /the store .*could not be written, and lacks the last/);
-  const late = [...rules.map(keyOf), interfaceKey("late")];
-  const removed = await commit(late.map((key) => ({ key, delete: true })));
-  t.deepEqual([...new Set(removed.values.map(({ state }) => state))], ["REMOVED"]);
-  t.is(await unwell("orchestrator"), "");
-});
+test.serial(
+  "the disk is full, also when the agent starts: what could not be stored stays after a crash, too",
+  async (t) => {
+    await run(["sh", "-c", `head -c 10M /dev/zero >${place("disk/ballast")} || true`]);
+    const rules = Array.from({ length: 40 }, (_, index) => 1000 + index);
+    const keyOf = (priority: number): string => `config/linux/l3/v2/rule/${priority}`;
+    const answer = await commit(
+      rules.map((priority) => ({ key: keyOf(priority), value: { priority, src_network: "10.32.0.0/16", table: 78 } })),
+    );
+    t.is(answer.outcome, "PARTIAL");
+    t.regex(answer.error, /not stored, a restart of the agent would forget it: .*space/i);
+    await writeFile(place("files/late.json"), JSON.stringify([bridge("late", "10.31.5.1/24")]));
+    await eventually(async () => (await statuses()).get(interfaceKey("late"))?.state === "CONFIGURED");
+    const before = await kernel();
+    await agent.kill9();
+    await rm(place("files/late.json"));
+    await agent.restart();
+    await settled();
+    t.deepEqual(await kernel(), before, "after a start with a full disk");
+    t.regex(await unwell("store"), /cannot write .*space/i);
+    await everyJob();
+    await rm(place("disk/ballast"));
+    await eventually(async () => !/cannot write/.test(await unwell("store")), { what: "the store to be written" });
+    t.deepEqual(await kernel(), before);
+    const all = await statuses();
+    t.is(all.get(keyOf(1000))?.state, "DISCOVERED");
+    t.regex(
+      all.get(interfaceKey("late"))?.details.join() ?? "",
+      /the store .*could not be written, and lacks the last/,
+    );
+    const late = [...rules.map(keyOf), interfaceKey("late")];
+    const removed = await commit(late.map((key) => ({ key, delete: true })));
+    t.deepEqual([...new Set(removed.values.map(({ state }) => state))], ["REMOVED"]);
+    t.is(await unwell("orchestrator"), "");
+  },
+);
 
 test.serial("another label: what was made under the old one is somebody else's, or found, and stays", async (t) => {
   const before = await kernel();

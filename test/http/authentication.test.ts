@@ -84,16 +84,28 @@ test("the token of metrics is good for metrics alone", async (t) => {
 
 test("a token file that is replaced counts from the next request on; one that became bad lets nobody in", async (t) => {
   const path = await secret(t);
-  const { status } = await guarded(t, { token_file: path });
+  const { status, ask } = await guarded(t, { token_file: path });
+  const health = async (): Promise<string> => (await ask("GET", "/readiness")).text;
   t.is(await status("/v1/status", `Bearer ${TOKEN}`), 200);
   await writeFile(`${path}.new`, "another-token-of-good-length", { mode: 0o600 });
   await rename(`${path}.new`, path);
   t.is(await status("/v1/status", `Bearer ${TOKEN}`), 401);
   t.is(await status("/v1/status", "Bearer another-token-of-good-length"), 200);
-  await chmod(path, 0o644);
-  t.is(await status("/v1/status", "Bearer another-token-of-good-length"), 400);
+  const spoil: readonly (readonly [spoil: () => Promise<unknown>, reason: RegExp])[] = [
+    [() => chmod(path, 0o644), /nobody is let in over TCP: http\.token_file: .* has mode 0644/],
+    [() => rm(path), /nobody is let in over TCP: http\.token_file: .* cannot be read: .*no such file/],
+    [() => run("mkfifo", ["-m", "600", path]), /nobody is let in over TCP: http\.token_file: .* is not a regular file/],
+  ];
+  for (const [act, reason] of spoil) {
+    await act();
+    t.is(await status("/v1/status", "Bearer another-token-of-good-length"), 503);
+    t.is(await status("/v1/status", "Bearer wrong"), 503);
+    t.regex(await health(), reason);
+  }
   await rm(path);
-  t.is(await status("/v1/status", "Bearer another-token-of-good-length"), 400);
+  await writeFile(path, "a-third-token-of-good-length", { mode: 0o600 });
+  t.is(await status("/v1/status", "Bearer a-third-token-of-good-length"), 200);
+  t.notRegex(await health(), /nobody is let in/);
 });
 
 const BAD_FILES: readonly (readonly [title: string, text: string, mode: number, message: RegExp])[] = [

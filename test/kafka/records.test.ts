@@ -1,7 +1,10 @@
+import { closeSync, openSync } from "node:fs";
 import test from "ava";
+import { NotLoadedError } from "#core/lazily.js";
 import { decodeRecords, MAX_BATCH_BYTES, MAX_RECORDS_AT_ONCE } from "#plugins/kafka/records/decode.js";
 import { type LogRecord, unreadableReason } from "#plugins/kafka/records/log-record.js";
 import { LONG_VARIABLE } from "#test/support/counts.js";
+import { run } from "#test/support/sandbox.js";
 import { JAVA_BATCHES } from "./support/java-batches.js";
 import { BOMBS, batch, CODEC, COMPRESSORS, TRANSACTIONAL, transactionEnd } from "./support/log.js";
 import { damagedLog, readWhole } from "./support/record-fuzzer.js";
@@ -20,6 +23,31 @@ function told(records: readonly LogRecord[]): readonly string[] {
     return `${record.offset} ${reason === undefined ? String(record.value) : `! ${reason}`}`;
   });
 }
+
+/** Calls something that begins while this process has no file descriptor left. */
+async function withoutDescriptors<T>(call: () => Promise<T>): Promise<T> {
+  await run(["prlimit", "--pid", `${process.pid}`, "--nofile=256:"]);
+  const taken: number[] = [];
+  try {
+    for (;;) taken.push(openSync("/dev/null", "r"));
+  } catch {
+    return call();
+  } finally {
+    for (const descriptor of taken) closeSync(descriptor);
+  }
+}
+
+test.serial("a batch whose decompressor cannot be loaded for want of descriptors is read later", async (t) => {
+  for (const codec of ["snappy", "lz4", "zstd"]) {
+    const java = JAVA_BATCHES.find((each) => each.codec === codec && each.magic === (codec === "zstd" ? 2 : 1));
+    const log = Buffer.from(java!.base64, "base64");
+    await t.throwsAsync(
+      withoutDescriptors(() => decode(log, 5n)),
+      { instanceOf: NotLoadedError, message: /EMFILE/ },
+    );
+    t.is((await decode(log, 5n)).length, 3, codec);
+  }
+});
 
 const three = [{ value: "a" }, { value: "b" }, { value: "c" }];
 

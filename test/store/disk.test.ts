@@ -73,3 +73,66 @@ test("a directory that is a FIFO or a device is refused, and stays what it is", 
   }
   t.true(readdirSync(parent).includes("fifo"));
 });
+
+test("a store whose disk is full, or can only be read, is read at the start, and written when it can be", async (t) => {
+  const ways: readonly (readonly [
+    fill: (parent: string) => unknown,
+    free: (parent: string) => unknown,
+    reason: RegExp,
+  ])[] = [
+    [
+      (parent) => run(["sh", "-c", `head -c 10M /dev/zero >${parent}/ballast || true`]),
+      (parent) => rmSync(join(parent, "ballast")),
+      /cannot write .*space/i,
+    ],
+    [
+      (parent) => run(["mount", "-o", "remount,ro", parent]),
+      (parent) => run(["mount", "-o", "remount,rw", parent]),
+      /cannot write .*read-only/i,
+    ],
+  ];
+  for (const [fill, free, reason] of ways) {
+    const parent = await fileSystem(t, "size=1m");
+    const directory = join(parent, "store");
+    const first = await openStore(t, { directory });
+    await first.store.write({ ...values({ before: {}, gone: {} }), result: answer("before"), complete: true });
+    await first.agent.close();
+    await fill(parent);
+
+    const second = await openStore(t, { directory });
+    t.deepEqual(contentOf(second), { store: { before: {}, gone: {} } });
+    t.deepEqual(await second.store.result("before"), answer("before"));
+    t.true(second.store.complete);
+    t.like(healthOf(second), { state: "degraded" });
+    t.regex(healthOf(second)?.reason ?? "", reason);
+    await t.throwsAsync(second.store.write(values({ during: {} })), { message: reason });
+
+    await free(parent);
+    await second.store.write(values({ after: {}, gone: undefined }));
+    await eventually(() => healthOf(second)?.state === "ok");
+    await second.agent.close();
+    const third = await openStore(t, { directory });
+    t.deepEqual(contentOf(third), { store: { before: {}, during: {}, after: {} } });
+    t.deepEqual(await third.store.result("before"), answer("before"));
+    t.like(third.store, { damaged: false, complete: true });
+    await third.agent.close();
+  }
+});
+
+test("what a full disk kept from being stored is missed after a crash, and the store says so", async (t) => {
+  const parent = await fileSystem(t, "size=1m");
+  const directory = join(parent, "store");
+  const first = await openStore(t, { directory });
+  await first.store.write({ ...values({ before: {} }), complete: true });
+  await first.agent.close();
+  await run(["sh", "-c", `head -c 10M /dev/zero >${parent}/ballast || true`]);
+  const second = await openStore(t, { directory });
+  await t.throwsAsync(second.store.write(values({ during: {} })));
+  // Closing makes a last attempt, which fails like a crash.
+  await second.agent.close();
+  rmSync(join(parent, "ballast"));
+  const third = await openStore(t, { directory });
+  t.deepEqual(contentOf(third), { store: { before: {} } });
+  t.false(third.store.complete);
+  t.regex(third.store.incompleteness ?? "", /could not be written, and lacks the last write/);
+});

@@ -1,3 +1,4 @@
+import { lazily } from "#core/lazily.js";
 import type { Api } from "../api.js";
 import type { RouteTable } from "../route-table.js";
 
@@ -7,14 +8,12 @@ export function descriptionRoutes(routes: RouteTable, { info, groups }: Api): vo
   let asyncApi: object | undefined;
 
   routes.get("/openapi.json", async () => {
-    const described = await import("../describe/openapi.js");
-    openApi ??= described.openApi(info.version, groups);
+    openApi ??= (await lazily(() => import("../describe/openapi.js"))).openApi(info.version, groups);
     return openApi;
   });
 
   routes.get("/asyncapi.json", async () => {
-    const described = await import("../describe/asyncapi.js");
-    asyncApi ??= described.asyncApi(info.version, groups);
+    asyncApi ??= (await lazily(() => import("../describe/asyncapi.js"))).asyncApi(info.version, groups);
     return asyncApi;
   });
 }

@@ -1,5 +1,6 @@
 import type { Admin, Kafka } from "kafkajs";
 import { BugError } from "#core/errors.js";
+import { lazily } from "#core/lazily.js";
 import type { Logger } from "#core/logging/types.js";
 import type { KafkaConfig } from "../config.js";
 import { installFetchDecoder } from "./fetch-decoder.js";
@@ -22,7 +23,7 @@ export class KafkaClient {
 
   /** A client with the credentials as they are now. It connects to nothing by itself. Throws `BusError`. */
   async open(): Promise<Kafka> {
-    const { Kafka } = await import("kafkajs");
+    const { Kafka } = await lazily(() => import("kafkajs"));
     await installFetchDecoder();
     const { socketFactory, ...options } = clientOptions(this.#config, this.#label);
     const wires = new Wires(this.#config.request_timeout);

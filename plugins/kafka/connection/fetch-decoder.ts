@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { FetchOptions } from "kafkajs/src/protocol/requests/fetch/index.js";
 import { BugError, BusError } from "#core/errors.js";
+import { lazily } from "#core/lazily.js";
 import { ByteReader } from "../records/byte-reader.js";
 import { type AbortedTransaction, decodeRecords } from "../records/decode.js";
 import type { LogRecord } from "../records/log-record.js";
@@ -47,12 +48,15 @@ let installed: Promise<void> | undefined;
  * broker does not have any more it says nothing and goes on elsewhere.
  */
 export function installFetchDecoder(): Promise<void> {
-  installed ??= install();
+  installed ??= install().catch((error: unknown) => {
+    installed = undefined;
+    throw error;
+  });
   return installed;
 }
 
 async function install(): Promise<void> {
-  const { default: fetch } = await import("kafkajs/src/protocol/requests/fetch/index.js");
+  const { default: fetch } = await lazily(() => import("kafkajs/src/protocol/requests/fetch/index.js"));
   const original = fetch.protocol;
   if (typeof original !== "function" || fetch.versions.at(-1) !== String(LAST_VERSION)) {
     throw new BugError("KAFKAJS_CHANGED", "this version of kafkajs does not read answers as 2.2.4 does");

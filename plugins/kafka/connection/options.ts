@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import type { KafkaConfig as ClientOptions, ISocketFactory, SASLOptions } from "kafkajs";
 import { BusError, errorMessage } from "#core/errors.js";
+import { readSettingFile } from "#core/files/index.js";
 import { topicFor } from "#proto/kafka.js";
 import { parseBrokers } from "../brokers.js";
 import type { KafkaConfig } from "../config.js";
@@ -12,7 +12,7 @@ const RETRY = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 } as cons
 
 function readCredential(field: string, file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readSettingFile(file).toString("utf8");
   } catch (error) {
     throw new BusError("BAD_CREDENTIALS", `cannot read kafka.${field}: ${errorMessage(error)}`, {
       field: `kafka.${field}`,

@@ -1,5 +1,6 @@
 import type { IHeaders, Message, Producer, TopicMessages } from "kafkajs";
 import { BusError } from "#core/errors.js";
+import { lazily } from "#core/lazily.js";
 import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { BusContext } from "./context.js";
 import { isOurs, kafkaFailure, protocolError } from "./failure.js";
@@ -179,7 +180,7 @@ export class BusProducer {
     const { client, topics } = this.#context;
     const kafka = await client.open();
     await client.withAdmin(kafka, (admin) => topics.ensure(admin, this.#shared));
-    const { Partitioners } = await import("kafkajs");
+    const { Partitioners } = await lazily(() => import("kafkajs"));
     const producer = kafka.producer({
       allowAutoTopicCreation: false,
       createPartitioner: Partitioners.DefaultPartitioner,

@@ -1,5 +1,6 @@
 import type { IHeaders } from "kafkajs";
 import { errorMessage } from "#core/errors.js";
+import { NotLoadedError } from "#core/lazily.js";
 import { ByteReader, RecordError } from "./byte-reader.js";
 import { crc32c } from "./checksum.js";
 import { CODEC_MASK, decompress } from "./compression.js";
@@ -84,6 +85,8 @@ async function plain(attributes: number, records: Buffer, maxBytes: number): Pro
   try {
     return await decompress(attributes, records, maxBytes);
   } catch (error) {
+    // Nothing is wrong with the record: it is read again.
+    if (error instanceof NotLoadedError) throw error;
     throw new RecordError(`it cannot be decompressed: ${errorMessage(error)}`);
   }
 }

@@ -1,6 +1,7 @@
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { errorMessage } from "#core/errors.js";
+import { lazily } from "#core/lazily.js";
 import { RecordError } from "./byte-reader.js";
 import { GrowingBytes } from "./growing-bytes.js";
 
@@ -23,11 +24,11 @@ export async function decompress(attributes: number, source: Buffer, limit: numb
     case CODECS.gzip:
       return await decompressGzip(source, limit);
     case CODECS.snappy: {
-      const { decompressSnappy } = await import("./snappy.js");
+      const { decompressSnappy } = await lazily(() => import("./snappy.js"));
       return by(decompressSnappy, source, limit);
     }
     case CODECS.lz4: {
-      const { decompressLz4 } = await import("./lz4.js");
+      const { decompressLz4 } = await lazily(() => import("./lz4.js"));
       return by(decompressLz4, source, limit);
     }
     case CODECS.zstd:
@@ -53,7 +54,7 @@ async function decompressGzip(source: Buffer, limit: number): Promise<Buffer> {
 
 /** The decoder does not tell a room that is too small from bad data, so the room grows up to the limit. */
 async function decompressZstd(source: Buffer, limit: number): Promise<Buffer> {
-  const { ZSTDDecoder } = await import("zstddec");
+  const { ZSTDDecoder } = await lazily(() => import("zstddec"));
   const decoder = new ZSTDDecoder();
   await decoder.init();
   for (let room = Math.max(1_024, source.length * USUAL_RATIO); ; room *= 4) {

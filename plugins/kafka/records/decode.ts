@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { errorMessage } from "#core/errors.js";
+import { NotLoadedError } from "#core/lazily.js";
 import { decodeBatch } from "./batch.js";
 import { RecordError } from "./byte-reader.js";
 import { filler, type LogRecord, unreadable } from "./log-record.js";
@@ -39,7 +40,8 @@ export interface Fetched {
  * one record that says why and has the bytes. Whatever is in the log, the last record that is returned has an offset at
  * which the log goes on, and there is one unless the log has ended; that is the promise that keeps a topic from standing still.
  *
- * Not everything has to be returned at once: the rest is fetched again.
+ * Not everything has to be returned at once: the rest is fetched again. Rejects with `NotLoadedError` when a decompressor cannot be
+ * loaded now: what is not the record's fault is no reason to pass it by.
  */
 export async function decodeRecords(log: Buffer, fetched: Fetched): Promise<LogRecord[]> {
   const decoder = new LogDecoder(log, fetched);
@@ -81,6 +83,7 @@ class LogDecoder {
       if (at > 0 && base < this.#next) throw new RecordError(`it begins at ${base}, behind which the log is already`);
       this.#decompressed += await this.#decodeEntry(bytes, magic, this.#following(end) ?? this.#fetched.end);
     } catch (error) {
+      if (error instanceof NotLoadedError) throw error;
       this.#giveUp(at, bytes, error);
     }
     const reached = this.#records.at(-1)?.offset;

@@ -1,6 +1,7 @@
 import { access } from "node:fs/promises";
 import type Docker from "dockerode";
 import { z } from "zod";
+import { lazily } from "#core/lazily.js";
 
 /** A running container, as far as it matters here. */
 export interface Container {
@@ -41,7 +42,7 @@ export class ContainerEngine {
   /** Tells what runs now and then every change. Resolves when the engine ends the conversation; rejects when it cannot be had. */
   async follow(): Promise<void> {
     await access(this.socketPath);
-    const { default: Client } = await import("dockerode");
+    const { default: Client } = await lazily(() => import("dockerode"));
     const client = new Client({ socketPath: this.socketPath, timeout: ANSWER_TIMEOUT });
     // What happens while the list is made comes again with the events: whole seconds are all that the engine knows.
     const since = Math.floor(Date.now() / 1000) - 1;
