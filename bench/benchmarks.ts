@@ -4,6 +4,7 @@ import { fileRoutes } from "./file-routes.js";
 import { fleet } from "./fleet.js";
 import { kafkaRoutes } from "./kafka-routes.js";
 import { linkBursts } from "./link-bursts.js";
+import { liveness } from "./liveness.js";
 import { netlinkEvent } from "./netlink-event.js";
 import { netlinkRoutes } from "./netlink-routes.js";
 import { resync } from "./resync.js";
@@ -25,6 +26,7 @@ export const benchmarks: readonly Benchmark[] = [
   linkBursts,
   fileRoutes,
   kafkaRoutes,
+  liveness,
   fleet,
   scaling,
   netlinkRoutes,

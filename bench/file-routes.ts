@@ -68,7 +68,7 @@ async function measure(run: Run, directory: string, path: string): Promise<Outco
 }
 
 /** How many IPv4 routes of all tables the kernel has; cheap to ask, even of a hundred thousand. */
-async function prefixes(): Promise<number> {
+export async function prefixes(): Promise<number> {
   const text = await readFile("/proc/thread-self/net/fib_triestat", "utf8");
   return [...text.matchAll(/Prefixes:\s+(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
 }

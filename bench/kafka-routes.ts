@@ -60,7 +60,7 @@ async function measure(run: Run, bus: KafkaCommands): Promise<Outcome> {
 }
 
 /** Whoever configures an agent over Kafka. */
-class KafkaCommands {
+export class KafkaCommands {
   private constructor(
     private readonly producer: Producer,
     private readonly results: Map<string, (outcome: string) => void>,

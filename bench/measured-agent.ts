@@ -20,6 +20,8 @@ export interface MeasuredAgentOptions {
   readonly flavor: string;
   readonly args?: readonly string[];
   readonly configuration?: Readonly<Record<string, unknown>>;
+  /** Where it notes the long turns of its event loop. */
+  readonly stalls?: string;
 }
 
 /** Starts an agent; its store goes when it is stopped. */
@@ -28,7 +30,7 @@ export async function measuredAgent(run: Run, options: MeasuredAgentOptions): Pr
   const agent = await agentProcess({
     ...options,
     configuration: { ...options.configuration, store: { directory: join(directory, "store") } },
-    env: run.profiles === undefined ? {} : profiling(run.profiles),
+    env: environment(run, options),
   });
   return {
     process: agent,
@@ -41,10 +43,19 @@ export async function measuredAgent(run: Run, options: MeasuredAgentOptions): Pr
   };
 }
 
-/** Environment under which Node leaves a CPU profile, of modules rather than of the bundle. */
-function profiling(directory: string): Readonly<Record<string, string>> {
-  const module = new URL("./profiled.js", import.meta.url);
-  return { NODE_OPTIONS: `--import ${module.href}`, TENUTO_BENCH_PROFILES: directory, TENUTO_BUNDLE: "0" };
+/** With profiles, Node leaves one of modules rather than of the bundle. */
+function environment({ profiles }: Run, { stalls }: MeasuredAgentOptions): Readonly<Record<string, string>> {
+  const imported = (name: string): string => `--import ${new URL(name, import.meta.url).href}`;
+  const options = [
+    ...(profiles === undefined ? [] : [imported("./profiled.js")]),
+    ...(stalls === undefined ? [] : [imported("./stalls.js")]),
+  ];
+  if (options.length === 0) return {};
+  return {
+    NODE_OPTIONS: options.join(" "),
+    ...(profiles === undefined ? {} : { TENUTO_BENCH_PROFILES: profiles, TENUTO_BUNDLE: "0" }),
+    ...(stalls === undefined ? {} : { TENUTO_BENCH_STALLS: stalls }),
+  };
 }
 
 function memoryOf(pid: number, field: "VmRSS" | "VmHWM"): number {

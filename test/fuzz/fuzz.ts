@@ -39,21 +39,21 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<Outcom
   const corpus: Uint8Array[] = [...target.seeds];
   const findings: Finding[] = [];
   let slowest = 0;
-  const one = (input: Uint8Array): void => {
+  const one = async (input: Uint8Array): Promise<void> => {
     options.begin?.(input);
-    const { problem, ms } = attempt(target, input);
+    const { problem, ms } = await attempt(target, input);
     slowest = Math.max(slowest, ms);
     if (problem !== undefined)
       findings.push({ target: target.name, problem, input: Buffer.from(input).toString("base64") });
   };
   const coverage = options.guided === true ? await Coverage.start() : undefined;
-  for (const seed of target.seeds) one(seed);
+  for (const seed of target.seeds) await one(seed);
   await coverage?.grown();
   for (let done = 0; done < options.inputs && findings.length < 20; done += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, options.inputs - done) }, () =>
       mutated(random.of(corpus), random, corpus, target.words),
     );
-    for (const input of batch) one(input);
+    for (const input of batch) await one(input);
     if (coverage === undefined || !(await coverage.grown())) continue;
     // Which of them it was is found by asking each again; they are few, and fewer with time.
     corpus.push(random.of(batch), random.of(batch), random.of(batch), random.of(batch));
@@ -63,13 +63,16 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<Outcom
   return { inputs: options.inputs, corpus: corpus.length, blocks, slowest, findings };
 }
 
-function attempt(target: Target, input: Uint8Array): { readonly problem: string | undefined; readonly ms: number } {
+async function attempt(
+  target: Target,
+  input: Uint8Array,
+): Promise<{ readonly problem: string | undefined; readonly ms: number }> {
   let best = Number.POSITIVE_INFINITY;
   for (let time = 0; time < 3 && best > SLOWEST; time++) {
     const before = process.cpuUsage();
     const began = performance.now();
     try {
-      target.run(input);
+      await target.run(input);
     } catch (error) {
       return { problem: error instanceof Error ? (error.stack ?? error.message) : String(error), ms: 0 };
     }

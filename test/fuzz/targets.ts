@@ -11,10 +11,13 @@ import { parseDocuments } from "#plugins/file/document.js";
 import { namedHost } from "#plugins/http/host-header.js";
 import { argument, flagArgument, numberArgument, timeArgument } from "#plugins/http/query.js";
 import { RouteTable } from "#plugins/http/route-table.js";
+import { decodeRecords } from "#plugins/kafka/records/decode.js";
 import { Reader, Writer } from "#plugins/netlink/codec/buffer.js";
 import { messagesOf } from "#plugins/netlink/codec/message.js";
 import { decodeEvent } from "#plugins/netlink/namespace/events.js";
 import { models } from "#proto/models.js";
+import { JAVA_BATCHES } from "#test/kafka/support/java-batches.js";
+import { batch, CODEC, COMPRESSORS, sign } from "#test/kafka/support/log.js";
 import { decoders } from "#test/netlink/decoders.js";
 import { messages } from "#test/netlink/messages.js";
 
@@ -24,7 +27,7 @@ export interface Target {
   /** Pieces that mean something. */
   readonly words: readonly string[];
   /** Throws for a fault: what may go wrong is caught inside. */
-  readonly run: (input: Uint8Array) => void;
+  readonly run: (input: Uint8Array) => void | Promise<void>;
 }
 
 const TRANSACTION = "tenuto.v1.Transaction";
@@ -142,6 +145,39 @@ function southbound(work: () => void): void {
   } catch (error) {
     if (!(error instanceof SouthboundError)) throw error;
   }
+}
+
+/** The log as it is, then with a checksum that fits its first batch: without one nothing behind the checksum is ever reached. */
+async function records(bytes: Uint8Array): Promise<void> {
+  const log = Buffer.from(bytes);
+  await readThrough(log);
+  if (log.length <= BATCH_HEADER) return;
+  const length = 12 + log.readInt32BE(8);
+  sign(log.subarray(0, length > BATCH_HEADER && length < log.length ? length : log.length));
+  await readThrough(log);
+}
+
+/** A log never stands still: the last record says where it goes on. */
+async function readThrough(log: Buffer): Promise<void> {
+  const read = await decodeRecords(log, { from: 0n, end: 1_000n, aborted: [] });
+  const last = read.at(-1);
+  if (log.length > 0 && (last === undefined || BigInt(last.offset) < 0n)) throw new Error("the log does not go on");
+}
+
+const BATCH_HEADER = 61;
+const RECORDS = [
+  { key: "config/x", value: '{"name":"x"}', headers: [["tenuto-part", "1/2"] as const] },
+  { key: null, value: null, headers: [["none", null] as const] },
+  { key: "y", value: "y".repeat(70) },
+];
+
+function recordLogs(): readonly Uint8Array[] {
+  const plain = batch({ records: RECORDS });
+  const compressed = (["gzip", "snappy", "lz4", "zstd"] as const).map((codec) =>
+    batch({ base: 3, records: RECORDS, attributes: CODEC[codec], compress: COMPRESSORS[codec] }),
+  );
+  const old = JAVA_BATCHES.filter(({ magic }) => magic < 2).map(({ base64 }) => Buffer.from(base64, "base64"));
+  return [plain, ...compressed, Buffer.concat([plain, ...compressed]), ...old];
 }
 
 const routes = new RouteTable();
@@ -268,6 +304,12 @@ export const targets: readonly Target[] = [
     seeds: messages.map(({ encode }) => netlinkSeed(encode)),
     words: ["\u0004\0", "\0\0\0\0", "\u0008\0\u0001\0"],
     run: netlink,
+  },
+  {
+    name: "records",
+    seeds: recordLogs(),
+    words: ["\0\0\0\u0001", "\u0001", "\u007f\u007f\u007f\u007f\u0007", "\0\0\0\0\0\0\0\0"],
+    run: records,
   },
   {
     name: "http",
