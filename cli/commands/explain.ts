@@ -23,7 +23,8 @@ export function explainCommand(): Command {
   return withExample(command, "tenuto explain", "tenuto explain interface", "tenuto explain interface.vxlan.vni");
 }
 
-async function explanation(path: string | undefined): Promise<string> {
+/** The text for a model, a field of one, or all models. Throws `CommandError` for what does not exist. */
+export async function explanation(path: string | undefined): Promise<string> {
   const { models } = await import("#proto/models.js");
   if (path === undefined) {
     const rows = models.map((model) => [nameIn(models, model), `${model.prefix}…`, model.message]);

@@ -46,29 +46,6 @@ test("tenuto alone lists every command", async (t) => {
   for (const [name = ""] of COMMANDS) t.regex(stdout, new RegExp(`^  ${name}\\b`, "m"), name);
 });
 
-const EXPLAINED = [
-  {
-    words: [],
-    says: /^interface +config\/linux\/interfaces\/v2\/interface\/… +ligato\.linux\.interfaces\.Interface$/m,
-  },
-  { words: ["linux.l3.route"], says: /^gw_addr +string +Address of the next hop/m },
-  { words: ["config/linux/l3/v2/rule/100"], says: /^model: linux\.l3\.rule$/m },
-  { words: ["interface.vxlan.vni"], says: /^field: vni \(uint32\)\n\nNetwork identifier, 0 to 16777215/m },
-  { words: ["route.next_hops"], says: /^field: next_hops \(list of NextHop\)\n(.*\n)+FIELD +TYPE +MEANING\n/m },
-  { words: ["route.type"], says: /^BLACKHOLE +Drop silently\.$/m },
-  { words: ["nothing"], fails: /there is no model "nothing"; it is one of interface, route, / },
-  { words: ["route.color"], fails: /Route has no field color; it has outgoing_interface, / },
-  { words: ["route.metric.x"], fails: /metric is no message/ },
-];
-
-test("explain prints the documentation of models, fields and enums, without an agent", async (t) => {
-  for (const { words, says, fails } of EXPLAINED) {
-    const { status, stdout, stderr } = await tenuto(["explain", ...words]);
-    t.is(status, fails === undefined ? 0 : 1, stderr);
-    t.regex(fails === undefined ? stdout : stderr, says ?? fails ?? /^$/);
-  }
-});
-
 test("the version is printed", async (t) => {
   t.regex((await tenuto(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
 });
