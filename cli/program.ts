@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   describe: async () => (await import("./commands/describe.js")).describeCommand(),
   interfaces: async () => (await import("./commands/interfaces.js")).interfacesCommand(),
   explain: async () => (await import("./commands/explain.js")).explainCommand(),
+  schema: async () => (await import("./commands/schema.js")).schemaCommand(),
   history: async () => (await import("./commands/history.js")).historyCommand(),
   graph: async () => (await import("./commands/graph.js")).graphCommand(),
   watch: async () => (await import("./commands/watch.js")).watchCommand(),

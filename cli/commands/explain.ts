@@ -1,13 +1,11 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import type { Enum, Field, Root, Type } from "protobufjs";
+import type { Enum, Field, Type } from "protobufjs";
 import type { Model } from "#proto/models.js";
 import { columns } from "../columns.js";
 import { CommandError } from "../exit.js";
 import { withExample } from "../help.js";
 import { write } from "../output.js";
+import { protoFiles } from "../proto-files.js";
 
 /** `tenuto explain`: the documentation of models and their fields, from the comments of the .proto files. */
 export function explainCommand(): Command {
@@ -30,7 +28,7 @@ export async function explanation(path: string | undefined): Promise<string> {
     const rows = models.map((model) => [nameIn(models, model), `${model.prefix}…`, model.message]);
     return columns(["model", "keys", "message"], rows);
   }
-  const [model, fields] = found(models, path);
+  const [model, fields] = modelAt(models, path);
   const root = await protoFiles();
   const type = root.lookupType(model.message);
   const head = `model: ${model.name}\nkeys: ${model.prefix}…\nmessage: ${model.message}\n`;
@@ -46,8 +44,8 @@ function nameIn(models: readonly Model<object>[], { name }: Model<object>): stri
   return models.find((each) => shortName(each.name) === shortName(name))?.name === name ? shortName(name) : name;
 }
 
-/** The model and the names of the fields behind it. */
-function found(models: readonly Model<object>[], path: string): readonly [Model<object>, readonly string[]] {
+/** The model that a path begins with, and the names of the fields behind it. Throws `CommandError` when there is none. */
+export function modelAt(models: readonly Model<object>[], path: string): readonly [Model<object>, readonly string[]] {
   const byKey = models.find(({ prefix }) => path.startsWith(prefix));
   if (byKey !== undefined) return [byKey, []];
   for (const model of models) {
@@ -58,21 +56,6 @@ function found(models: readonly Model<object>[], path: string): readonly [Model<
   }
   const names = models.map((model) => nameIn(models, model)).join(", ");
   throw new CommandError(`there is no model "${path.split(".")[0]}"; it is one of ${names}`);
-}
-
-/** With comments, which the descriptor that agents use does not have. */
-async function protoFiles(): Promise<Root> {
-  const { default: protobuf } = await import("protobufjs");
-  const directory = fileURLToPath(new URL("../../../proto/", import.meta.url));
-  const files = await readdir(directory, { recursive: true });
-  const root = new protobuf.Root();
-  root.resolvePath = (_, target) => (/^(\/|google\/)/.test(target) ? target : join(directory, target));
-  await root.load(
-    files.filter((name) => name.endsWith(".proto")),
-    { keepCase: true, alternateCommentMode: true },
-  );
-  root.resolveAll();
-  return root;
 }
 
 function fieldText(type: Type, [name = "", ...rest]: readonly string[]): string {

@@ -19,6 +19,7 @@ const COMMANDS = [
   ["describe"],
   ["interfaces"],
   ["explain"],
+  ["schema"],
   ["history"],
   ["graph"],
   ["watch"],

@@ -33,12 +33,23 @@ export function refTo(message: string): JsonSchema {
   return { $ref: `#/components/schemas/${message}` };
 }
 
+export interface SchemaOptions {
+  /** Where the messages are defined, resolved. With comments, these are the descriptions. Default: Tenuto's own, without comments. */
+  readonly root?: protobuf.Namespace;
+  /** What a reference to a message is. */
+  readonly ref?: (message: string) => JsonSchema;
+  /** Fields that a message does not have are wrong. */
+  readonly closed?: boolean;
+}
+
 /**
  * JSON Schemas of protobuf messages, and of what they use, by full name: as the agent writes them, that is in
  * `snake_case`, enums by name, 64-bit integers as strings. Names that no message has are left out.
  */
-export function messageSchemas(names: Iterable<string>): Readonly<Record<string, JsonSchema>> {
-  const root = protobuf.Root.fromJSON(descriptor).resolveAll();
+export function messageSchemas(
+  names: Iterable<string>,
+  { root = protobuf.Root.fromJSON(descriptor).resolveAll(), ref = refTo, closed = false }: SchemaOptions = {},
+): Readonly<Record<string, JsonSchema>> {
   const found = new Map<string, JsonSchema>();
   const waiting = [...names];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
@@ -47,7 +58,9 @@ export function messageSchemas(names: Iterable<string>): Readonly<Record<string,
     const fields = type.fieldsArray.map((field) => field.resolve());
     found.set(name, {
       type: "object",
-      properties: Object.fromEntries(fields.map((field) => [field.name, fieldSchema(field)])),
+      ...described(type.comment),
+      properties: Object.fromEntries(fields.map((field) => [field.name, fieldSchema(field, ref)])),
+      ...(closed ? { additionalProperties: false } : {}),
     });
     for (const { resolvedType } of fields) {
       if (resolvedType instanceof protobuf.Type) waiting.push(fullName(resolvedType));
@@ -56,13 +69,23 @@ export function messageSchemas(names: Iterable<string>): Readonly<Record<string,
   return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-function fieldSchema(field: protobuf.Field): JsonSchema {
-  const one = valueSchema(field);
-  if (field instanceof protobuf.MapField) return { type: "object", additionalProperties: one };
-  return field.repeated ? { type: "array", items: one } : one;
+type Ref = (message: string) => JsonSchema;
+
+function fieldSchema(field: protobuf.Field, ref: Ref): JsonSchema {
+  const one = valueSchema(field, ref);
+  if (field instanceof protobuf.MapField) {
+    return { type: "object", ...described(field.comment), additionalProperties: one };
+  }
+  return field.repeated
+    ? { type: "array", ...described(field.comment), items: one }
+    : { ...one, ...described(field.comment) };
 }
 
-function valueSchema({ type, resolvedType }: protobuf.Field): JsonSchema {
+function described(comment: string | null): JsonSchema {
+  return comment ? { description: comment.replace(/\s+/g, " ") } : {};
+}
+
+function valueSchema({ type, resolvedType }: protobuf.Field, ref: Ref): JsonSchema {
   if (resolvedType instanceof protobuf.Enum) return { type: "string", enum: Object.keys(resolvedType.values) };
   if (resolvedType === null) {
     return type === ANY
@@ -70,7 +93,7 @@ function valueSchema({ type, resolvedType }: protobuf.Field): JsonSchema {
       : (SCALARS[type] ?? {});
   }
   const name = fullName(resolvedType);
-  return name === ANY ? { type: "object", description: "The message that the key stands for." } : refTo(name);
+  return name === ANY ? { type: "object", description: "The message that the key stands for." } : ref(name);
 }
 
 function fullName(type: protobuf.ReflectionObject): string {
