@@ -1,3 +1,4 @@
+import type { Slices } from "../slices.js";
 import {
   type AnyOf,
   anyOfName,
@@ -50,21 +51,22 @@ export interface Outlook {
 }
 
 /** Turns what the planner decided into operations with their must-follow relations, in a runnable order. */
-export function buildOperations(
+export async function buildOperations(
   graph: Graph,
   nodes: readonly Node[],
   outlook: Outlook,
-  transaction: number,
-): OperationGraph {
+  { transaction, slices }: { readonly transaction: number; readonly slices: Slices },
+): Promise<OperationGraph> {
   const operations: Operation[] = [];
   const adopted: Node[] = [];
   for (const node of nodes) {
+    if (slices.isDue) await slices.next();
     node.deleteOperation = -1;
     node.putOperation = -1;
     if (node.failedIn !== transaction) emit(node, outlook, operations, adopted);
   }
   const edges = new Edges(graph, operations, outlook);
-  edges.connectAll();
+  await edges.connectAll(slices);
   if (!edges.connectMoving()) return { operations: [], adopted, cycle: [] };
   const { ordered, cycle } = edges.isEmpty
     ? { ordered: operations, cycle: "none" as const }
@@ -141,9 +143,10 @@ class Edges {
     return this.count === 0;
   }
 
-  connectAll(): void {
+  async connectAll(slices: Slices): Promise<void> {
     const releases = this.releasedClaims();
     for (const [index, { kind, node }] of this.operations.entries()) {
+      if (slices.isDue) await slices.next();
       if (kind === "DELETE") this.connectDelete(index, node);
       else this.connectPut(index, node);
       if (kind !== "DELETE" && releases.size > 0) this.connectClaims(index, node, releases);

@@ -1,3 +1,4 @@
+import type { Slices } from "../slices.js";
 import {
   type AnyOf,
   anyOfName,
@@ -37,6 +38,8 @@ export interface PlanOptions {
   readonly verify?: boolean;
   /** Base values that are to be left as they are, with their parts, even where something has to be done about them. */
   readonly held?: ReadonlySet<Node>;
+  /** Nothing but late answers changes the graph meanwhile. */
+  readonly slices: Slices;
 }
 
 let epochs = 0;
@@ -52,12 +55,12 @@ let epochs = 0;
  *
  * A value whose new dependencies are not granted after all is broken too, and both steps run again.
  */
-export function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOptions): Plan {
+export async function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOptions): Promise<Plan> {
   const forced = new Set<Node>();
   for (let mayReplace = true; ; ) {
     const planning = new Planning(graph, options, forced, mayReplace);
-    const nodes = planning.settle(seeds);
-    const { operations, adopted, cycle } = buildOperations(graph, nodes, planning, options.transaction);
+    const nodes = await planning.settle(seeds);
+    const { operations, adopted, cycle } = await buildOperations(graph, nodes, planning, options);
     if (cycle === "none") return { operations, nodes, adopted, supported: planning.grounds.supported };
     // What supports a value cannot be replaced while the value stays, if that is part of the circle.
     if (planning.moving.size > 0) {
@@ -91,16 +94,18 @@ class Planning {
     this.grounds = new Grounds(graph, this.epoch, this.existsAfter);
   }
 
-  settle(seeds: readonly Node[]): readonly Node[] {
+  async settle(seeds: readonly Node[]): Promise<readonly Node[]> {
+    const { slices } = this.options;
     this.seeds = seeds;
     for (const seed of seeds) {
+      if (slices.isDue) await slices.next();
       this.enter(seed, this.options.verify ?? false);
       this.lookAtPeersOf(seed);
       if (!seed.present) this.lookAtDependentsOf(seed);
     }
     for (;;) {
-      this.spreadBreakage();
-      this.grantAll();
+      await this.spreadBreakage();
+      await this.grantAll();
       const failing = this.candidates.filter((node) => node.tentative && !node.granted);
       if (failing.length === 0) return this.nodes;
       for (const node of failing) this.break(node);
@@ -221,8 +226,10 @@ class Planning {
     this.broken.push(node);
   }
 
-  private spreadBreakage(): void {
+  private async spreadBreakage(): Promise<void> {
+    const { slices } = this.options;
     for (let gone = this.broken.pop(); gone !== undefined; gone = this.broken.pop()) {
+      if (slices.isDue) await slices.next();
       for (const child of gone.derived ?? []) {
         // What somebody else has derived from it goes with it too.
         if (child.present && (child.managed || !staysBelow(gone))) this.break(child);
@@ -298,14 +305,17 @@ class Planning {
     }
   }
 
-  private grantAll(): void {
+  private async grantAll(): Promise<void> {
+    const { slices } = this.options;
     this.grounds.clear();
     for (const node of this.candidates) {
+      if (slices.isDue) await slices.next();
       node.notedSupports = undefined;
       node.granted = false;
       node.exists = node.managed ? outlastsDeletion(node) : node.obtained !== undefined && !node.broken;
     }
     for (const node of this.gained) {
+      if (slices.isDue) await slices.next();
       // Kept at first, and doubted since.
       if (node.eligible && node.managed && !node.granted) continue;
       // Gone with its base.
@@ -315,6 +325,7 @@ class Planning {
     }
     // Grows while it is walked: announcing a granted value may add candidates.
     for (let i = 0; i < this.candidates.length; i++) {
+      if (slices.isDue) await slices.next();
       const node = this.candidates[i];
       if (node !== undefined) this.grant(node);
     }

@@ -1,4 +1,5 @@
 import { errorMessage } from "../errors.js";
+import type { Slices } from "../slices.js";
 import type { Clock } from "./clock.js";
 import type { Descriptors } from "./descriptors.js";
 import { deepEqual } from "./equality.js";
@@ -19,6 +20,7 @@ export interface RetrievalOptions {
   /** How long one descriptor may take, ms. */
   readonly timeout: number;
   readonly clock: Clock;
+  readonly slices: Slices;
 }
 
 /**
@@ -40,7 +42,7 @@ export async function readBelow(
     // Only what was answered before the read began is known by the time it ends.
     const answered = unread(nodes);
     try {
-      merge(graph, nodes, await retrieve(descriptor, nodes, options), review, options);
+      await merge(graph, nodes, await retrieve(descriptor, nodes, options), review, options);
       for (const node of answered) node.lateAnswer = "none";
     } catch (error) {
       problems.push(`reading back with ${descriptor.name} failed: ${errorMessage(error)}`);
@@ -143,6 +145,7 @@ export async function readWithDependents(
   for (let only = keys; only.size > 0; ) {
     const read = [...only].flatMap((key) => withParts(graph.get(key)));
     for (const node of read) {
+      if (options.slices.isDue) await options.slices.next();
       before.set(node, node.value);
       bases.add(root(node));
     }
@@ -170,10 +173,11 @@ function basesByDescriptor(graph: Graph, only: ReadonlySet<string> | undefined):
 async function retrieve(
   descriptor: AnyDescriptor,
   nodes: readonly Node[],
-  { only, before, timeout, clock }: RetrievalOptions,
+  { only, before, timeout, clock, slices }: RetrievalOptions,
 ): Promise<readonly RetrievedValue[]> {
   const correlate: Expectation[] = [];
   for (const node of nodes) {
+    if (slices.isDue) await slices.next();
     const expected = expectation(node, before?.get(node));
     if (expected !== undefined) correlate.push(expected);
   }
@@ -188,16 +192,17 @@ async function retrieve(
   }
 }
 
-function merge(
+async function merge(
   graph: Graph,
   nodes: readonly Node[],
   found: readonly RetrievedValue[],
   review: Review,
-  { only, keepOrphans, found: notes }: RetrievalOptions,
-): void {
+  { only, keepOrphans, found: notes, slices }: RetrievalOptions,
+): Promise<void> {
   const read = ++graph.reads;
   const claims = new WantedClaims(graph);
   for (const each of found) {
+    if (slices.isDue) await slices.next();
     const { key, value, origin, metadata } = each;
     if (only !== undefined && !only.has(key)) continue;
     notes?.set(key, value);
@@ -216,8 +221,10 @@ function merge(
       } else graph.setFound(node, value, metadata, touched);
     });
   }
-  for (const node of nodes)
+  for (const node of nodes) {
+    if (slices.isDue) await slices.next();
     if (node.foundIn !== read) review.note(node, (touched) => mergeVanished(graph, node, touched));
+  }
 }
 
 /** Nobody said anything about it. What a descriptor made after its time had been reverted by then. */

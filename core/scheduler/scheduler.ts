@@ -1,4 +1,5 @@
 import { BugError, errorMessage } from "../errors.js";
+import { Slices } from "../slices.js";
 import { type Clock, systemClock } from "./clock.js";
 import { Confirmations, undoing } from "./confirmations.js";
 import { Descriptors } from "./descriptors.js";
@@ -267,33 +268,40 @@ class KVScheduler implements Scheduler {
       willRetry: (node: Node) => willRetry(node, policy),
     };
     const finished = await runTransaction(context, job, seq, ++this.runs);
-    if (!job.simulate) this.conclude(finished, seq, policy);
+    if (!job.simulate) await this.conclude(finished, seq, policy);
     return finished;
   }
 
   /** A transaction is done: its retries are put on their way, it is remembered, and whoever watches is told. */
-  private conclude(finished: FinishedJob, seq: number, policy: RetryPolicy | false): void {
+  private async conclude(finished: FinishedJob, seq: number, policy: RetryPolicy | false): Promise<void> {
+    const slices = new Slices();
     const { record, failed, looked } = finished;
     if (policy !== false && !this.closed) this.retries.schedule(failed, policy);
     const silent = record.kind === "notification" && record.executed.length === 0;
     if (!silent) this.seq = seq;
-    const changed = this.past.record(looked, { time: record.stop, transaction: this.seq });
+    const changed = await this.past.record(looked, { time: record.stop, transaction: this.seq }, slices);
     if (!silent) {
       this.log.add(record);
-      this.tell(this.transactionListeners, record);
+      await this.tellInTurns(this.transactionListeners, record, slices);
     }
-    if (changed.length > 0 && this.statusListeners.size > 0) this.tellStatuses(changed, finished);
+    if (changed.length > 0 && this.statusListeners.size > 0) await this.tellStatuses(changed, finished, slices);
   }
 
-  private tellStatuses(changed: readonly Node[], { record, journal }: FinishedJob): void {
+  private async tellStatuses(
+    changed: readonly Node[],
+    { record, journal }: FinishedJob,
+    slices: Slices,
+  ): Promise<void> {
     const hasParts = changed.some((node) => node.base !== undefined);
     let next = 0;
-    const statuses = Array.from(hasParts ? new Set(changed.map(root)) : changed, (node) => {
+    const statuses: ValueStatusRecord[] = [];
+    for (const node of hasParts ? new Set(changed.map(root)) : changed) {
+      if (slices.isDue) await slices.next();
       // Mostly those that the record has, in the same order. That of a reverted one says what failed instead.
       const recorded = journal[next]?.node === node && !record.reverted ? record.values[next++] : undefined;
-      return recorded ?? (node.forgotten ? removed(node.key) : statusOf(this.graph, node));
-    });
-    this.tell(this.statusListeners, statuses);
+      statuses.push(recorded ?? (node.forgotten ? removed(node.key) : statusOf(this.graph, node)));
+    }
+    await this.tellInTurns(this.statusListeners, statuses, slices);
   }
 
   private retry(keys: readonly string[], policy: RetryPolicy): void {
@@ -331,12 +339,22 @@ class KVScheduler implements Scheduler {
   }
 
   private tell<T>(listeners: ReadonlySet<(what: T) => void>, what: T): void {
+    for (const listener of listeners) this.tellOne(listener, what);
+  }
+
+  /** Of what may be large: between two listeners others get a turn. */
+  private async tellInTurns<T>(listeners: ReadonlySet<(what: T) => void>, what: T, slices: Slices): Promise<void> {
     for (const listener of listeners) {
-      try {
-        listener(what);
-      } catch (error) {
-        this.problem("a watcher threw", error);
-      }
+      this.tellOne(listener, what);
+      if (slices.hasBegun && slices.isOver) await slices.next();
+    }
+  }
+
+  private tellOne<T>(listener: (what: T) => void, what: T): void {
+    try {
+      listener(what);
+    } catch (error) {
+      this.problem("a watcher threw", error);
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Slices } from "../slices.js";
 import type { Descriptors } from "./descriptors.js";
 import type { Graph } from "./graph.js";
 import type { Condition, Moment, Node } from "./node.js";
@@ -43,9 +44,12 @@ export class Timeline {
   ) {}
 
   /** Compares nodes with what was recorded of them last. Returns those of which now something else is said. */
-  record(nodes: Iterable<Node>, moment: Moment): readonly Node[] {
+  async record(nodes: Iterable<Node>, moment: Moment, slices: Slices): Promise<readonly Node[]> {
     const changed: Node[] = [];
-    for (const node of nodes) this.recordNode(node, moment, changed);
+    for (const node of nodes) {
+      if (slices.isDue) await slices.next();
+      this.recordNode(node, moment, changed);
+    }
     this.forgetOld(moment.time);
     return changed;
   }

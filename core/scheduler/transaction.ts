@@ -1,3 +1,4 @@
+import { Slices } from "../slices.js";
 import type { Clock } from "./clock.js";
 import { type Existence, isPresent } from "./dependencies.js";
 import type { Descriptors } from "./descriptors.js";
@@ -53,6 +54,7 @@ export async function runTransaction(
 
 class Transaction {
   private readonly start: number;
+  private readonly slices = new Slices();
   private readonly looked: Node[] = [];
   private readonly touched: Node[] = [];
   private readonly journal: WantedChange[] = [];
@@ -85,25 +87,26 @@ class Transaction {
   async run(): Promise<FinishedJob> {
     const { graph } = this.context;
     // What is wanted from now on tells descriptors what to look for: an agent that has just started knows nothing else.
-    this.change();
+    await this.change();
     const changed = this.touched.splice(0);
     if (this.job.read === "everything") await this.readEverything();
     else if (this.job.read !== "nothing") await this.refresh(this.job.read);
     for (const { key, value, metadata } of this.job.notifications) {
+      if (this.slices.isDue) await this.slices.next();
       graph.setObtained(graph.node(key), value, metadata, this.touched);
     }
     for (const key of this.job.seeds) this.touch(graph.get(key));
     for (const node of changed) this.touched.push(node);
     this.recordInvalid();
-    if (this.job.simulate) return this.simulate();
+    if (this.job.simulate) return await this.simulate();
     const invalid = this.journal.some(({ node }) => isRejected(node));
-    if (invalid && (this.job.rejectInvalid || this.job.atomic)) return this.refuse();
+    if (invalid && (this.job.rejectInvalid || this.job.atomic)) return await this.refuse();
     for (const { node } of this.journal) if (forgetFailures(node)) this.forgetful = true;
     await this.settle();
     if (this.job.atomic && [...this.failed].some(this.isToBlame)) await this.revert();
     for (const node of this.failed)
       if (node.failure !== undefined) node.failure.retrying = this.context.willRetry(node);
-    const values = this.statuses();
+    const values = await this.statuses();
     this.forgetIdle();
     return this.finish(values);
   }
@@ -113,6 +116,7 @@ class Transaction {
     const before = new Map(this.journal.map((each) => [each.node, each.before]));
     const options = { ...this.retrieval(), keepOrphans: this.job.orphans === "keep", before };
     this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
+    if (this.slices.hasBegun && this.slices.isOver) await this.slices.next();
   }
 
   /** Reads some keys, since they may have changed below. */
@@ -128,11 +132,11 @@ class Transaction {
 
   private retrieval(): RetrievalOptions {
     const { clock, executor } = this.context;
-    return { timeout: executor.operationTimeout, clock, keepOrphans: true };
+    return { timeout: executor.operationTimeout, clock, keepOrphans: true, slices: this.slices };
   }
 
   /** Writes the changes into the graph as wanted values. */
-  private change(): void {
+  private async change(): Promise<void> {
     const { graph } = this.context;
     const { changes, replaceAll, orphans } = this.job;
     if (replaceAll) {
@@ -146,7 +150,10 @@ class Transaction {
         if (node.base === undefined && asked && !changes.has(node.key)) this.want(node, undefined);
       }
     }
-    for (const [key, value] of changes) this.want(graph.node(key), value);
+    for (const [key, value] of changes) {
+      if (this.slices.isDue) await this.slices.next();
+      this.want(graph.node(key), value);
+    }
     this.displaceOrphans();
   }
 
@@ -194,8 +201,9 @@ class Transaction {
     }
   }
 
-  private plan(seeds: readonly Node[], id: number, verify = false): Plan {
-    const plan = makePlan(this.context.graph, seeds, { transaction: id, verify, held: this.held });
+  private async plan(seeds: readonly Node[], id: number, verify = false): Promise<Plan> {
+    const { held, slices } = this;
+    const plan = await makePlan(this.context.graph, seeds, { transaction: id, verify, held, slices });
     for (const node of plan.nodes) this.look(node);
     return plan;
   }
@@ -206,23 +214,30 @@ class Transaction {
     this.looked.push(node);
   }
 
-  private simulate(): FinishedJob {
+  private async simulate(): Promise<FinishedJob> {
     const { graph } = this.context;
-    const plan = this.plan(this.touched, this.id);
-    for (const operation of plan.operations) this.planned.push(expected(operation));
+    const plan = await this.plan(this.touched, this.id);
+    for (const operation of plan.operations) {
+      if (this.slices.isDue) await this.slices.next();
+      this.planned.push(expected(operation));
+    }
     const inPlan = new Set(plan.nodes);
     const existsAfter: Existence = (node) => node !== undefined && (inPlan.has(node) ? node.exists : isPresent(node));
-    const values = this.journal.map(({ node }) => plannedStatusOf(graph, node, existsAfter));
-    this.undo([]);
+    const values: ValueStatusRecord[] = [];
+    for (const { node } of this.journal) {
+      if (this.slices.isDue) await this.slices.next();
+      values.push(plannedStatusOf(graph, node, existsAfter));
+    }
+    await this.undo([]);
     this.forgetIdle();
     return this.finish(values);
   }
 
   /** Nothing is applied, since a value is invalid. */
-  private refuse(): FinishedJob {
+  private async refuse(): Promise<FinishedJob> {
     const { graph } = this.context;
     const bad = new Map(this.journal.map(({ node }) => [node.key, withoutFailure(node, () => refusalOf(graph, node))]));
-    this.undo([]);
+    await this.undo([]);
     for (const { node } of this.journal) this.look(node);
     const values = this.journal.map(({ node }) => {
       const status = bad.get(node.key);
@@ -237,7 +252,7 @@ class Transaction {
     let seeds: readonly Node[] = this.touched;
     if (this.held.size > 0) seeds = seeds.filter((node) => !this.held.has(root(node)));
     for (let round = 0; seeds.length > 0; round++) {
-      const plan = this.plan(seeds, this.id, round === 0 && (this.job.read !== "nothing" || this.forgetful));
+      const plan = await this.plan(seeds, this.id, round === 0 && (this.job.read !== "nothing" || this.forgetful));
       const caution = { stopsOn: this.job.atomic ? this.isToBlame : undefined, troubled: round > 0 };
       const { failed, skipped } = await this.execute(plan, this.id, caution, round === 0 ? this.planned : []);
       const touchedBefore = this.touched.length;
@@ -271,13 +286,14 @@ class Transaction {
     const records = plan.operations.map(expected);
     for (const record of records) planned.push(record);
     const execution = await running;
-    this.recordOutcomes(plan, records, execution);
+    await this.recordOutcomes(plan, records, execution);
     for (const node of execution.failed) this.failed.add(node);
     return execution;
   }
 
-  private recordOutcomes(plan: Plan, records: readonly RecordedOperation[], execution: Execution): void {
+  private async recordOutcomes(plan: Plan, records: readonly RecordedOperation[], execution: Execution): Promise<void> {
     for (const [index, record] of records.entries()) {
+      if (this.slices.isDue) await this.slices.next();
       const operation = plan.operations[index];
       const outcome = execution.outcomes[index];
       if (outcome === "done") this.executed.push(record);
@@ -310,10 +326,10 @@ class Transaction {
     this.reverted = true;
     const failures = new Map([...this.failed].map((node) => [node, node.failure]));
     const undone: Node[] = [...this.touched, ...this.looked];
-    this.undo(undone);
+    await this.undo(undone);
     for (const node of this.failed) node.failure = undefined;
     const revertId = -this.id;
-    const plan = this.plan(undone, revertId, this.forgetful);
+    const plan = await this.plan(undone, revertId, this.forgetful);
     const { failed } = await this.execute(plan, revertId, { troubled: false }, []);
     await this.readFailed(failed);
     this.failuresOfReverted = failures;
@@ -321,22 +337,30 @@ class Transaction {
 
   private failuresOfReverted: ReadonlyMap<Node, Node["failure"]> = new Map();
 
-  private undo(touched: Node[]): void {
+  private async undo(touched: Node[]): Promise<void> {
     const { graph } = this.context;
     for (const { node, before, rejectedBefore, orphanedBefore } of [...this.journal].reverse()) {
+      if (this.slices.isDue) await this.slices.next();
       if (orphanedBefore && before !== undefined) graph.setOrphan(node, before, touched);
       else graph.setWanted(node, before, touched);
       node.rejected = rejectedBefore;
     }
   }
 
-  private statuses(): readonly ValueStatusRecord[] {
-    return this.journal.map(({ node, after }) => {
-      const failure = this.failuresOfReverted.get(node);
-      const now = this.statusNow(node);
-      if (failure !== undefined) return { ...now, state: "FAILED", error: failure.message };
-      return after === undefined && now.state === "NONEXISTENT" ? removed(node.key) : now;
-    });
+  private async statuses(): Promise<readonly ValueStatusRecord[]> {
+    const statuses: ValueStatusRecord[] = [];
+    for (const change of this.journal) {
+      if (this.slices.isDue) await this.slices.next();
+      statuses.push(this.statusAfter(change));
+    }
+    return statuses;
+  }
+
+  private statusAfter({ node, after }: WantedChange): ValueStatusRecord {
+    const failure = this.failuresOfReverted.get(node);
+    const now = this.statusNow(node);
+    if (failure !== undefined) return { ...now, state: "FAILED", error: failure.message };
+    return after === undefined && now.state === "NONEXISTENT" ? removed(node.key) : now;
   }
 
   private statusNow(node: Node): ValueStatusRecord {

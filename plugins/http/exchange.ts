@@ -1,4 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import { hasLongList } from "#core/json-pieces.js";
+import { LongAnswer } from "./long-answer.js";
 
 /** The names in a path of the route table: `id` of `/v1/transactions/:id`, `key` of `/v1/config/*key`. */
 export type ParameterOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
@@ -24,7 +26,7 @@ export type Handler<Parameter extends string = never> = (
   request: Request<Parameter>,
 ) => object | null | Promise<object | null>;
 
-type Content = string | Uint8Array | ((response: ServerResponse) => void);
+type Content = string | Uint8Array | LongAnswer | ((response: ServerResponse) => void);
 
 /** An answer that is not just a value with status 200. */
 export class Reply {
@@ -35,7 +37,8 @@ export class Reply {
   ) {}
 
   static json(value: object | null, status = 200): Reply {
-    return new Reply(JSON.stringify(value), status, { "content-type": "application/json; charset=utf-8" });
+    const content = hasLongList(value) ? new LongAnswer(value) : JSON.stringify(value);
+    return new Reply(content, status, { "content-type": "application/json; charset=utf-8" });
   }
 
   static of(

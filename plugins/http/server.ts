@@ -5,16 +5,23 @@ import type { TlsOptions } from "node:tls";
 import type { Logger } from "#core/logging/types.js";
 import { errorBody, RefusedError, statusOf } from "./errors.js";
 import { Reply } from "./exchange.js";
+import { LongAnswer } from "./long-answer.js";
 import type { RouteTable } from "./route-table.js";
 
 /** A client that takes longer to send its request is disconnected. */
 const LONGEST_UPLOAD_MS = 120_000;
+
+/** A client that takes longer to take an answer is disconnected: what waits for it takes memory. */
+const LONGEST_DOWNLOAD_MS = 120_000;
 
 /** Connections without a request are kept for longer than the clients and proxies that poll once a minute would. */
 const LONGEST_IDLE_MS = 72_000;
 
 /** More are closed at once: each takes a file descriptor, which sockets of the kernel need too. */
 const MOST_CONNECTIONS = 512;
+
+/** Answers with long lists that are on their way at once; each holds its list. */
+const LONG_ANSWERS_AT_ONCE = 8;
 
 /** Bodies in work may have so many times the size of the largest together. */
 const BODIES_AT_ONCE = 2;
@@ -26,6 +33,8 @@ export interface ServerOptions {
   readonly maxBodyBytes: number;
   /** Throws for a request that is refused whatever it asks for. */
   readonly admit?: (request: IncomingMessage) => void;
+  /** How long an answer may take to be taken, ms. */
+  readonly longestDownload?: number;
   /** HTTPS. */
   readonly tls?: TlsOptions | undefined;
 }
@@ -41,6 +50,7 @@ export class HttpServer {
   #closing = false;
   /** Of bodies that are being read or worked on. */
   #bytes = 0;
+  #longAnswers = 0;
 
   constructor(routes: RouteTable, options: ServerOptions) {
     this.#routes = routes;
@@ -76,18 +86,40 @@ export class HttpServer {
       const ms = Math.round(performance.now() - began);
       this.#options.log.debug({ method, url, status: response.statusCode, ms }, "request");
     });
-    const reply = await this.#reply(incoming).catch((error: unknown) => this.#refusal(incoming, error));
+    const reply = await this.#boundedReply(incoming).catch((error: unknown) => this.#refusal(incoming, error));
     // Whoever is asked while we close is not to ask again on this connection, nor whoever still sends what nobody reads.
     if (this.#closing || reply.status === 413 || reply.status === 503) response.setHeader("connection", "close");
     if (reply.status === 401) response.setHeader("www-authenticate", 'Bearer realm="tenuto"');
-    if (typeof reply.content !== "function") {
-      const length = Buffer.byteLength(reply.content);
-      response.writeHead(reply.status, { ...reply.headers, "content-length": length }).end(reply.content);
-    } else if (method === "HEAD") {
-      response.end();
-    } else {
-      reply.content(response);
+    await this.#send(reply, response, method === "HEAD");
+  }
+
+  async #send({ content, status, headers }: Reply, response: ServerResponse, isHead: boolean): Promise<void> {
+    if (typeof content === "function") {
+      if (isHead) response.end();
+      else content(response);
+      return;
     }
+    const late = setTimeout(() => response.destroy(), this.#options.longestDownload ?? LONGEST_DOWNLOAD_MS).unref();
+    response.once("close", () => clearTimeout(late));
+    if (!(content instanceof LongAnswer)) {
+      const length = Buffer.byteLength(content);
+      response.writeHead(status, { ...headers, "content-length": length }).end(content);
+      return;
+    }
+    response.writeHead(status, headers);
+    if (isHead) {
+      response.end();
+      return;
+    }
+    this.#longAnswers += 1;
+    await content.sendTo(response);
+    this.#longAnswers -= 1;
+  }
+
+  async #boundedReply(incoming: IncomingMessage): Promise<Reply> {
+    const reply = await this.#reply(incoming);
+    if (!(reply.content instanceof LongAnswer) || this.#longAnswers < LONG_ANSWERS_AT_ONCE) return reply;
+    throw new RefusedError(503, "BUSY", "the agent is busy: too many large answers at once; ask again");
   }
 
   async #reply(incoming: IncomingMessage): Promise<Reply> {

@@ -67,7 +67,7 @@ export class Answers {
       const answer = await request.handle(argument);
       const [[field, items] = ["", undefined], ...others] = Object.entries(answer);
       const isList = Array.isArray(items) && others.length === 0;
-      if (isList) return this.#pieces({ message: request.reply, field }, items, encoding, limit);
+      if (isList) return await this.#pieces({ message: request.reply, field }, items, encoding, limit);
       const whole = this.#encode(request.reply, answer, encoding);
       if (whole.length > limit) throw tooLarge("the answer", limit);
       return [outgoing(whole, encoding)];
@@ -114,16 +114,16 @@ export class Answers {
   }
 
   async #list(request: ListRequest, decoded: object, encoding: Encoding, limit: number): Promise<readonly Outgoing[]> {
-    return this.#pieces(request.reply, await request.handle(this.#northbound, decoded), encoding, limit);
+    return await this.#pieces(request.reply, await request.handle(this.#northbound, decoded), encoding, limit);
   }
 
-  #pieces(
+  async #pieces(
     { message, field }: { readonly message: string; readonly field: string },
     items: readonly unknown[],
     encoding: Encoding,
     limit: number,
-  ): readonly Outgoing[] {
-    const messages = splitToFit(items, limit, (some) => this.#encode(message, { [field]: some }, encoding));
+  ): Promise<readonly Outgoing[]> {
+    const messages = await splitToFit(items, limit, (some) => this.#encode(message, { [field]: some }, encoding));
     if (messages.some(({ length }) => length > limit)) throw tooLarge(`one of the ${field}`, limit);
     return messages.map((data) => outgoing(data, encoding));
   }

@@ -7,8 +7,16 @@ import { pause } from "#core/northbound/backoff.js";
 import type { TransactionLimits } from "#core/northbound/incoming.js";
 import type { EventPublisher, Northbound, RequestGroup, TransactionEndpoint } from "#core/northbound/index.js";
 import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
+import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { All } from "#core/plugin/index.js";
-import { CONFIG_REQUESTS, groupSubject, PART_HEADER, requestSubject, SERVICE } from "#proto/nats.js";
+import {
+  CONFIG_REQUESTS,
+  type ConfigRequest,
+  groupSubject,
+  PART_HEADER,
+  requestSubject,
+  SERVICE,
+} from "#proto/nats.js";
 import { Answers, type Incoming } from "./answers.js";
 import type { NatsConfig } from "./config.js";
 import { flushed, type NatsConditions, type Session } from "./connection.js";
@@ -16,6 +24,11 @@ import { contentTypeOf, errorReply, isError, type Outgoing } from "./messages.js
 import type { Ownership } from "./ownership.js";
 import type { ReplySubjects } from "./reply-subjects.js";
 import { Work } from "./work.js";
+
+const LISTS = ["get", "dump", "status", "history"] as const satisfies readonly ConfigRequest[];
+
+/** ms; what is left then is the connection's business. */
+const LONGEST_FLUSH = 10_000;
 
 interface EndpointContext {
   readonly config: NatsConfig;
@@ -48,6 +61,8 @@ export class NatsEndpoint implements TransactionEndpoint {
   readonly #inWork = new Set<Promise<void>>();
   /** By the subject of the endpoint. */
   readonly #work = new Map<string, Work>();
+  /** Requests that are answered with lists wait for one another, each kind by itself: an answer may have a hundred megabytes. */
+  readonly #lists = new Map<ConfigRequest, SerialQueue>(LISTS.map((kind) => [kind, new SerialQueue()]));
   #bytesInWork = 0;
   #answers: Answers | undefined;
   #service: Service | undefined;
@@ -97,7 +112,8 @@ export class NatsEndpoint implements TransactionEndpoint {
       for (const kind of CONFIG_REQUESTS) {
         service.addEndpoint(kind, {
           subject: requestSubject(agent.label, kind),
-          handler: (_error, message) => this.#take(message, (incoming, limit) => answers.answer(kind, incoming, limit)),
+          handler: (_error, message) =>
+            this.#take(message, (incoming, limit) => answers.answer(kind, incoming, limit), this.#lists.get(kind)),
         });
       }
       this.#offerGroups(service, answers);
@@ -131,7 +147,7 @@ export class NatsEndpoint implements TransactionEndpoint {
     return work;
   }
 
-  #take(message: ServiceMsg, respond: Respond): void {
+  #take(message: ServiceMsg, respond: Respond, queue?: SerialQueue): void {
     const done = this.#workOf(message.subject).begin();
     const { bus, config } = this.#context;
     const { max_pending_requests, max_pending_bytes } = config;
@@ -151,7 +167,8 @@ export class NatsEndpoint implements TransactionEndpoint {
       return;
     }
     this.#bytesInWork += bytes;
-    const work = this.#answer(message, respond, done).finally(() => {
+    const answer = (): Promise<void> => this.#answer(message, respond, done);
+    const work = (queue === undefined ? answer() : queue.run(answer)).finally(() => {
       this.#bytesInWork -= bytes;
       this.#inWork.delete(work);
     });
@@ -170,6 +187,15 @@ export class NatsEndpoint implements TransactionEndpoint {
       if (replies.length > 1) reply.headers.set(PART_HEADER, `${index + 1}/${replies.length}`);
       this.#send(message.reply, reply);
     });
+    if (replies.length > 1) await this.#flushed();
+  }
+
+  /** The broker has taken what was sent, or takes too long for that. */
+  async #flushed(): Promise<void> {
+    const enough = new AbortController();
+    const flush = this.#context.bus.connected?.connection.flush().catch(() => undefined);
+    await Promise.race([flush, pause(LONGEST_FLUSH, enough.signal)]);
+    enough.abort();
   }
 
   #send(subject: string | undefined, { data, headers }: Outgoing): void {

@@ -1,10 +1,11 @@
 import { setImmediate } from "node:timers/promises";
 import type { AgentEvent, EventPublisher } from "#core/northbound/index.js";
+import { Slices } from "#core/slices.js";
 import type { Store } from "#plugins/store/index.js";
 
 /** Publishes events in the order in which they are given, but lets go first who waits for an answer. */
 export class Announcements {
-  private readonly waiting: Iterable<AgentEvent>[] = [];
+  private readonly waiting: Iterator<AgentEvent>[] = [];
   private isDue = false;
 
   constructor(
@@ -15,12 +16,12 @@ export class Announcements {
   /** At once, unless others wait. */
   publish(event: AgentEvent): void {
     if (this.waiting.length === 0) this.events.publish(event);
-    else this.waiting.push([event]);
+    else this.waiting.push([event].values());
   }
 
   /** In a later turn of the event loop: when the answer that is known now has left. */
   publishSoon(events: Iterable<AgentEvent>): void {
-    this.waiting.push(events);
+    this.waiting.push(events[Symbol.iterator]());
     this.flushAfter(Promise.resolve());
   }
 
@@ -29,25 +30,37 @@ export class Announcements {
    * its time from both.
    */
   publishBehind(events: Iterable<AgentEvent>): void {
-    this.waiting.push(events);
+    this.waiting.push(events[Symbol.iterator]());
     this.flushAfter(setImmediate().then(() => this.store.settled()));
   }
 
-  /** Publishes what waits. */
+  /** Publishes what waits, all of it at once. */
   flush(): void {
+    while (this.publishOne());
+  }
+
+  private async flushInSlices(): Promise<void> {
+    const slices = new Slices();
+    while (this.publishOne()) if (slices.isDue) await slices.next();
+    this.isDue = false;
+  }
+
+  /** The next that waits; false when nothing does. */
+  private publishOne(): boolean {
     for (let events = this.waiting[0]; events !== undefined; events = this.waiting[0]) {
-      for (const event of events) this.events.publish(event);
+      const next = events.next();
+      if (next.done !== true) {
+        this.events.publish(next.value);
+        return true;
+      }
       this.waiting.shift();
     }
+    return false;
   }
 
   private flushAfter(moment: Promise<void>): void {
     if (this.isDue) return;
     this.isDue = true;
-    const flush = (): void => {
-      this.isDue = false;
-      this.flush();
-    };
-    void moment.then(() => setImmediate()).then(flush);
+    void moment.then(() => setImmediate()).then(() => this.flushInSlices());
   }
 }

@@ -4,6 +4,7 @@ import type { TransactionResult } from "#core/northbound/index.js";
 import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { KeyedValue, TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
+import { turnBetween } from "#core/slices.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Announcements } from "./announcements.js";
 import { type Changes, type DesiredState, type GivenUp, Yielded } from "./desired-state.js";
@@ -105,6 +106,7 @@ export class Committer {
    */
   async resync(description: string, orphans: "keep" | "remove"): Promise<TransactionRecord> {
     const changes = this.gates.effective();
+    await turnBetween(changes.size);
     return await this.scheduler.commit({ kind: "full-resync", description, changes, orphans });
   }
 
@@ -146,9 +148,11 @@ export class Committer {
     const yielded = this.desired.yieldOrphans(source, changes, said);
     const found = commit.unconfirmed === true ? new Map(pairs(this.scheduler.orphans())) : NOTHING_FOUND;
     const undo = this.desired.apply(source, changes);
+    await turnBetween(changes.size);
     const divided = await this.gates.divide(source, changes);
     const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
     const record = this.gates.complete(applied, divided, changes.keys());
+    await turnBetween(changes.size);
     const invalid = new Set(invalidIn(record).map(({ key }) => key));
     const refused = options.rejectInvalid === true && invalid.size > 0;
     this.journal.remember(record.seq, { id, source: from, refused });

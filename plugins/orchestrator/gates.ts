@@ -51,7 +51,7 @@ export class Gates {
   }
 
   /** Everything that is to be applied now: what is wanted, less what is held, and what the gates keep applied instead. */
-  effective(): Changes {
+  effective(): ReadonlyMap<string, object> {
     const values = new Map<string, object>();
     for (const { key, value } of this.desired.merged()) {
       const hold = this.hold(key);

@@ -5,6 +5,8 @@ import type { ModelRegistry } from "#core/model/types.js";
 import { MAX_ID_LENGTH } from "#core/northbound/incoming.js";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import { SerialQueue } from "#core/northbound/serial-queue.js";
+import type { TransactionRecord } from "#core/scheduler/types.js";
+import { turnBetween } from "#core/slices.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { Confirmations, type Unconfirmed } from "./confirmations.js";
@@ -105,6 +107,7 @@ export class Requests {
     const { conclusion } = await this.committer.exclusively(async () => {
       const meant = this.meant(valid);
       if ("refusal" in meant) return { conclusion: this.reject(id, transaction, [meant.refusal]) };
+      await turnBetween(meant.changes.size);
       const changes = valid.replace ? this.replacing(meant.changes) : meant.changes;
       const held = this.heldBack(changes);
       if (held.length > 0) return { conclusion: this.reject(id, transaction, held) };
@@ -118,27 +121,39 @@ export class Requests {
         options: { atomic: valid.atomic, simulate: valid.dryRun, rejectInvalid: true },
         unconfirmed: valid.confirmTimeout !== undefined,
       });
+      const result = await this.result(id, valid, committed.record);
       // Not awaited in here: the next transaction can begin while this one is being written to disk.
-      return { conclusion: this.conclude(id, valid, committed) };
+      return { conclusion: this.conclude(id, valid, committed, result) };
     });
     return await conclusion;
+  }
+
+  private async result(
+    id: string,
+    transaction: ValidTransaction,
+    record: TransactionRecord,
+  ): Promise<TransactionResult> {
+    const { dryRun, shortKeys } = transaction;
+    const invalid = invalidIn(record);
+    await turnBetween(record.values.length);
+    if (invalid.length > 0) {
+      const error = summary(invalid.map(invalidReason));
+      return { ...this.explained(resultOf(id, "REJECTED", record, error), shortKeys), seq: 0, operations: [] };
+    }
+    const result = resultOf(id, dryRun ? "PLANNED" : outcomeOf(record), record);
+    await turnBetween(record.values.length);
+    return this.explained(result, shortKeys);
   }
 
   private async conclude(
     id: string,
     transaction: ValidTransaction,
-    { record, applied: changes, undo, yielded, displaced }: Committed,
+    { applied: changes, undo, yielded, displaced }: Committed,
+    result: TransactionResult,
   ): Promise<TransactionResult> {
-    const invalid = invalidIn(record);
-    if (invalid.length > 0) {
-      const error = summary(invalid.map(invalidReason));
-      const result = this.explained(resultOf(id, "REJECTED", record, error), transaction.shortKeys);
-      const rejected = { ...result, seq: 0, operations: [] };
-      return transaction.dryRun ? rejected : await this.committer.conclude(rejected, { result: rejected });
-    }
-    if (transaction.dryRun) return this.explained(resultOf(id, "PLANNED", record), transaction.shortKeys);
-    const result = this.explained(resultOf(id, outcomeOf(record), record), transaction.shortKeys);
-    if (result.outcome === "REVERTED") return await this.committer.conclude(result, { result });
+    if (transaction.dryRun) return result;
+    if (result.outcome === "REJECTED" || result.outcome === "REVERTED")
+      return await this.committer.conclude(result, { result });
     const before = this.keys.of(changes.keys());
     const notes = this.keys.settle(changes, ofOneValue(transaction));
     if (transaction.confirmTimeout === undefined) {

@@ -11,7 +11,7 @@ import type {
   TransactionResult,
 } from "#core/northbound/index.js";
 import type { TransactionRecord } from "#core/scheduler/types.js";
-import { Slices } from "#core/slices.js";
+import { Slices, turnBetween } from "#core/slices.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
 import { deadLetterOf } from "./dead-letter.js";
@@ -139,10 +139,12 @@ export class SourceFeed implements ConfigConsumer {
     const { conclusion } = await this.committer.exclusively(async () => {
       const meant =
         absence === undefined ? this.claims.changes(decoded.said) : this.claims.snapshot(decoded.said, decoded.badKeys);
+      await turnBetween(items.length);
       const errors = [...decoded.errors, ...this.refuseClaims(meant)];
       const changes = absence === undefined ? meant.values : this.differences(meant, decoded.badKeys, absence);
       const notes = new Map([...this.marks(meant, decoded.badKeys, absence), ...this.moved(position)]);
       if (changes.size === 0) return { conclusion: this.unchanged(id, errors, meant, notes) };
+      await turnBetween(items.length);
       const { source } = this;
       const description = `${absence === undefined ? "change" : "snapshot"} of ${source}`;
       const commit = { id, source, from: source, description, changes };
@@ -152,8 +154,10 @@ export class SourceFeed implements ConfigConsumer {
       }
       const committed = await this.committer.commit(commit);
       this.noteRefused(changes, committed);
+      const result = this.result(id, committed.record, meant, errors);
+      await turnBetween(changes.size);
       // Not awaited in here: the next change can begin while this one is being written to disk.
-      return { conclusion: this.conclude(id, committed, meant, errors, notes) };
+      return { conclusion: this.conclude(result, committed, meant, notes) };
     });
     const result = await conclusion;
     if (absence !== undefined) this.spoken(absence);
@@ -196,13 +200,7 @@ export class SourceFeed implements ConfigConsumer {
     return new Map([[this.note, position]]);
   }
 
-  private async conclude(
-    id: string,
-    { record, applied, yielded }: Committed,
-    meant: Meant<SourceItem>,
-    errors: string[],
-    notes: ReadonlyMap<string, unknown>,
-  ): Promise<TransactionResult> {
+  private result(id: string, record: TransactionRecord, meant: Meant<SourceItem>, errors: string[]): TransactionResult {
     for (const status of invalidIn(record)) {
       const item = meant.items.get(status.key);
       const reason = invalidReason(status);
@@ -211,7 +209,15 @@ export class SourceFeed implements ConfigConsumer {
     }
     const error = [record.error, summary(errors)].find((text) => text !== "") ?? "";
     const outcome = errors.length > 0 ? "PARTIAL" : outcomeOf(record);
-    const result = resultOf(id, outcome, record, error);
+    return resultOf(id, outcome, record, error);
+  }
+
+  private async conclude(
+    result: TransactionResult,
+    { applied, yielded }: Committed,
+    meant: Meant<SourceItem>,
+    notes: ReadonlyMap<string, unknown>,
+  ): Promise<TransactionResult> {
     const givenUp = this.desired.giveUp(yielded);
     return await this.committer.conclude(result, {
       values: { source: this.source, changes: applied },
