@@ -190,7 +190,7 @@ class KVScheduler implements Scheduler {
     return this.past.ofKey(key);
   }
 
-  snapshot(time = this.clock.now()): GraphSnapshot {
+  snapshot(time = this.clock.now()): Promise<GraphSnapshot> {
     return takeSnapshot(this.past, this.descriptorList, time);
   }
 

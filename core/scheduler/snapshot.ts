@@ -1,3 +1,4 @@
+import { Slices, turnBetween } from "../slices.js";
 import type { Descriptors } from "./descriptors.js";
 import { dependenciesOf } from "./graph.js";
 import type { Timeline } from "./timeline.js";
@@ -5,27 +6,32 @@ import type { Dependency, FlagName, FlagStatistics, GraphEdge, GraphSnapshot, Va
 import { byKey } from "./views.js";
 
 /** The graph as it was at a time. What depended on what is worked out anew from the values of then. */
-export function takeSnapshot(timeline: Timeline, descriptors: Descriptors, time: number): GraphSnapshot {
-  const values = [...timeline.all()]
-    .filter(({ since, until }) => since <= time && (until === undefined || time < until))
-    .sort(byKey);
+export async function takeSnapshot(timeline: Timeline, descriptors: Descriptors, time: number): Promise<GraphSnapshot> {
+  // The values in one go: what is known of them must not change meanwhile.
+  const values: ValueRecord[] = [];
+  for (const record of timeline.all()) {
+    const { since, until } = record;
+    if (since <= time && (until === undefined || time < until)) values.push(record);
+  }
+  const complete = timeline.reaches(time);
+  await turnBetween(values.length);
+  values.sort(byKey);
+  await turnBetween(values.length);
   const present = values.filter(isAvailable).map(({ key }) => key);
   const available = new Set(present);
-  const edges = values.flatMap((record) => [
-    ...derivation(record, available),
-    ...dependenciesOf(descriptors.forKey(record.key), record.key, record.value).flatMap((dependency) =>
-      targetsOf(dependency, present).map(
-        (to): GraphEdge => ({
-          relation: "depends-on",
-          from: record.key,
-          to,
-          label: dependency.label,
-          satisfied: available.has(to),
-        }),
-      ),
-    ),
-  ]);
-  return { time, complete: timeline.reaches(time), values, edges };
+  const edges: GraphEdge[] = [];
+  const slices = new Slices();
+  for (const record of values) {
+    if (slices.isDue) await slices.next();
+    for (const edge of derivation(record, available)) edges.push(edge);
+    for (const dependency of dependenciesOf(descriptors.forKey(record.key), record.key, record.value)) {
+      for (const to of targetsOf(dependency, present)) {
+        const satisfied = available.has(to);
+        edges.push({ relation: "depends-on", from: record.key, to, label: dependency.label, satisfied });
+      }
+    }
+  }
+  return { time, complete, values, edges };
 }
 
 /** Counts what Ligato calls a flag, in the present and in what is remembered of the past. */

@@ -216,7 +216,7 @@ export interface Scheduler {
   /** What is remembered of a key, oldest first; the last one is the present, if there is any. */
   timeline(key: string): readonly ValueRecord[];
   /** The graph at a time (ms since the epoch, default now). Looks at every value that is remembered: for people and tools. */
-  snapshot(time?: number): GraphSnapshot;
+  snapshot(time?: number): Promise<GraphSnapshot>;
   /** How often a flag occurs, and with which values, in what is remembered of the keys with one of the prefixes (default all). */
   flagStatistics(flag: FlagName, prefixes?: readonly string[]): FlagStatistics;
   /** `southbound` reads anew; the others are from memory. Obtained values are in `southbound` and `cached`. */

@@ -1,4 +1,5 @@
 import type { GraphEdge, GraphSnapshot, ValueRecord } from "#core/scheduler/types.js";
+import { Slices } from "#core/slices.js";
 
 /**
  * Relation, then label, then keys: `RecordedNode.Targets` of Ligato's graph. A dependency on nothing there has no keys.
@@ -35,9 +36,11 @@ export function recordedNode(record: ValueRecord, targets: Targets = {}): object
 }
 
 /** The graph at a time, in key order. */
-export function recordedNodes({ values, edges }: GraphSnapshot): readonly object[] {
+export async function recordedNodes({ values, edges }: GraphSnapshot): Promise<readonly object[]> {
+  const slices = new Slices();
   const byKey = new Map<string, Record<string, Record<string, string[]>>>();
   for (const { relation, from, to, label, satisfied } of edges) {
+    if (slices.isDue) await slices.next();
     const targets = byKey.get(from) ?? {};
     byKey.set(from, targets);
     targets[RELATION[relation]] ??= {};
@@ -45,5 +48,10 @@ export function recordedNodes({ values, edges }: GraphSnapshot): readonly object
     byLabel[label || to] ??= [];
     if (satisfied) byLabel[label || to]?.push(to);
   }
-  return values.map((record) => recordedNode(record, byKey.get(record.key)));
+  const nodes: object[] = [];
+  for (const record of values) {
+    if (slices.isDue) await slices.next();
+    nodes.push(recordedNode(record, byKey.get(record.key)));
+  }
+  return nodes;
 }

@@ -142,10 +142,10 @@ for (const faulty of [false, true]) {
       for (const each of steps) {
         await story.play(each);
         // Without faults nothing is left for later.
-        if (!faulty) story.check();
+        if (!faulty) await story.check();
       }
       await story.settle();
-      story.check();
+      await story.check();
     });
     const result = await fc.check(property, { numRuns: RUNS, seed: SEED });
     if (result.failed) t.fail(describeFailure(result.counterexample, result.errorInstance));
@@ -322,7 +322,7 @@ class Story {
       throw new Error(`a resync of a settled system planned ${JSON.stringify(again.planned)}`);
   }
 
-  check(): void {
+  async check(): Promise<void> {
     for (const key of OBTAINED) if (!this.obtained.has(key)) this.below.values.delete(key);
     const foreign = [...this.below.foreign].filter((key) => CONTESTED.some((each) => isUnder(key, each)));
     const there = new Set([...this.obtained, ...foreign]);
@@ -340,15 +340,14 @@ class Story {
     for (const [key, value] of expected) {
       if (!sameThing(value, found.get(key) ?? {})) throw new Error(`${key} is ${JSON.stringify(found.get(key))}`);
     }
-    this.checkTimeline();
+    await this.checkTimeline();
     if (this.below.violations.length > 0) throw new Error(this.below.violations.join("\n"));
   }
 
   /** What the timeline thinks is so now must be what is. */
-  private checkTimeline(): void {
-    const recorded = this.scheduler
-      .snapshot()
-      .values.map(({ key, state, details }) => `${key} ${state} ${details.join()}`);
+  private async checkTimeline(): Promise<void> {
+    const { values } = await this.scheduler.snapshot();
+    const recorded = values.map(({ key, state, details }) => `${key} ${state} ${details.join()}`);
     const now = this.scheduler.statuses().flatMap(lines);
     const [a, b] = [recorded.sort().join("\n"), now.sort().join("\n")];
     if (a !== b) throw new Error(`the timeline says\n${a}\nbut it is\n${b}`);

@@ -61,7 +61,7 @@ test("a snapshot shows the graph as it was at a time, with what depended on what
   await network.commit({ "interface/my-tap": undefined });
   await network.pass(1_000);
 
-  const { values, edges, complete } = network.scheduler.snapshot(then);
+  const { values, edges, complete } = await network.scheduler.snapshot(then);
   t.true(complete);
   t.deepEqual(
     values.map(({ key, state }) => `${key} ${state}`),
@@ -83,10 +83,10 @@ test("a snapshot shows the graph as it was at a time, with what depended on what
     ],
   );
   t.deepEqual(
-    network.scheduler.snapshot().values.map(({ key, state }) => `${key} ${state}`),
+    (await network.scheduler.snapshot()).values.map(({ key, state }) => `${key} ${state}`),
     ["interface/borrower CONFIGURED", "route/waiting PENDING", "unnumbered/borrower PENDING"],
   );
-  t.deepEqual(network.scheduler.snapshot(then - 1).values, []);
+  t.deepEqual((await network.scheduler.snapshot(then - 1)).values, []);
 });
 
 test("the past is bounded in count and in age, and a snapshot says when it lacks something", async (t) => {
@@ -99,8 +99,8 @@ test("the past is bounded in count and in age, and a snapshot says when it lacks
   }
   const mtus = () => network.scheduler.timeline(key).map(({ value }) => (value as { mtu: number }).mtu);
   t.deepEqual(mtus(), [1001, 1002, 1003, 1004]);
-  t.false(network.scheduler.snapshot(start).complete);
-  t.true(network.scheduler.snapshot(start + 1_000).complete);
+  t.false((await network.scheduler.snapshot(start)).complete);
+  t.true((await network.scheduler.snapshot(start + 1_000)).complete);
 
   await network.pass(12_000);
   await network.commit({ "interface/other": tap });
@@ -148,7 +148,7 @@ test("the graph can be drawn", async (t) => {
   await network.commit({ 'interface/my-"tap"': { type: "tap", ip_addresses: ["10.0.0.1/24"] } });
   await network.commit({ "route/waiting": { interface: "nowhere" } });
   t.is(
-    toDot(network.scheduler.snapshot()),
+    toDot(await network.scheduler.snapshot()),
     String.raw`digraph scheduler {
   rankdir=LR;
   node [shape=box, style=filled, fontname="sans-serif", fontsize=10];

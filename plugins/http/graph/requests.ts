@@ -14,7 +14,8 @@ export class SchedulerRequests implements RequestGroup {
         message: "tenuto.v1.GraphRequest",
         reply: "tenuto.v1.Graph",
         safe: true,
-        handle: ({ time }: { readonly time?: string }) => graphMessage(scheduler.snapshot(timeArgument(time, "time"))),
+        handle: async ({ time }: { readonly time?: string }) =>
+          graphMessage(await scheduler.snapshot(timeArgument(time, "time"))),
       },
     };
   }

@@ -1,6 +1,7 @@
 import { InvalidInputError } from "#core/errors.js";
 import { toDot } from "#core/scheduler/index.js";
 import type { FlagName, Scheduler } from "#core/scheduler/types.js";
+import { turnBetween } from "#core/slices.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";
 import { Reply } from "../exchange.js";
@@ -35,8 +36,8 @@ export function graphRoutes(routes: RouteTable, { scheduler }: Api): void {
     return then === undefined ? null : recordedNode(then);
   });
 
-  routes.get("/scheduler/graph-snapshot", ({ query }) =>
-    recordedNodes(scheduler.snapshot(timeArgument(argument(query, "time"), "time"))),
+  routes.get("/scheduler/graph-snapshot", async ({ query }) =>
+    recordedNodes(await scheduler.snapshot(timeArgument(argument(query, "time"), "time"))),
   );
 
   routes.get("/scheduler/graph", ({ query }) => graph(scheduler, query));
@@ -50,11 +51,12 @@ export function graphRoutes(routes: RouteTable, { scheduler }: Api): void {
 }
 
 /** The graph now, at a time, or as a transaction left it. A picture unless asked for otherwise, as from Ligato. */
-function graph(scheduler: Scheduler, query: URLSearchParams): object {
+async function graph(scheduler: Scheduler, query: URLSearchParams): Promise<object> {
   const format = oneOf(argument(query, "format") ?? "svg", ["svg", "dot", "json"], "format");
   const number = numberArgument(argument(query, "txn"), "txn");
   const at = number === undefined ? timeArgument(argument(query, "time"), "time") : endOf(scheduler, number);
-  const snapshot = scheduler.snapshot(at);
+  const snapshot = await scheduler.snapshot(at);
+  await turnBetween(snapshot.values.length);
   if (format === "json") return graphMessage(snapshot);
   if (format === "dot") return Reply.of("text/vnd.graphviz; charset=utf-8", toDot(snapshot));
   if (snapshot.values.length > MOST_DRAWN) {
