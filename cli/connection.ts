@@ -51,7 +51,7 @@ async function connect(options: ConnectionOptions): Promise<AgentClient> {
   if (http !== undefined && http !== "" && nats === undefined && socket === undefined) {
     return new LocalClient({ ...overHttp(http, tokenFile), timeout });
   }
-  if (nats === undefined) return new LocalClient({ socketPath: findSocket({ socket, label }), timeout });
+  if (nats === undefined) return new LocalClient({ socketPath: await findSocket({ socket, label }), timeout });
   if (label === undefined) throw new UsageError("--nats needs --label (or TENUTO_LABEL), to say which agent is meant");
   const { connectNats } = await import("#client/index.js");
   return await connectNats({ servers: nats, label, timeout });

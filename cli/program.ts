@@ -26,6 +26,12 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   flavors: async () => (await import("./commands/flavors.js")).flavorsCommand(),
   plugins: async () => (await import("./commands/plugins.js")).pluginsCommand(),
   config: async () => (await import("./commands/config.js")).configCommand(),
+  completion: async () => (await import("./commands/completion.js")).completionCommand(),
+};
+
+/** Commands that programs use, in no help. */
+const HIDDEN: typeof COMMANDS = {
+  complete: async () => (await import("./commands/completion.js")).completeCommand(),
 };
 
 /** The program for one command line: with the command that it names, or with all of them when it names none. */
@@ -42,9 +48,11 @@ export async function buildProgram(words: readonly string[]): Promise<Command> {
       "after",
       "\nExample:\n  $ tenuto agent --flavor embedded &\n  $ tenuto apply -f network.yaml\n  $ tenuto status",
     );
-  const load = COMMANDS[commandWord(words) ?? ""];
+  const word = commandWord(words) ?? "";
+  const load = COMMANDS[word] ?? HIDDEN[word];
   const commands = load === undefined ? Object.values(COMMANDS) : [load];
-  for (const one of await Promise.all(commands.map((loader) => loader()))) program.addCommand(one);
+  for (const one of await Promise.all(commands.map((loader) => loader())))
+    program.addCommand(one, { hidden: one.name() in HIDDEN });
   if (words.length === 0) program.action(() => program.outputHelp());
   return throwingErrors(program);
 }

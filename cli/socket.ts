@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { connect } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { defaultSocketPath, socketDirectory } from "#core/agent/socket-path.js";
@@ -14,25 +15,42 @@ const SYSTEM_DIRECTORY = "/run/tenuto";
 
 /**
  * The local socket of the agent that is meant: the one named; else that of the label; else that of the host name; else,
- * when exactly one agent runs here, its socket. The path need not exist.
+ * when exactly one agent runs here, its socket. The path need not exist. Sockets that nobody listens on any more do not count.
  *
  * Throws when several agents run here and nothing says which one is meant.
  */
-export function findSocket({ socket, label }: Address): string {
+export async function findSocket({ socket, label }: Address): Promise<string> {
   if (socket) return socket;
-  const running = runningSockets();
+  const running = socketsHere();
   if (label) return running.get(label) ?? defaultSocketPath(label);
   const own = running.get(hostname());
   if (own !== undefined) return own;
-  if (running.size > 1) {
-    const labels = [...running.keys()].sort().join(", ");
+  const alive = await listening(running);
+  if (alive.size > 1) {
+    const labels = [...alive.keys()].sort().join(", ");
     throw new CommandError(`several agents run here (${labels}); say which one with --label or TENUTO_LABEL`);
   }
-  return [...running.values()][0] ?? defaultSocketPath(hostname());
+  return [...alive.values()][0] ?? defaultSocketPath(hostname());
+}
+
+/** An agent that was killed leaves its socket behind. One that may not be used is somebody's all the same. */
+async function listening(sockets: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
+  const answers = await Promise.all([...sockets].map(async (each) => ({ each, isDead: await isRefused(each[1]) })));
+  return new Map(answers.filter(({ isDead }) => !isDead).map(({ each }) => each));
+}
+
+function isRefused(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket
+      .once("connect", () => resolve(false))
+      .once("error", (cause) => resolve("code" in cause && cause.code === "ECONNREFUSED"));
+    socket.once("connect", () => socket.destroy());
+  });
 }
 
 /** Sockets by label; the user's own before the system's. */
-function runningSockets(): Map<string, string> {
+function socketsHere(): Map<string, string> {
   const found = new Map<string, string>();
   for (const directory of new Set([SYSTEM_DIRECTORY, socketDirectory()])) {
     for (const name of namesIn(directory)) {

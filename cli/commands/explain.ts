@@ -40,7 +40,7 @@ function shortName(name: string): string {
 }
 
 /** The name by which it is found: the last word, except where an earlier model has that. */
-function nameIn(models: readonly Model<object>[], { name }: Model<object>): string {
+export function nameIn(models: readonly Model<object>[], { name }: Model<object>): string {
   return models.find((each) => shortName(each.name) === shortName(name))?.name === name ? shortName(name) : name;
 }
 

@@ -26,6 +26,7 @@ const COMMANDS = [
   ["resync"],
   ["flavors"],
   ["plugins"],
+  ["completion"],
   ["config", "schema"],
   ["config", "check"],
 ];
