@@ -33,7 +33,7 @@ const NO_USER_NAMESPACES =
   "Switch them on or run as root.";
 
 /** The tests that do more when they are given time, and how they are run; files that are named are run instead. */
-const ENDURANCE = ["dist/test/e2e/*-endurance.test.js"];
+const ENDURANCE = ["dist/test/*/*-endurance{,.machine}.test.js"];
 const WITH_TIME = ["--timeout=45m", "--concurrency=1"];
 
 /** Parameters that are not ava's. */
@@ -97,6 +97,8 @@ async function runHere(parameters: readonly string[], environment: Environment, 
   return { status: status ?? 1, output };
 }
 
+const isConcurrency = (parameter: string): boolean => /^(-c|--concurrency)/.test(parameter);
+
 /** Runs the tests that belong in the machine. A machine that broke down is a failure with its reason. */
 async function runThere(asked: readonly string[], environment: Environment, show: Say): Promise<Outcome> {
   let output = "";
@@ -110,7 +112,7 @@ async function runThere(asked: readonly string[], environment: Environment, show
     if (!needsModules) await makeMachineFiles(testFiles().filter((file) => placeOf(file) === "machine"));
     const parameters = needsModules ? asked : asked.map(machineFile);
     const status = await runInMachine({
-      command: avaCommand(["--concurrency=2", ...parameters]),
+      command: avaCommand([...(parameters.some(isConcurrency) ? [] : ["--concurrency=2"]), ...parameters]),
       environment: {
         ...environment,
         ...EMULATED,

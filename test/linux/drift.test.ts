@@ -46,7 +46,8 @@ const bridge = {
   bridge: { ports: [{ interface: "port" }] },
   ...place,
 } as const;
-const interfaces = [held, other, port, portFar, bridge].map(wantInterface);
+const borrower = { name: "borrower", type: "TAP", enabled: true, unnumbered: "held", tuntap: {}, ...place } as const;
+const interfaces = [held, other, port, portFar, bridge, borrower].map(wantInterface);
 const everything = [...interfaces, route, route6, neighbour, rule, blackhole] as const;
 
 let recorder: Recorder;
@@ -131,6 +132,11 @@ const interferences: Readonly<Record<string, Interference>> = {
     commands: [["address", "delete", "fd00:61::1/64", "dev", "held0"]],
     key: interfaceKey("held"),
     isThere: async () => addressesOf((await link("held0", INSIDE))!).includes("fd00:61::1/64"),
+  },
+  "a borrowed address is removed": {
+    commands: [["address", "delete", "10.61.0.1/32", "dev", "borrower"]],
+    key: interfaceKey("borrower"),
+    isThere: async () => addressesOf((await link("borrower", INSIDE))!).includes("10.61.0.1/32"),
   },
   "an interface is moved to another namespace": {
     commands: [["link", "set", "dev", "held0", "netns", "1"]],

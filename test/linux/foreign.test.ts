@@ -10,6 +10,7 @@ import {
   wantInterface,
   wantNeighbour,
   wantRoute,
+  wantRouteWithoutInterface,
   wantRule,
 } from "./support/network.js";
 
@@ -138,3 +139,39 @@ test.serial("what the value leaves to the kernel may change: that is no differen
   t.like(await link("lower"), { mtu: 1300, address: "02:00:00:00:33:01" });
   await agent.resync();
 });
+
+test.serial(
+  "routes that a killed agent left, by links that nobody had named to the next one, are taken over",
+  async (t) => {
+    const agent = await started(t, "heir");
+    for (const name of ["cable0", "cable1"]) {
+      await run(["ip", "link", "add", name, "type", "bridge"]);
+      await run(["ip", "link", "set", name, "up"]);
+    }
+    await run(["ip", "address", "add", "10.35.0.1/24", "dev", "cable0"]);
+    await run(["ip", "address", "add", "10.36.0.1/24", "dev", "cable1"]);
+    await run(["ip", "route", "add", "10.37.0.0/16", "via", "10.35.0.8", "proto", "199"]);
+    await run(["ip", "route", "add", "10.38.0.0/16", "via", "10.35.0.8", "proto", "199", "metric", "5"]);
+    await run(["ip", "route", "add", "10.39.0.0/16", "via", "10.35.0.8", "proto", "static"]);
+    const cable = (name: string, ...ip_addresses: readonly string[]) =>
+      wantInterface({ name, type: "EXISTING", host_if_name: name, enabled: true, ip_addresses });
+    const hops = ["0", "1"].map((n) => ({ outgoing_interface: `cable${n}`, gw_addr: `10.3${5 + Number(n)}.0.9` }));
+    const record = await agent.commit(
+      cable("cable0", "10.35.0.2/24"),
+      cable("cable1", "10.36.0.2/24"),
+      wantRoute({ dst_network: "10.37.0.0/16", outgoing_interface: "cable0", gw_addr: "10.35.0.9" }),
+      wantRouteWithoutInterface({ dst_network: "10.38.0.0/16", metric: 5, next_hops: hops }),
+      wantRoute({ dst_network: "10.39.0.0/16", outgoing_interface: "cable0", gw_addr: "10.35.0.9" }),
+    );
+    t.regex(record.error, /another route to 10.39.0.0\/16 with the same metric is there already, which is left alone/);
+    const routes = await ip<{ dst: string; gateway?: string; nexthops?: object[] }>("route", "show");
+    const to = (network: string) => routes.find(({ dst }) => dst === network);
+    t.is(to("10.37.0.0/16")?.gateway, "10.35.0.9");
+    t.is(to("10.38.0.0/16")?.nexthops?.length, 2);
+    t.is(to("10.39.0.0/16")?.gateway, "10.35.0.8");
+    t.deepEqual(
+      agent.scheduler.statuses("config/linux/l3/v2/route/").map(({ state }) => state),
+      ["CONFIGURED", "CONFIGURED", "FAILED"],
+    );
+  },
+);

@@ -13,7 +13,7 @@ export interface Counts {
 /** Set by `npm run test:long`. */
 export const LONG_VARIABLE = "TENUTO_TEST_LONG";
 
-const isLong = Boolean(process.env[LONG_VARIABLE]);
+export const isLong = Boolean(process.env[LONG_VARIABLE]);
 
 const LONG: Counts = {
   transactions: 2_000,

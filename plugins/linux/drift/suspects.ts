@@ -14,7 +14,13 @@ import {
   ROUTE_PREFIX,
   ruleKey,
 } from "#proto/index.js";
-import { type InterfaceIndex, IPV6_MIN_MTU, interfacePortKey, isNamed } from "../interfaces/index.js";
+import {
+  borrowedAddressesKey,
+  type InterfaceIndex,
+  IPV6_MIN_MTU,
+  interfacePortKey,
+  isNamed,
+} from "../interfaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { WantedRoutes } from "./wanted-routes.js";
 
@@ -134,7 +140,8 @@ export class Suspects {
     const routes = this.parts.routes.from(canonical.slice(0, canonical.indexOf("/")));
     const name = this.#nameOf(linkIndex);
     if (name === undefined) return routes;
-    const isWanted = this.parts.scheduler.wanted(interfaceAddressKey(name, canonical)) !== undefined;
+    const meant = [interfaceAddressKey(name, canonical), borrowedAddressesKey(name)];
+    const isWanted = meant.some((key) => this.parts.scheduler.wanted(key) !== undefined);
     if (!isWanted) return routes;
     const dropped = canonical.includes(":") ? [] : this.#droppedWith(name);
     return [interfaceKey(name), ...routes, ...dropped];

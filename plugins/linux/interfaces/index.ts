@@ -1,4 +1,9 @@
-export { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX, interfacePortKey } from "./derived-keys.js";
+export {
+  BORROWED_ADDRESSES_PREFIX,
+  borrowedAddressesKey,
+  INTERFACE_PORT_PREFIX,
+  interfacePortKey,
+} from "./derived-keys.js";
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
 export { isNamed } from "./host-name.js";
 export { InterfaceIndex, type InterfaceMetadata } from "./interface-index.js";

@@ -17,7 +17,8 @@ export interface ManyRoutes<V extends KeyedValue<Route>, R> {
   /** For a value that goes to no open namespace. */
   alone(value: V): Promise<R>;
   send(handle: NamespaceHandle, requests: readonly KernelRoute[]): Promise<readonly Result<void>[]>;
-  conclude(value: V, table: number, outcome: Result<void>, handle: NamespaceHandle): Result<R>;
+  /** A promise where there is more to do. */
+  conclude(value: V, table: number, outcome: Result<void>, handle: NamespaceHandle): Result<R> | Promise<R>;
 }
 
 /** The requests of one namespace, and the places of their values. */
@@ -33,16 +34,17 @@ export async function carryOut<V extends KeyedValue<Route>, R>(
   operation: ManyRoutes<V, R>,
 ): Promise<readonly Result<R>[]> {
   const results = new Array<Result<R>>(values.length);
+  const note = async (place: number, work: Promise<R>): Promise<void> => {
+    const [result] = await Promise.allSettled([work]);
+    results[place] = result;
+  };
   const batches = new Map<NamespaceHandle, Batch>();
   const alone: Promise<void>[] = [];
   for (const [place, value] of values.entries()) {
     try {
       const { handle, request, table } = operation.prepare(value);
       if (handle === undefined) {
-        const note = (result: Result<R>): void => {
-          results[place] = result;
-        };
-        alone.push(settled(operation.alone(value)).then(note));
+        alone.push(note(place, operation.alone(value)));
         continue;
       }
       const batch = batches.get(handle) ?? { requests: [], tables: [], places: [] };
@@ -56,17 +58,17 @@ export async function carryOut<V extends KeyedValue<Route>, R>(
   }
   const sent = Array.from(batches, async ([handle, { requests, tables, places }]) => {
     const outcomes = await operation.send(handle, requests);
+    const more: Promise<void>[] = [];
     for (const [index, outcome] of outcomes.entries()) {
       const place = places[index] ?? -1;
       const value = values[place];
-      if (value !== undefined) results[place] = operation.conclude(value, tables[index] ?? 0, outcome, handle);
+      if (value === undefined) continue;
+      const concluded = operation.conclude(value, tables[index] ?? 0, outcome, handle);
+      if (concluded instanceof Promise) more.push(note(place, concluded));
+      else results[place] = concluded;
     }
+    await Promise.all(more);
   });
   await Promise.all([...sent, ...alone]);
   return results;
-}
-
-async function settled<R>(work: Promise<R>): Promise<Result<R>> {
-  const [result] = await Promise.allSettled([work]);
-  return result;
 }

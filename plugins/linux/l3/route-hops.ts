@@ -176,7 +176,7 @@ export class RouteHops {
     try {
       await (isNew ? handle.routeAdd(request) : handle.routeReplace(request));
     } catch (error) {
-      throw this.rivals.refusal(key, value, error, handle.identity);
+      await this.rivals.takeOver(key, value, error, handle, request);
     }
   }
 
@@ -186,7 +186,8 @@ export class RouteHops {
     try {
       await (isNew ? handle.routeAdd(request) : handle.routeAppend(request));
     } catch (error) {
-      throw isNew ? this.rivals.refusal(key, value, error, handle.identity) : error;
+      if (!isNew) throw error;
+      await this.rivals.takeOver(key, value, error, handle, request);
     }
   }
 

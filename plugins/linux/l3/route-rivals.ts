@@ -4,6 +4,7 @@ import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/ind
 import { canonicalNetwork, ROUTE_PREFIX, type Route } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
+import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { Contest } from "./contest.js";
 import type { ValueLeases } from "./leases.js";
 import { tableOfRoute } from "./place.js";
@@ -35,15 +36,24 @@ export class RouteRivals {
     if (metric && !destination.includes(":")) this.#withMetric.add(canonicalNetwork(destination) ?? destination);
   }
 
-  /** Why a route could not be added. `identity` is that of its namespace. */
-  refusal(key: string, value: Route, cause: unknown, identity: string): unknown {
-    if (!isCode(cause, "EEXIST")) return cause;
-    const { destination } = plainRoute(value);
-    const lost = this.lost(key, value, identity);
-    if (lost !== undefined) return lost;
+  /**
+   * A route could not be added: throws why. One in its place that no value means, and that has our mark, is put in order: an agent that
+   * was killed had made it, by an interface that nobody had named to this one when it looked.
+   */
+  async takeOver(
+    key: string,
+    value: Route,
+    cause: unknown,
+    handle: NamespaceHandle,
+    request: KernelRoute,
+  ): Promise<void> {
+    if (!isCode(cause, "EEXIST")) throw cause;
+    const lost = this.lost(key, value, handle.identity);
+    if (lost !== undefined) throw lost;
+    if (await isMarked(handle, request)) return handle.routeReplace(request);
     const shownMetric = value.metric === undefined ? "the same metric" : `metric ${value.metric}`;
-    const message = `another route to ${destination} with ${shownMetric} is there already, which is left alone`;
-    return new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
+    const message = `another route to ${request.destination} with ${shownMetric} is there already, which is left alone`;
+    throw new SouthboundError("EEXIST", `${key}: ${message}`, { key, field: "dst_network", cause });
   }
 
   /** Why a route cannot be there: another value of ours is. */
@@ -96,4 +106,15 @@ export class RouteRivals {
       return plain.metric === own.metric && place === identity && tableOfRoute(scheduler, plain) === table;
     })?.key;
   }
+}
+
+/** Is what the kernel has in the place of a route an agent's? */
+async function isMarked(handle: NamespaceHandle, { destination, table, metric }: KernelRoute): Promise<boolean> {
+  const family = destination.includes(":") ? "inet6" : "inet";
+  const routes = await handle.routeList({
+    family,
+    protocol: TENUTO_PROTOCOL,
+    ...(table === undefined ? {} : { table }),
+  });
+  return routes.some((each) => each.destination === destination && each.metric === metric);
 }

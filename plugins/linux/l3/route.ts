@@ -102,7 +102,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       } catch (error) {
         // Another one that is being added at the same time has had its answer by then.
         if (isCode(error, "EEXIST")) await setImmediate();
-        throw this.#rivals.refusal(key, value, error, namespace.identity);
+        await this.#rivals.takeOver(key, value, error, namespace, request);
       }
       this.#rivals.came(key, value);
     };
@@ -118,9 +118,14 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       prepare: ({ key, value }) => (isMultipath(value) ? ALONE : this.#request(key, value, exits)),
       alone: ({ key, value }) => this.create(key, value),
       send: (handle, requests) => handle.routeAddMany(requests),
-      conclude: ({ key, value }, table, outcome, { identity }) => {
+      conclude: ({ key, value }, table, outcome, handle) => {
         if (outcome.status === "rejected") {
-          return { status: "rejected", reason: this.#rivals.refusal(key, value, outcome.reason, identity) };
+          if (!isCode(outcome.reason, "EEXIST")) return outcome;
+          const { request } = this.#request(key, value, exits);
+          return this.#rivals.takeOver(key, value, outcome.reason, handle, request).then(() => {
+            this.#rivals.came(key, value);
+            return { table };
+          });
         }
         this.#rivals.came(key, value);
         return made.of(table);

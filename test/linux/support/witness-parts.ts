@@ -55,6 +55,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
   bond: (seen) => ({ type: "BOND", bond: bond(seen) }),
   gre: (seen) => ({ type: "GRE", gre: gre(seen) }),
   gretap: (seen) => ({ type: "GRE", gre: { ...gre(seen), mode: "TAP" } }),
+  ip6gre: (seen) => ({ type: "GRE", gre: gre(seen) }),
 };
 
 function bridge({ data, members }: Seen) {
@@ -67,6 +68,7 @@ function bridge({ data, members }: Seen) {
     ageing_time: other(300_000, hundredths(data.ageing_time)),
     vlan_filtering: yes(data.vlan_filtering === 1),
     vlan_default_pvid: other(1, number(data.vlan_default_pvid)),
+    vlan_protocol: data.vlan_protocol === "802.1ad" ? "DOT1AD" : undefined,
     multicast_snooping: data.mcast_snooping === 0 ? false : undefined,
     ports: members.length === 0 ? undefined : members.map(bridgePort),
   });

@@ -22,26 +22,35 @@ type World = ReadonlyMap<string, readonly View[]>;
 
 /**
  * Holds every interface that the agent reads back against what iproute2 sees: name, type and everything of the type's own, MTU,
- * MAC address, up or down, addresses, VRF, peer, lower interface and members. Addresses must all be the agent's.
+ * MAC address, up or down, addresses, VRF, peer, lower interface and members. Addresses of its own links must all be the agent's.
  */
 export async function agrees(t: ExecutionContext, agent: NetworkAgent, when = ""): Promise<void> {
-  const { label } = agent;
   const read = await agent.scheduler.dump("southbound", INTERFACE_PREFIX);
-  const values = read.map(({ value }): Interface => value);
+  await isSeen(t, agent.label, read, when);
+  t.deepEqual(
+    await drifts(agent),
+    [],
+    `${when}read anew, together and one by one, everything is as the agent knows it`,
+  );
+}
+
+/** Holds what an agent with this label reads back of its interfaces against what iproute2 sees. */
+export async function isSeen(
+  t: ExecutionContext,
+  label: string,
+  read: readonly { readonly value: Interface }[],
+  when = "",
+): Promise<void> {
+  const values = read.map(({ value }) => value);
   const world = await look();
   for (const value of values) {
-    const place = value.namespace?.reference ?? "";
+    const place = (value.namespace?.reference ?? "").replace("/run/netns/", "");
     const view = world.get(place)?.find(({ ifname }) => ifname === (value.host_if_name ?? value.name));
     const seen = view && (await witnessed(view, place, value, world, label));
     t.deepEqual(comparable(value, values), seen, `${when}${value.name}`);
   }
   const marked = [...world.values()].flat().filter((view) => nameOf(view, label) !== undefined);
   t.is(marked.length, values.filter(({ type = "" }) => !FOREIGN.has(type)).length, `${when}links with a mark`);
-  t.deepEqual(
-    await drifts(agent),
-    [],
-    `${when}read anew, together and one by one, everything is as the agent knows it`,
-  );
 }
 
 /** What the agent takes for drift when it reads everything anew, and each value by itself. */
@@ -68,7 +77,7 @@ async function look(): Promise<World> {
 async function witnessed(
   view: View,
   place: string,
-  { name = "", type = "UNDEFINED", namespace }: Interface,
+  { name = "", type = "UNDEFINED", namespace, ip_addresses: own = [] }: Interface,
   world: World,
   label: string,
 ): Promise<Interface> {
@@ -80,7 +89,8 @@ async function witnessed(
     const member = each.master === view.ifname ? nameOf(each, label) : undefined;
     return member === undefined ? [] : [{ ...each.linkinfo?.info_slave_data, name: member }];
   });
-  const addresses = addressesOf(view).filter((address) => address !== "127.0.0.1/8" && address !== "::1/128");
+  // Those that others put on a link of theirs are theirs.
+  const addresses = addressesOf(view).filter((address) => !foreign || own.includes(address));
   const { info_slave_kind: slaveKind, info_slave_data: slave } = view.linkinfo ?? {};
   const vrf = slaveKind === "vrf" ? logical(view.master) : undefined;
   // A bond gives its ports its own.
@@ -138,12 +148,17 @@ function comparable(value: Interface, all: readonly Interface[]): Interface {
     unnumbered,
     link_only: _linkOnly,
     wireguard: _wireguard,
+    // They are no part of a link to iproute2.
+    ipv4: _ipv4,
+    ipv6: _ipv6,
     veth,
-    bridge,
+    bridge: whole,
     bond,
     ip_addresses: own = [],
     ...rest
   } = value;
+  // VLANs are `bridge vlan` to tell.
+  const { self: _self, ...bridge } = whole ?? {};
   const lender = all.find(({ name }) => unnumbered !== undefined && name === unnumbered);
   const lent = (lender?.ip_addresses ?? []).map((each) => each.replace(/\/.*/, each.includes(":") ? "/128" : "/32"));
   return {
@@ -151,7 +166,7 @@ function comparable(value: Interface, all: readonly Interface[]): Interface {
     host_if_name: value.host_if_name ?? value.name ?? "",
     ip_addresses: [...own, ...lent].sort(),
     ...(veth === undefined ? {} : { veth: { peer_if_name: veth.peer_if_name ?? "" } }),
-    ...(bridge === undefined ? {} : { bridge: { ...bridge, ...sortedPorts(bridge) } }),
+    ...(whole === undefined ? {} : { bridge: { ...bridge, ...sortedPorts(bridge) } }),
     ...(bond === undefined ? {} : { bond: { ...bond, ...(bond.ports && { ports: [...bond.ports].sort() }) } }),
   };
 }
