@@ -20,7 +20,7 @@ export class NotFoundError extends TenutoError {
 /** A request that is refused before anybody looks at what it asks for, with its status. */
 export class RefusedError extends TenutoError {
   constructor(
-    readonly status: 400 | 401 | 403 | 413 | 503,
+    readonly status: 400 | 401 | 403 | 413 | 415 | 503,
     code: string,
     message: string,
   ) {

@@ -1,7 +1,11 @@
 import type { ServerResponse } from "node:http";
 import type { AgentEvent, EventEnvelope, StateSink } from "#core/northbound/index.js";
+import { RefusedError } from "./errors.js";
 
 export type EventKind = AgentEvent["kind"];
+
+/** Readers at once: each event is written to every one of them. */
+const MOST_STREAMS = 256;
 
 /** Bytes that may wait for a slow reader before it is disconnected. */
 const LONGEST_BACKLOG = 4 * 1024 * 1024;
@@ -23,6 +27,16 @@ export class EventStreams implements StateSink {
   readonly name = "http";
   private readonly streams = new Set<Stream>();
   private keepAlive: NodeJS.Timeout | undefined;
+
+  /** Throws `RefusedError` when there are too many readers for one more. */
+  admit(): void {
+    if (this.streams.size >= MOST_STREAMS)
+      throw new RefusedError(
+        503,
+        "BUSY",
+        `the agent is busy: ${MOST_STREAMS} readers of events are the most; ask again`,
+      );
+  }
 
   /** Starts a stream with `first`, then every event whose kind is in `kinds` (all when left out). */
   open(response: ServerResponse, first: readonly EventEnvelope[], kinds?: ReadonlySet<EventKind>): void {

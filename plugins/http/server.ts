@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, ListenOptions } from "node:net";
 import type { TlsOptions } from "node:tls";
 import type { Logger } from "#core/logging/types.js";
+import { Connections } from "./connections.js";
 import { errorBody, RefusedError, statusOf } from "./errors.js";
 import { Reply } from "./exchange.js";
 import { LongAnswer } from "./long-answer.js";
@@ -17,11 +18,13 @@ const LONGEST_DOWNLOAD_MS = 120_000;
 /** Connections without a request are kept for longer than the clients and proxies that poll once a minute would. */
 const LONGEST_IDLE_MS = 72_000;
 
-/** More are closed at once: each takes a file descriptor, which sockets of the kernel need too. */
 const MOST_CONNECTIONS = 512;
 
-/** Answers with long lists that are on their way at once; each holds its list. */
-const LONG_ANSWERS_AT_ONCE = 8;
+/** Large answers that are on their way at once; each holds what it is made of. */
+const LARGE_ANSWERS_AT_ONCE = 8;
+
+/** An answer of more bytes is large. */
+const LARGE = 1024 * 1024;
 
 /** Bodies in work may have so many times the size of the largest together. */
 const BODIES_AT_ONCE = 2;
@@ -47,10 +50,11 @@ export class HttpServer {
   readonly #routes: RouteTable;
   readonly #options: ServerOptions;
   readonly #server: Server;
+  readonly #connections: Connections;
   #closing = false;
   /** Of bodies that are being read or worked on. */
   #bytes = 0;
-  #longAnswers = 0;
+  #largeAnswers = 0;
 
   constructor(routes: RouteTable, options: ServerOptions) {
     this.#routes = routes;
@@ -59,7 +63,7 @@ export class HttpServer {
     const serve = (incoming: IncomingMessage, response: ServerResponse): void => void this.#serve(incoming, response);
     const { tls } = options;
     this.#server = tls === undefined ? createServer(times, serve) : createTlsServer({ ...times, ...tls }, serve);
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#connections = new Connections(this.#server, MOST_CONNECTIONS);
   }
 
   /** Rejects with the error of `listen` when the address cannot be had. */
@@ -86,7 +90,9 @@ export class HttpServer {
       const ms = Math.round(performance.now() - began);
       this.#options.log.debug({ method, url, status: response.statusCode, ms }, "request");
     });
-    const reply = await this.#boundedReply(incoming).catch((error: unknown) => this.#refusal(incoming, error));
+    const reply = await this.#boundedReply(incoming, response).catch((error: unknown) =>
+      this.#refusal(incoming, error),
+    );
     // Whoever is asked while we close is not to ask again on this connection, nor whoever still sends what nobody reads.
     if (this.#closing || reply.status === 413 || reply.status === 503) response.setHeader("connection", "close");
     if (reply.status === 401) response.setHeader("www-authenticate", 'Bearer realm="tenuto"');
@@ -111,29 +117,45 @@ export class HttpServer {
       response.end();
       return;
     }
-    this.#longAnswers += 1;
     await content.sendTo(response);
-    this.#longAnswers -= 1;
   }
 
-  async #boundedReply(incoming: IncomingMessage): Promise<Reply> {
-    const reply = await this.#reply(incoming);
-    if (!(reply.content instanceof LongAnswer) || this.#longAnswers < LONG_ANSWERS_AT_ONCE) return reply;
+  async #boundedReply(incoming: IncomingMessage, response: ServerResponse): Promise<Reply> {
+    const reply = await this.#reply(incoming, response);
+    if (!isLarge(reply)) return reply;
+    if (this.#largeAnswers < LARGE_ANSWERS_AT_ONCE) {
+      this.#largeAnswers += 1;
+      response.once("close", () => {
+        this.#largeAnswers -= 1;
+      });
+      return reply;
+    }
     throw new RefusedError(503, "BUSY", "the agent is busy: too many large answers at once; ask again");
   }
 
-  async #reply(incoming: IncomingMessage): Promise<Reply> {
+  async #reply(incoming: IncomingMessage, response: ServerResponse): Promise<Reply> {
     const { method = "", url = "", headers } = incoming;
     if (this.#closing) return Reply.json({ error: { code: "CLOSING", message: "the agent is closing" } }, 503);
     this.#options.admit?.(incoming);
     const { path, query } = splitUrl(url);
     const route = this.#find(method, path);
     if (route === undefined) return this.#notFound(method, url);
-    if (method === "GET" || method === "HEAD")
+    // The socket of a response that was sent is not known any more.
+    const { socket } = incoming;
+    const inWork = (): void => void response.once("close", this.#connections.begin(socket));
+    if (method === "GET" || method === "HEAD") {
+      inWork();
       return await answered(route.handle({ headers, params: route.params, query, body: NOTHING }));
+    }
+    const encoding = headers["content-encoding"] ?? "identity";
+    if (encoding !== "identity") {
+      const message = `the body is encoded as ${encoding}; send it as it is`;
+      throw new RefusedError(415, "CONTENT_ENCODING", message);
+    }
     const room = new Room((bytes) => this.#take(bytes));
     try {
       const body = await this.#body(incoming, room);
+      inWork();
       return await answered(route.handle({ headers, params: route.params, query, body }));
     } finally {
       this.#bytes -= room.bytes;
@@ -190,6 +212,10 @@ export class HttpServer {
     if (status >= 500 && !isGone) this.#options.log.error({ err: error, method, url }, "request failed");
     return Reply.json(errorBody(error), status);
   }
+}
+
+function isLarge({ content }: Reply): boolean {
+  return content instanceof LongAnswer || (typeof content !== "function" && content.length > LARGE);
 }
 
 /** What the body of one request takes of the server's. */

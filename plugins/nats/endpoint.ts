@@ -30,6 +30,15 @@ const LISTS = ["get", "dump", "status", "history"] as const satisfies readonly C
 /** ms; what is left then is the connection's business. */
 const LONGEST_FLUSH = 10_000;
 
+/** Answers to what is not looked at. Made once: whoever floods the agent gets very many. */
+const UNSURE = errorReply(
+  new BusError(
+    "BUSY",
+    "the agent did not run for a while: whether another one has taken over is being looked at; ask again",
+  ),
+);
+const BUSY = errorReply(new BusError("BUSY", "the agent is busy: too many requests wait; ask again"));
+
 interface EndpointContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
@@ -154,16 +163,12 @@ export class NatsEndpoint implements TransactionEndpoint {
     const bytes = message.data.length;
     if (!bus.isSure) {
       done(true);
-      const why = "the agent did not run for a while: whether another one has taken over is being looked at; ask again";
-      this.#send(message.reply, errorReply(new BusError("BUSY", why)));
+      this.#send(message.reply, UNSURE);
       return;
     }
     if (this.#inWork.size >= max_pending_requests || this.#bytesInWork + bytes > max_pending_bytes) {
       done(true);
-      this.#send(
-        message.reply,
-        errorReply(new BusError("BUSY", "the agent is busy: too many requests wait; ask again")),
-      );
+      this.#send(message.reply, BUSY);
       return;
     }
     this.#bytesInWork += bytes;

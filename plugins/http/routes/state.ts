@@ -71,6 +71,7 @@ function statusFilter(query: URLSearchParams): StatusFilter {
 function eventRoute(routes: RouteTable, { publisher, streams }: Api): void {
   routes.get("/v1/events", ({ query }) => {
     const wanted = query.getAll("kind").map((one) => oneOf(one, KINDS, "kind"));
+    streams.admit();
     const kinds = wanted.length === 0 ? undefined : new Set(wanted);
     return Reply.stream((response) => streams.open(response, publisher.currentInterfaces(), kinds));
   });
