@@ -1,3 +1,4 @@
+import type { Slices } from "../slices.js";
 import { type Budget, MAX_CONTAINERS } from "./budget.js";
 import { FieldError } from "./field-error.js";
 
@@ -32,9 +33,26 @@ export interface LongList {
  */
 export function scanJson(bytes: Uint8Array, budget: Budget, maxEntries?: number): readonly LongList[] {
   const scan = new JsonScan(budget, maxEntries);
-  scan.walk(bytes);
-  budget.spend(scan.containers, scan.values);
-  return scan.found;
+  scan.walk(bytes, 0, bytes.length);
+  return scan.finished();
+}
+
+/** Bytes that are scanned between two looks at the clock. */
+const SCANNED_AT_ONCE = 1024 * 1024;
+
+/** The same in slices. */
+export async function scanJsonInSlices(
+  bytes: Uint8Array,
+  budget: Budget,
+  slices: Slices,
+  maxEntries?: number,
+): Promise<readonly LongList[]> {
+  const scan = new JsonScan(budget, maxEntries);
+  for (let at = 0; at < bytes.length; ) {
+    if (at > 0 && slices.isOver) await slices.next();
+    at = scan.walk(bytes, at, Math.min(bytes.length, at + SCANNED_AT_ONCE));
+  }
+  return scan.finished();
 }
 
 /** Plain fields: this is as quick as local variables, and private names are not. */
@@ -56,15 +74,23 @@ class JsonScan {
     private readonly maxEntries = Number.POSITIVE_INFINITY,
   ) {}
 
-  walk(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; at++) {
+  /** Looks at the bytes up to there, and to the end of a text that begins there. Returns where to go on. */
+  walk(bytes: Uint8Array, from: number, to: number): number {
+    let at = from;
+    for (; at < to; at++) {
       const byte = bytes[at] ?? 0;
       if (byte === QUOTE) at = endOfText(bytes, at);
       else if (byte === COMMA) this.comma(at);
       else if (byte === OPEN_LIST || byte === OPEN_OBJECT) this.open(byte, at);
       else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) this.close(byte, at);
     }
+    return at;
+  }
+
+  finished(): readonly LongList[] {
     if (this.depth > 0) throw notJson("it ends too early");
+    this.budget.spend(this.containers, this.values);
+    return this.found;
   }
 
   private comma(at: number): void {

@@ -3,7 +3,7 @@ import { errorMessage, InvalidInputError } from "../errors.js";
 import { Slices } from "../slices.js";
 import { Budget } from "./budget.js";
 import { FieldError } from "./field-error.js";
-import { isPlain, type LongList, notJson, SLICE_BYTES, scanJson } from "./json-scan.js";
+import { isPlain, type LongList, notJson, SLICE_BYTES, scanJson, scanJsonInSlices } from "./json-scan.js";
 
 /** The parser holds the event loop for a third of a second with so many bytes. What has no long list cannot be cut. */
 const MAX_AT_ONCE = 32 * 1024 * 1024;
@@ -45,7 +45,7 @@ export function parseJsonObject(bytes: Uint8Array): object | undefined {
  * list that is in no other list.
  */
 export async function parseJsonInSlices(bytes: Uint8Array, slices: Slices, maxEntries?: number): Promise<unknown> {
-  const lists = scanJson(bytes, new Budget(), maxEntries);
+  const lists = await scanJsonInSlices(bytes, new Budget(), slices, maxEntries);
   if (lists.length === 0) return parseWhole(bytes);
   const parsed: unknown[][] = [];
   for (const list of lists) parsed.push(await parseList(bytes, list, slices));

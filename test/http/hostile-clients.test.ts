@@ -1,5 +1,4 @@
 /** Clients that take more than they should: whatever they do, the next one is answered. */
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
@@ -59,9 +58,7 @@ async function clients(t: ExecutionContext, port: number, count: number, sent: s
   t.teardown(() => {
     for (const { socket } of all) socket.destroy();
   });
-  await Promise.all(
-    all.map(({ socket }) => (socket.connecting ? once(socket, "connect").catch(() => undefined) : undefined)),
-  );
+  await eventually(() => all.every(({ socket }) => !socket.connecting), { what: "the connections" });
   return all;
 }
 
