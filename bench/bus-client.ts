@@ -5,7 +5,7 @@ import { PARTS_AT_ONCE, sendMessages, transactionMessages } from "#client/parts.
 import { CONTENT_TYPE_HEADER, PART_HEADER, requestSubject } from "#proto/nats.js";
 
 const HEADER_ROOM = 1_024;
-const TIMEOUT = 120_000;
+const TIMEOUT = 600_000;
 
 /** A transaction as the messages that go out, so that only the way from the first byte to the answer is measured. */
 export type Prepared = readonly Uint8Array[];

@@ -80,7 +80,7 @@ async function largeWork(run: Run, watched: Watched, client: BusClient): Promise
   const adding = networks.map((network) => routes.routeChange(network));
   await client.commit(client.prepare(routes.uplinkChanges()));
   const ask = (name: Parameters<typeof requestSubject>[1], body: object): Promise<unknown> =>
-    client.connection.request(requestSubject(label, name), JSON.stringify(body), { timeout: 120_000 });
+    client.connection.request(requestSubject(label, name), JSON.stringify(body), { timeout: 600_000 });
 
   await watched.during("routes over NATS in parts", () => client.commit(client.prepare(adding)));
   await watched.during("the same again, nothing to do", () => client.commit(client.prepare(adding)));
@@ -130,7 +130,7 @@ async function hostileWork(run: Run, watched: Watched, client: BusClient, server
     client.connection.request(
       requestSubject(label, "commit"),
       `{"changes":[${"{},".repeat(sized(run, 2_000_000))}{}]}`,
-      { timeout: 120_000 },
+      { timeout: 600_000 },
     ),
   );
   await watched.during("a start of its broker", () => server.restart());
@@ -218,8 +218,10 @@ class Watched {
     const spent = (await processorTime(this.agent.process.pid)) - (pid === this.agent.process.pid ? used : 0);
     const turns = (await readFile(this.stalls, "utf8")).split("\n").map((line) => line.split(" ").map(Number));
     const worked = turns.flatMap(([at = 0, , processor = 0]) => (at >= began ? [processor] : []));
+    const turn = Math.max(0, ...worked);
+    console.error(`  ${what}: wait ${wait.toFixed(0)}, turn ${turn.toFixed(0)}, processor ${spent.toFixed(0)} ms`);
     this.add(`${what}: longest wait`, wait);
-    this.add(`${what}: longest turn`, Math.max(0, ...worked));
+    this.add(`${what}: longest turn`, turn);
     this.add(`${what}: processor time`, spent);
   }
 

@@ -42,7 +42,7 @@ function parsedDocuments(file: string, text: string): ReadResult<readonly Parsed
   if (json !== undefined) return { ok: true, content: [jsonDocument(file, text, json)] };
   refuseDeepYaml(text);
   const lines = new LineCounter();
-  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
   const documents: readonly Document.Parsed[] = Array.isArray(parsed) ? parsed : [];
   const problems = documents.flatMap(({ errors }) =>
     errors.map((error): Problem => {
@@ -116,7 +116,12 @@ function jsonDocument(file: string, text: string, content: object): ParsedDocume
     lineOf(part, field) {
       if (parsed === undefined) {
         const lines = new LineCounter();
-        parsed = toParsed(file, parseDocument(text, { lineCounter: lines, prettyErrors: false }), lines, content);
+        parsed = toParsed(
+          file,
+          parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" }),
+          lines,
+          content,
+        );
       }
       return parsed.lineOf(part, field);
     },
