@@ -6,7 +6,7 @@ import type { GroupRequest, Northbound, Transaction, TransactionResult } from "#
 import type { TransactionParts } from "#core/northbound/parts.js";
 import { SerialQueue } from "#core/northbound/serial-queue.js";
 import type { ConfigRequest } from "#proto/nats.js";
-import { splitToFit } from "./fit.js";
+import { hasTooLong, splitToFit } from "./fit.js";
 import { errorReply, jsonBytes, type Outgoing, outgoing } from "./messages.js";
 import { decodeRequest, type ListRequest, REQUESTS } from "./requests.js";
 
@@ -123,6 +123,8 @@ export class Answers {
     encoding: Encoding,
     limit: number,
   ): Promise<readonly Outgoing[]> {
+    // What is refused for its size need not be put into words first: that holds up everybody.
+    if (encoding === "json" && (await hasTooLong(items, limit))) throw tooLarge(`one of the ${field}`, limit);
     const messages = await splitToFit(items, limit, (some) => this.#encode(message, { [field]: some }, encoding));
     if (messages.some(({ length }) => length > limit)) throw tooLarge(`one of the ${field}`, limit);
     return messages.map((data) => outgoing(data, encoding));

@@ -1,3 +1,4 @@
+import { hasLongList, jsonPieces } from "#core/json-pieces.js";
 import { Slices } from "#core/slices.js";
 
 /** So many items tell about how long one is. */
@@ -34,7 +35,25 @@ export async function splitToFit<T>(
 
 /** How many items a message has room for, as far as the first ones tell. */
 function likelySize<T>(items: readonly T[], limit: number, encode: (items: readonly T[]) => Uint8Array): number {
+  // A record of a large transaction may fill a message by itself.
+  if (items.slice(0, SAMPLE).some(hasLongList)) return 1;
   if (items.length <= SAMPLE) return SAMPLE;
   const { length } = encode(items.slice(0, SAMPLE));
   return Math.max(1, Math.floor((FILLED * limit * SAMPLE) / length));
+}
+
+/** Is the JSON of one of the items longer than that? Those with long lists are looked at, in slices and no further than to the limit. */
+export async function hasTooLong(items: readonly unknown[], limit: number): Promise<boolean> {
+  const slices = new Slices();
+  for (const item of items) {
+    if (slices.isDue) await slices.next();
+    if (!hasLongList(item)) continue;
+    let length = 0;
+    for (const piece of jsonPieces(item)) {
+      length += piece.length;
+      if (length > limit) return true;
+      if (slices.isOver) await slices.next();
+    }
+  }
+  return false;
 }

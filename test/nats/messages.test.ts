@@ -5,7 +5,7 @@ import { EventQueue } from "#core/northbound/event-queue.js";
 import { fitResult } from "#core/northbound/fit.js";
 import type { EventEnvelope, TransactionResult } from "#core/northbound/index.js";
 import type { ValueState } from "#core/scheduler/types.js";
-import { splitToFit } from "#plugins/nats/fit.js";
+import { hasTooLong, splitToFit } from "#plugins/nats/fit.js";
 
 const encode = (value: object): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
@@ -58,6 +58,13 @@ test("a list is split into messages that fit, and nothing is lost or turned roun
     }),
   );
   t.pass();
+});
+
+test("an item with long lists that is too large is found, and others have a message each", async (t) => {
+  const record = (count: number) => ({ values: Array.from({ length: count }, (_, index) => ({ key: `k${index}` })) });
+  t.true(await hasTooLong([record(1), record(10_000), record(100)], 10_000));
+  t.false(await hasTooLong([record(500), record(100)], 10_000));
+  t.is((await splitToFit([record(500), record(100), record(1)], 10_000, encode as never)).length, 3);
 });
 
 function envelope(id: number, name: string | undefined): EventEnvelope {
