@@ -2,7 +2,7 @@ import ipaddr from "ipaddr.js";
 
 /**
  * One spelling per address, so that two spellings of one thing make one key: IPv6 compressed and lower case (RFC 5952),
- * IPv4 as four decimal numbers. Every function returns `undefined` for text that is not what it expects.
+ * IPv4 as four decimal numbers, MAC addresses lower case with colons. Every function returns `undefined` for text that is not what it expects.
  */
 
 const PREFIX_LENGTH = /^(?:0|[1-9]\d{0,2})$/;
@@ -43,6 +43,13 @@ export function canonicalNetwork(text: string): string | undefined {
   const network = length === 0 ? 0 : (ipv4 & (-1 << (32 - length))) >>> 0;
   return network === ipv4 ? text : `${ipv4Text(network)}/${length}`;
 }
+
+/** A MAC address: `02-00-00-00-00-0A` as `02:00:00:00:00:0a`. */
+export function canonicalMac(text: string): string | undefined {
+  return MAC_ADDRESS.test(text) ? text.toLowerCase().replaceAll("-", ":") : undefined;
+}
+
+const MAC_ADDRESS = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
 
 function splitPrefix(text: string): { address: string; length: number } | undefined {
   const slash = text.indexOf("/");

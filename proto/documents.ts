@@ -1,4 +1,4 @@
-import { arpModel, interfaceModel, routeModel, ruleModel } from "./models.js";
+import { arpModel, forwardingModel, interfaceModel, routeModel, ruleModel } from "./models.js";
 
 /**
  * Sections of a configuration document that list whole values: the message of the section, and the model of each list.
@@ -11,6 +11,7 @@ export const DOCUMENT_SECTIONS: Readonly<Record<string, DocumentSection>> = {
       arp_entries: arpModel.name,
       routes: routeModel.name,
       rules: ruleModel.name,
+      forwarding_entries: forwardingModel.name,
     },
   },
 };

@@ -22,10 +22,17 @@ export interface RuleKeyAttributes {
   readonly namespace?: NetNamespace;
 }
 
-type Attribute = "vrf" | "family" | "namespace" | "table" | "metric";
+/** Of a forwarding entry, in this order. 0 or left out: none is said. */
+export interface ForwardingKeyAttributes {
+  readonly vlan?: number;
+  readonly sourceVni?: number;
+}
+
+type Attribute = "vrf" | "family" | "namespace" | "table" | "metric" | "vlan" | "src_vni";
 
 const ROUTE_ORDER: readonly Attribute[] = ["vrf", "namespace", "table", "metric"];
 const RULE_ORDER: readonly Attribute[] = ["family", "namespace"];
+const FORWARDING_ORDER: readonly Attribute[] = ["vlan", "src_vni"];
 
 const NUMBER = /^(?:0|[1-9]\d{0,9})$/;
 const NAMESPACE = /^(nsid|pid|fd|microservice):(.+)$/s;
@@ -53,6 +60,11 @@ export function routeAttributes({ vrf, namespace, table, metric }: RouteKeyAttri
 export function ruleAttributes({ family, namespace }: RuleKeyAttributes): string {
   const text = family === "IPV6" ? ";family=ipv6" : "";
   return namespace === undefined ? text : text + namespaceAttribute(namespace);
+}
+
+export function forwardingAttributes({ vlan, sourceVni }: ForwardingKeyAttributes): string {
+  const text = vlan ? `;vlan=${vlan}` : "";
+  return sourceVni ? `${text};src_vni=${sourceVni}` : text;
 }
 
 /** `;namespace=nsid:blue`; empty for the agent's own. */
@@ -87,9 +99,26 @@ export function parseRuleAttributes(text: string): RuleKeyAttributes | undefined
   return { ...(family === "ipv6" ? { family: "IPV6" } : {}), ...(parsed === undefined ? {} : { namespace: parsed }) };
 }
 
+/** The same of a forwarding entry. */
+export function parseForwardingAttributes(text: string): ForwardingKeyAttributes | undefined {
+  const found = parseAttributes(text, FORWARDING_ORDER);
+  if (found === undefined) return undefined;
+  const { vlan, src_vni: sourceVni } = found;
+  if (![vlan, sourceVni].every((number) => number === undefined || isUint32(number))) return undefined;
+  return {
+    ...(Number(vlan ?? 0) === 0 ? {} : { vlan: Number(vlan) }),
+    ...(Number(sourceVni ?? 0) === 0 ? {} : { sourceVni: Number(sourceVni) }),
+  };
+}
+
 /** Does an attribute text say nothing but what another one says as well? */
-export function saysLess(less: RouteKeyAttributes & RuleKeyAttributes, more: typeof less): boolean {
+export function saysLess(
+  less: RouteKeyAttributes & RuleKeyAttributes & ForwardingKeyAttributes,
+  more: typeof less,
+): boolean {
   return (
+    (less.vlan === undefined || less.vlan === more.vlan) &&
+    (less.sourceVni === undefined || less.sourceVni === more.sourceVni) &&
     (less.vrf === undefined || less.vrf === more.vrf) &&
     (less.family === undefined || less.family === more.family) &&
     (less.table === undefined || less.table === more.table) &&

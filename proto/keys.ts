@@ -1,6 +1,9 @@
-import { canonicalAddress, canonicalNetwork } from "./addresses.js";
+import { canonicalAddress, canonicalMac, canonicalNetwork } from "./addresses.js";
 import {
   escapeName,
+  type ForwardingKeyAttributes,
+  forwardingAttributes,
+  parseForwardingAttributes,
   parseRouteAttributes,
   parseRuleAttributes,
   type RouteKeyAttributes,
@@ -10,7 +13,7 @@ import {
   unescapeName,
 } from "./key-attributes.js";
 
-export type { RouteKeyAttributes, RuleKeyAttributes };
+export type { ForwardingKeyAttributes, RouteKeyAttributes, RuleKeyAttributes };
 
 /**
  * The keys of the contract, built and taken apart. A `parse…` function returns `undefined` for a key of another kind.
@@ -21,6 +24,7 @@ export const INTERFACE_PREFIX = "config/linux/interfaces/v2/interface/";
 export const ROUTE_PREFIX = "config/linux/l3/v2/route/";
 export const ARP_PREFIX = "config/linux/l3/v2/arp/";
 export const RULE_PREFIX = "config/linux/l3/v2/rule/";
+export const FORWARDING_PREFIX = "config/linux/l2/v1/fdb/";
 export const REGISTRATION_PREFIX = "config/linux/ifmgr/v1/interface/";
 
 /** Obtained: interfaces that others made, by host name. */
@@ -110,21 +114,35 @@ function exitAndAttributes(text: string): Omit<RouteKeyParts, "network"> {
     : { outgoingInterface, ...attributes };
 }
 
-export function arpName(interfaceName: string, ipAddress: string): string {
-  return `${interfaceName}/${canonicalAddress(ipAddress) ?? ipAddress}`;
+/** `eth0/10.0.0.9`, and for an address that the host answers for `eth0/10.0.0.9;proxy=true`: the kernel keeps the two apart. */
+export function arpName(interfaceName: string, ipAddress: string, { proxy = false }: ArpKeyAttributes = {}): string {
+  return `${interfaceName}/${canonicalAddress(ipAddress) ?? ipAddress}${proxy ? PROXY : ""}`;
 }
 
-export function arpKey(interfaceName: string, ipAddress: string): string {
-  return ARP_PREFIX + arpName(interfaceName, ipAddress);
+export function arpKey(interfaceName: string, ipAddress: string, attributes?: ArpKeyAttributes): string {
+  return ARP_PREFIX + arpName(interfaceName, ipAddress, attributes);
 }
 
-export function parseArpKey(key: string): { interfaceName: string; ipAddress: string } | undefined {
+export interface ArpKeyAttributes {
+  readonly proxy?: boolean;
+}
+
+export interface ArpKeyParts extends ArpKeyAttributes {
+  readonly interfaceName: string;
+  readonly ipAddress: string;
+}
+
+const PROXY = ";proxy=true";
+
+export function parseArpKey(key: string): ArpKeyParts | undefined {
   return parseArpName(rest(key, ARP_PREFIX) ?? "");
 }
 
-export function parseArpName(name: string): { interfaceName: string; ipAddress: string } | undefined {
-  const [interfaceName, ipAddress] = splitLast(name, "/") ?? [];
-  return interfaceName === undefined || ipAddress === undefined ? undefined : { interfaceName, ipAddress };
+export function parseArpName(name: string): ArpKeyParts | undefined {
+  const proxy = name.endsWith(PROXY);
+  const [interfaceName, ipAddress] = splitLast(proxy ? name.slice(0, -PROXY.length) : name, "/") ?? [];
+  if (interfaceName === undefined || ipAddress === undefined) return undefined;
+  return { interfaceName, ipAddress, ...(proxy ? { proxy } : {}) };
 }
 
 /** `100`, and what is not the default behind it: `100;family=ipv6;namespace=nsid:blue`. */
@@ -149,6 +167,39 @@ export function parseRuleName(name: string): RuleKeyParts | undefined {
   if (priority === undefined) return undefined;
   const parsed = attributes === undefined ? {} : parseRuleAttributes(attributes);
   return parsed && { priority: Number(priority), ...parsed };
+}
+
+/** `port1/02:00:00:00:00:01`, and what is not the default behind it: `;vlan=10`. */
+export function forwardingName(interfaceName: string, mac: string, attributes: ForwardingKeyAttributes = {}): string {
+  return `${escapeName(interfaceName)}/${canonicalMac(mac) ?? mac}${forwardingAttributes(attributes)}`;
+}
+
+export function forwardingKey(interfaceName: string, mac: string, attributes?: ForwardingKeyAttributes): string {
+  return FORWARDING_PREFIX + forwardingName(interfaceName, mac, attributes);
+}
+
+/** What the keys of the entries of an interface begin with. */
+export function forwardingPrefix(interfaceName: string): string {
+  return `${FORWARDING_PREFIX}${escapeName(interfaceName)}/`;
+}
+
+export interface ForwardingKeyParts extends ForwardingKeyAttributes {
+  readonly interfaceName: string;
+  readonly mac: string;
+}
+
+export function parseForwardingKey(key: string): ForwardingKeyParts | undefined {
+  return parseForwardingName(rest(key, FORWARDING_PREFIX) ?? "");
+}
+
+export function parseForwardingName(name: string): ForwardingKeyParts | undefined {
+  const [escaped = "", last = ""] = splitLast(name, "/") ?? [];
+  const interfaceName = unescapeName(escaped);
+  const end = last.indexOf(";");
+  const mac = canonicalMac(end < 0 ? last : last.slice(0, end));
+  const attributes = end < 0 ? {} : parseForwardingAttributes(last.slice(end + 1));
+  if (!interfaceName || mac === undefined || attributes === undefined) return undefined;
+  return { interfaceName, mac, ...attributes };
 }
 
 export function registrationKey(hostInterface: string): string {

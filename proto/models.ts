@@ -1,6 +1,6 @@
 import { canonicalNetwork } from "./addresses.js";
 import { firstGenerationInterface } from "./first-generation.js";
-import type { ARPEntry, Interface, Registration, Route, Rule } from "./generated/index.js";
+import type { ARPEntry, ForwardingEntry, Interface, Registration, Route, Rule } from "./generated/index.js";
 import { routeAttributes, saysLess, unescapeName } from "./key-attributes.js";
 import * as keys from "./keys.js";
 import { ModelError } from "./model-error.js";
@@ -122,11 +122,17 @@ export const arpModel: Model<ARPEntry> = {
   name: "linux.l3.arp",
   prefix: keys.ARP_PREFIX,
   message: "ligato.linux.l3.ARPEntry",
-  nameFields: ["interface", "ip_address"],
-  nameOf: (value) => keys.arpName(present("interface", value.interface), present("ip_address", value.ip_address)),
+  nameFields: ["interface", "ip_address", "proxy"],
+  nameOf({ interface: name, ip_address: address, proxy = false }) {
+    return keys.arpName(present("interface", name), present("ip_address", address), { proxy });
+  },
   normaliseName(name) {
     const parts = keys.parseArpName(name);
-    return parts ? keys.arpName(parts.interfaceName, parts.ipAddress) : name;
+    return parts ? keys.arpName(parts.interfaceName, parts.ipAddress, parts) : name;
+  },
+  isShortFor(short, name) {
+    const [less, more] = [keys.parseArpName(short), keys.parseArpName(name)];
+    return less?.proxy !== true && more?.proxy === true && keys.arpName(more.interfaceName, more.ipAddress) === short;
   },
 };
 
@@ -166,6 +172,31 @@ export const ruleModel: Model<Rule> = {
   },
 };
 
+export const forwardingModel: Model<ForwardingEntry> = {
+  name: "linux.l2.fdb",
+  prefix: keys.FORWARDING_PREFIX,
+  message: "tenuto.linux.l2.ForwardingEntry",
+  nameFields: ["interface", "hw_address", "vlan", "src_vni"],
+  nameOf({ interface: name, hw_address: mac, vlan = 0, src_vni: sourceVni = 0 }) {
+    return keys.forwardingName(present("interface", name), present("hw_address", mac), { vlan, sourceVni });
+  },
+  normaliseName(name) {
+    const parts = keys.parseForwardingName(name);
+    return parts === undefined ? name : keys.forwardingName(parts.interfaceName, parts.mac, parts);
+  },
+  isShortFor(short, name) {
+    const [less, more] = [keys.parseForwardingName(short), keys.parseForwardingName(name)];
+    return (
+      short !== name &&
+      less !== undefined &&
+      more !== undefined &&
+      less.interfaceName === more.interfaceName &&
+      less.mac === more.mac &&
+      saysLess(less, more)
+    );
+  },
+};
+
 export const registrationModel: Model<Registration> = {
   name: "linux.ifmgr.interface",
   prefix: keys.REGISTRATION_PREFIX,
@@ -175,4 +206,11 @@ export const registrationModel: Model<Registration> = {
 };
 
 /** Every model of the contract. */
-export const models: readonly Model<object>[] = [interfaceModel, routeModel, arpModel, ruleModel, registrationModel];
+export const models: readonly Model<object>[] = [
+  interfaceModel,
+  routeModel,
+  arpModel,
+  ruleModel,
+  forwardingModel,
+  registrationModel,
+];

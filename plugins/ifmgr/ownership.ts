@@ -1,6 +1,8 @@
 import {
   ARP_PREFIX,
   type ARPEntry,
+  FORWARDING_PREFIX,
+  type ForwardingEntry,
   INTERFACE_PREFIX,
   type Interface,
   interfaceKey,
@@ -23,7 +25,7 @@ export interface OwnershipView {
  *
  * - an interface of type EXISTING in the agent's own namespace to the registered interface that it configures;
  * - an interface on top of such a one (VLAN, MACVLAN, IPVLAN, a tunnel bound to it) to the same, through any number of layers;
- * - routes, neighbour entries and rules to that of the first interface they name that belongs to one.
+ * - routes, neighbour and forwarding entries and rules to that of the first interface they name that belongs to one.
  *
  * `undefined`: to none, and it goes straight to the scheduler.
  */
@@ -42,6 +44,7 @@ function interfacesNamedBy(key: string, value: object): readonly (string | undef
     return [outgoing_interface, ...next_hops.map((hop) => hop.outgoing_interface)];
   }
   if (key.startsWith(ARP_PREFIX)) return [(value as ARPEntry).interface];
+  if (key.startsWith(FORWARDING_PREFIX)) return [(value as ForwardingEntry).interface];
   if (key.startsWith(RULE_PREFIX)) return [(value as Rule).in_interface, (value as Rule).out_interface];
   return [];
 }

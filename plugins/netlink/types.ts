@@ -247,6 +247,43 @@ export interface PortRange {
 }
 
 /** A policy rule (RTM_NEWRULE). */
+/** An entry of a forwarding table (AF_BRIDGE): of a bridge, of a VXLAN, or of the filter of another link. */
+export interface Forwarding {
+  /** The port, or the link whose own table it is. */
+  readonly linkIndex: number;
+  readonly linkAddress: string;
+  /** NUD_*: permanent 0x80, static (NOARP) 0x40, learned (REACHABLE) 0x02. */
+  readonly state?: number;
+  /** NTF_*: self 0x02, master 0x04, externally learned 0x10, sticky 0x40. */
+  readonly flags?: number;
+  readonly vlan?: number;
+  /** Other end of a VXLAN. What is left out of the next four is as the VXLAN itself has it. */
+  readonly destination?: string;
+  readonly port?: number;
+  readonly vni?: number;
+  /** Index of the link that the outer packets leave by. */
+  readonly via?: number;
+  /** The network it is for, in a VXLAN with many. */
+  readonly sourceVni?: number;
+  /** Index of the bridge whose table it is; only read. */
+  readonly master?: number;
+  /** Group of next hops in place of a destination; only read. */
+  readonly nexthopGroup?: number;
+  readonly unknown?: UnknownAttributes;
+}
+
+export interface ForwardingFilter {
+  /** A port, a bridge, or a link with a table of its own. Left out: all. */
+  readonly linkIndex?: number;
+}
+
+export interface ForwardingQuery {
+  /** Index of the bridge. */
+  readonly master: number;
+  readonly linkAddress: string;
+  readonly vlan?: number;
+}
+
 export interface Rule {
   readonly family: "inet" | "inet6";
   readonly priority: number;
@@ -299,6 +336,8 @@ export type NetlinkEvent =
   | { readonly type: "address"; readonly deleted: boolean; readonly address: Address }
   | { readonly type: "route"; readonly deleted: boolean; readonly route: Route }
   | { readonly type: "neighbour"; readonly deleted: boolean; readonly neighbour: Neighbour }
+  /** With the group `neighbour`. */
+  | { readonly type: "forwarding"; readonly deleted: boolean; readonly entry: Forwarding }
   | { readonly type: "rule"; readonly deleted: boolean; readonly rule: Rule }
   /** Events were lost (ENOBUFS): dump and compare. */
   | { readonly type: "lost" }
@@ -375,7 +414,19 @@ export interface NamespaceHandle {
   neighAdd(neighbour: Neighbour): Promise<void>;
   neighSet(neighbour: Neighbour): Promise<void>;
   neighDel(neighbour: Neighbour): Promise<void>;
-  neighList(filter?: { readonly linkIndex?: number }): Promise<readonly Neighbour[]>;
+  /** `proxy`: addresses that the host answers for, in place of neighbours. */
+  neighList(filter?: { readonly linkIndex?: number; readonly proxy?: boolean }): Promise<readonly Neighbour[]>;
+
+  /** Adds an entry; `EEXIST` when the address has one. */
+  forwardingAdd(entry: Forwarding): Promise<void>;
+  /** Sets the one entry of an address. */
+  forwardingSet(entry: Forwarding): Promise<void>;
+  /** Adds one more other end of a VXLAN to an address that may have several. */
+  forwardingAppend(entry: Forwarding): Promise<void>;
+  forwardingDel(entry: Forwarding): Promise<void>;
+  forwardingList(filter?: ForwardingFilter): Promise<readonly Forwarding[]>;
+  /** The entry of a bridge for an address, `undefined` when there is none. */
+  forwardingGet(query: ForwardingQuery): Promise<Forwarding | undefined>;
 
   ruleAdd(rule: Rule): Promise<void>;
   ruleDel(rule: Rule): Promise<void>;

@@ -11,6 +11,7 @@ const BASE = [
   "orchestrator",
   "linux-namespaces",
   "linux-interfaces",
+  "linux-l2",
   "linux-l3",
   "linux-drift",
   "interface-watcher",

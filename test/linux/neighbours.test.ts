@@ -1,8 +1,8 @@
 import test from "ava";
-import { arpKey } from "#proto/index.js";
+import { type ARPEntry, arpKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { ip, run } from "#test/support/sandbox.js";
-import { NetworkAgent, wantInterface, wantNeighbour } from "./support/network.js";
+import { NetworkAgent, operations, type Wanted, wantInterface, wantNeighbour } from "./support/network.js";
 import { Recorder } from "./support/recorder.js";
 
 const bridge = { name: "br", type: "BRIDGE", enabled: true, ip_addresses: ["10.33.0.1/24"] } as const;
@@ -70,3 +70,43 @@ test.serial(
     t.is(agent.status(arpKey("tun", "10.34.0.9")).state, "CONFIGURED");
   },
 );
+
+const proxyKey = (address: string): string => arpKey("br", address, { proxy: true });
+
+test.serial(
+  "the host answers for an address on a link, beside a neighbour of that address, as long as it is up",
+  async (t) => {
+    const proxies = async (): Promise<readonly string[]> =>
+      [...(await ip<{ readonly dst: string }>("neighbour", "show", "proxy", "dev", "br"))].map(({ dst }) => dst).sort();
+    const up = [
+      wantInterface(bridge),
+      ...["10.33.0.9", "fd00:33::9"].map((ip_address) => wantProxy({ interface: "br", ip_address })),
+    ];
+    t.is((await agent.commit(...up, neighbour)).error, "");
+    t.deepEqual([await proxies(), await isThere()], [["10.33.0.9", "fd00:33::9"], true]);
+    t.deepEqual(operations(await agent.resync(...up, neighbour)), []);
+    await agent.commit([key, undefined]);
+    t.deepEqual([await proxies(), await isThere()], [["10.33.0.9", "fd00:33::9"], false]);
+    await agent.commit(wantInterface({ ...bridge, enabled: false }));
+    t.is(agent.status(proxyKey("10.33.0.9")).state, "PENDING");
+    await agent.commit(wantInterface(bridge));
+    t.deepEqual(await proxies(), ["10.33.0.9", "fd00:33::9"]);
+    // The kernel tells nobody: the next look finds it. Others' entries stay.
+    await run(["ip", "neighbour", "delete", "proxy", "10.33.0.9", "dev", "br"]);
+    await run(["ip", "neighbour", "add", "proxy", "10.33.0.7", "dev", "br"]);
+    t.deepEqual(operations(await agent.resync(...up)), [`CREATE ${proxyKey("10.33.0.9")}`]);
+    await agent.resync(wantInterface(bridge));
+    t.deepEqual(await proxies(), ["10.33.0.7"]);
+    const wrong = wantProxy({ interface: "br", ip_address: "10.33.0.9", hw_address: "02:00:00:00:33:09" });
+    await agent.commit(wrong);
+    t.like(agent.status(wrong[0]), {
+      state: "INVALID",
+      error: "hw_address: is set, but the host answers with its own",
+    });
+  },
+);
+
+function wantProxy(value: ARPEntry): Wanted {
+  const { interface: name = "", ip_address: address = "" } = value;
+  return [arpKey(name, address, { proxy: true }), { ...value, proxy: true }];
+}

@@ -1,6 +1,7 @@
 import test from "ava";
 import type { Drift } from "#core/scheduler/index.js";
 import { interfaceKey } from "#proto/index.js";
+import { eventually } from "#test/support/eventually.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 import { bridge, pair } from "./support/links.js";
 import {
@@ -9,6 +10,7 @@ import {
   operations,
   states,
   type Wanted,
+  wantForwarding,
   wantInterface,
   wantRoute,
 } from "./support/network.js";
@@ -47,12 +49,54 @@ test.serial("a port carries the VLANs it was given, and they change in place", a
   ]);
   t.deepEqual(operations(await agent.resync(...pair("a"), first)), []);
   const second = bridge([{ interface: "a", vlans: [{ first: 25, last: 35 }] }], filtering);
-  t.deepEqual(operations(await agent.commit(second)), ["UPDATE linux/interface-port/br/a"]);
+  const changes = operations(await agent.commit(second));
+  t.deepEqual(
+    changes.filter((change) => !change.includes("/interface-vlans/")),
+    ["UPDATE linux/interface-port/br/a"],
+  );
   t.deepEqual(await vlansOf("a"), [
     { vlan: 1, flags: ["PVID", "Egress Untagged"] },
     { vlan: 25, vlanEnd: 35, flags: [] },
   ]);
   t.deepEqual(operations(await agent.resync(...pair("a"), second)), []);
+});
+
+const MAC = "02:00:00:00:00:01";
+
+async function forwardingOf(port: string): Promise<readonly string[]> {
+  const lines = (await run(["bridge", "fdb", "show", "dev", port])).split("\n").filter((line) => line.startsWith(MAC));
+  return lines.map((line) => line.slice(MAC.length).trim()).sort();
+}
+
+test.serial("a forwarding entry waits for its VLAN, and one without is in every VLAN of the port", async (t) => {
+  const having = (...ids: readonly number[]): Wanted => {
+    const vlans = ids.map((first) => ({ first }));
+    return bridge([{ interface: "a", pvid: 10, vlans }], { vlan_filtering: true, self: { vlans: [{ first: 30 }] } });
+  };
+  const entry = wantForwarding({ interface: "a", hw_address: MAC, vlan: 20 });
+  const own = wantForwarding({ interface: "br", hw_address: MAC, vlan: 30, self: true });
+  await agent.commit(...pair("a"), having(), entry, own);
+  t.like(agent.status(entry[0]), { state: "PENDING", details: ["VLAN 20 of interface a"] });
+  t.deepEqual(await forwardingOf("br"), ["vlan 30 master br permanent"]);
+  await agent.commit(having(20));
+  t.deepEqual(await forwardingOf("a"), ["vlan 20 master br static"]);
+  t.deepEqual(operations(await agent.resync(...pair("a"), having(20), entry, own)), []);
+  // Of what the kernel cannot tell apart one is refused.
+  const every = wantForwarding({ interface: "a", hw_address: MAC });
+  await agent.commit(every);
+  t.true(agent.status(every[0]).error.includes(`${entry[0]} is the same entry`));
+  // The other one has its turn.
+  await agent.commit(having());
+  t.is(agent.status(entry[0]).state, "PENDING");
+  await eventually(() => agent.status(every[0]).state === "CONFIGURED");
+  t.deepEqual(await forwardingOf("a"), ["master br static", "vlan 10 master br static"]);
+  await agent.commit([entry[0], undefined]);
+  await agent.commit(having(25));
+  await eventually(async () => (await forwardingOf("a")).length === 3);
+  await eventually(() => agent.status(every[0]).state === "CONFIGURED");
+  t.deepEqual(operations(await agent.resync(...pair("a"), having(25), every)), [`DELETE ${own[0]}`]);
+  await agent.commit([every[0], undefined], bridge([{ interface: "a" }], { vlan_filtering: true }));
+  t.deepEqual(await forwardingOf("a"), []);
 });
 
 const red = wantInterface({ name: "red", type: "VRF_DEVICE", enabled: true, vrf_dev: { routing_table: 10 } });

@@ -45,6 +45,7 @@ test("what Ligato writes is a transaction", (t) => {
           veth: {peerIfName: veth2, rxChecksumOffloading: CHKSM_OFFLOAD_DISABLED}
       arp_entries:
         - {interface: veth1, ip_address: 10.0.0.2, hw_address: "02:00:00:00:00:02"}
+      forwarding_entries: [{interface: veth1, hw_address: "02:00:00:00:00:0A", vlan: 7}]
       rules: [{priority: 100, table: 7}]`);
   t.deepEqual(transaction, {
     changes: [
@@ -61,6 +62,10 @@ test("what Ligato writes is a transaction", (t) => {
         value: { outgoing_interface: "veth1", dst_network: "0.0.0.0/0", gw_addr: "10.0.0.254" },
       },
       { key: "config/linux/l3/v2/rule/100", value: { priority: 100, table: 7 } },
+      {
+        key: "config/linux/l2/v1/fdb/veth1/02:00:00:00:00:0a;vlan=7",
+        value: { interface: "veth1", hw_address: "02:00:00:00:00:0A", vlan: 7 },
+      },
     ],
   });
 });

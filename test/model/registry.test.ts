@@ -27,6 +27,11 @@ const values: readonly (readonly [key: string, value: object, model: string])[] 
   ],
   ["config/linux/l3/v2/arp/veth1/10.0.0.2", { interface: "veth1", ip_address: "10.0.0.2" }, "linux.l3.arp"],
   ["config/linux/l3/v2/rule/100", { priority: 100, table: 7 }, "linux.l3.rule"],
+  [
+    "config/linux/l2/v1/fdb/vx/02:00:00:00:00:0a;src_vni=7",
+    { interface: "vx", hw_address: "02:00:00:00:00:0A", remotes: [{ address: "192.0.2.2" }], src_vni: 7 },
+    "linux.l2.fdb",
+  ],
   ["config/linux/ifmgr/v1/interface/eth1", { interface: "eth1" }, "linux.ifmgr.interface"],
 ];
 

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { addressTable, decodeAddress, encodeAddress } from "#plugins/netlink/codec/address.js";
 import type { AttributeSpec, AttributeTable } from "#plugins/netlink/codec/attributes.js";
 import { Reader, Writer } from "#plugins/netlink/codec/buffer.js";
+import { decodeForwarding, encodeForwarding, forwardingTable } from "#plugins/netlink/codec/forwarding.js";
 import { linkInfoTable, linkTable } from "#plugins/netlink/codec/link.js";
 import { linkKinds, slaveKinds } from "#plugins/netlink/codec/link-kinds.js";
 import { namespaceIdTable } from "#plugins/netlink/codec/namespace-id.js";
@@ -10,7 +11,7 @@ import { decodeNeighbour, encodeNeighbour, neighbourTable } from "#plugins/netli
 import { decodeRoute, encodeRoute, routeTable } from "#plugins/netlink/codec/route.js";
 import { decodeRule, encodeRule, ruleTable } from "#plugins/netlink/codec/rule.js";
 import * as scalars from "#plugins/netlink/codec/scalars.js";
-import type { Address, Neighbour, Route, Rule } from "#plugins/netlink/index.js";
+import type { Address, Forwarding, Neighbour, Route, Rule } from "#plugins/netlink/index.js";
 
 const port = fc.integer({ min: 0, max: 0xffff });
 const ipv4 = fc.ipV4();
@@ -46,6 +47,7 @@ const tables = new Map<string, AttributeTable<AttributeSpec>>([
   ["address", addressTable],
   ["route", routeTable],
   ["neighbour", neighbourTable],
+  ["forwarding entry", forwardingTable],
   ["rule", ruleTable],
   ["namespace id", namespaceIdTable],
   ...[...linkKinds].map(([kind, table]) => [`data of ${kind}`, table] as const),
@@ -153,6 +155,31 @@ test("neighbours survive the way to bytes and back", (t) => {
     fc.property(neighbour, (value) => {
       const bytes = bytesOf((writer) => encodeNeighbour(writer, value));
       t.deepEqual(decodeNeighbour(new Reader(bytes), 0, bytes.length), { ...value });
+    }),
+  );
+});
+
+test("forwarding entries survive the way to bytes and back", (t) => {
+  const entry: fc.Arbitrary<Forwarding> = fc.record(
+    {
+      linkIndex: index,
+      linkAddress,
+      state: port,
+      flags: u8,
+      destination: fc.oneof(ipv4, canonicalIpv6),
+      vlan: port,
+      port,
+      vni: index,
+      via: index,
+      sourceVni: index,
+    },
+    { requiredKeys: ["linkIndex", "linkAddress", "state", "flags"] },
+  );
+  fc.assert(
+    fc.property(entry, (value) => {
+      const bytes = bytesOf((writer) => encodeForwarding(writer, value));
+      t.deepEqual(decodeForwarding(new Reader(bytes), 0, bytes.length), { ...value });
+      t.is(decodeNeighbour(new Reader(bytes), 0, bytes.length), undefined);
     }),
   );
 });

@@ -2,6 +2,7 @@ import { decodeAddress } from "#plugins/netlink/codec/address.js";
 import { decodeBridgeMember, decodeBridgeVlans } from "#plugins/netlink/codec/bridge-vlan.js";
 import type { Reader } from "#plugins/netlink/codec/buffer.js";
 import { decodeFeatures, decodeSpeed } from "#plugins/netlink/codec/ethtool.js";
+import { decodeForwarding } from "#plugins/netlink/codec/forwarding.js";
 import { decodeFamily } from "#plugins/netlink/codec/generic.js";
 import { decodeLink } from "#plugins/netlink/codec/link.js";
 import { decodeLinkProtocols, decodeNetconf } from "#plugins/netlink/codec/link-protocols.js";
@@ -24,6 +25,7 @@ export const decoders: Readonly<Record<string, { readonly decode: Decoder; reado
   linkProtocols: { decode: decodeLinkProtocols, headerBytes: 16 },
   namespaceId: { decode: decodeNamespaceId, headerBytes: 4 },
   netconf: { decode: decodeNetconf, headerBytes: 4 },
+  forwarding: { decode: decodeForwarding, headerBytes: 12 },
   neighbour: { decode: decodeNeighbour, headerBytes: 12 },
   route: { decode: decodeRoute, headerBytes: 12 },
   rule: { decode: decodeRule, headerBytes: 12 },

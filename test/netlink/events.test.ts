@@ -17,6 +17,8 @@ function summary(event: NetlinkEvent): string {
       return `${event.deleted ? "-" : "+"}route ${event.route.destination}`;
     case "neighbour":
       return `${event.deleted ? "-" : "+"}neighbour ${event.neighbour.address}`;
+    case "forwarding":
+      return `${event.deleted ? "-" : "+"}forwarding ${event.entry.linkAddress}`;
     case "rule":
       return `${event.deleted ? "-" : "+"}rule ${event.rule.priority}`;
     case "bridge-member":

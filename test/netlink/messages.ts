@@ -4,6 +4,7 @@ import { linkKinds, slaveKinds } from "#plugins/netlink/codec/link-kinds.js";
 import * as scalars from "#plugins/netlink/codec/scalars.js";
 import type {
   Address,
+  Forwarding,
   LinkRequest,
   NamespaceHandle,
   Neighbour,
@@ -115,6 +116,20 @@ const neighbour: Neighbour = {
   unknown,
 };
 
+const forwarding: Forwarding = {
+  linkIndex: 3,
+  linkAddress: "02:00:00:00:00:03",
+  state: 0x80,
+  flags: 2,
+  destination: "2001:db8::2",
+  vlan: 7,
+  port: 4789,
+  vni: 100,
+  via: 4,
+  sourceVni: 200,
+  unknown,
+};
+
 const rule: Rule = {
   family: "inet6",
   priority: 100,
@@ -205,6 +220,12 @@ export const messages: readonly SampleMessage[] = [
   ...sample("neighSet", operations.neighSet, neighbour),
   ...sample("neighDel", operations.neighDel, neighbour),
   ...sample("neighDump", operations.neighDump, { linkIndex: 3 }),
+  ...sample("forwardingAdd", operations.forwardingAdd, forwarding),
+  ...sample("forwardingSet", operations.forwardingSet, forwarding),
+  ...sample("forwardingAppend", operations.forwardingAppend, forwarding),
+  ...sample("forwardingDel", operations.forwardingDel, forwarding),
+  ...sample("forwardingDump", operations.forwardingDump, { linkIndex: 3 }),
+  ...sample("forwardingGet", operations.forwardingGet, { master: 4, linkAddress: "02:00:00:00:00:03", vlan: 7 }),
   ...sample("ruleAdd", operations.ruleAdd, rule),
   ...sample("ruleDel", operations.ruleDel, rule),
   ...sample("ruleDump", operations.ruleDump, 2),

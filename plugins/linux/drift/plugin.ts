@@ -9,6 +9,8 @@ import type { TransactionRecord } from "#core/scheduler/types.js";
 import type { NetlinkEvent } from "#plugins/netlink/index.js";
 import {
   ARP_PREFIX,
+  FORWARDING_PREFIX,
+  forwardingPrefix,
   INTERFACE_PREFIX,
   interfaceKey,
   type NetNamespace,
@@ -17,6 +19,7 @@ import {
 } from "#proto/index.js";
 import { InterfaceIndex, type InterfaceMetadata } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
+import { DesiredForwarding } from "./desired-forwarding.js";
 import { FollowedNamespace, type OptionalGroup } from "./followed-namespace.js";
 import { DriftReporter } from "./reporter.js";
 import { Suspects } from "./suspects.js";
@@ -70,6 +73,7 @@ const MOST_KEPT = 16;
 const GROUP_PREFIXES: readonly (readonly [OptionalGroup, prefix: string])[] = [
   ["route", ROUTE_PREFIX],
   ["neighbour", ARP_PREFIX],
+  ["neighbour", FORWARDING_PREFIX],
   ["rule", RULE_PREFIX],
 ];
 
@@ -89,6 +93,7 @@ export class DriftPlugin implements Plugin {
   /** Identity of the namespace that each interface, and each value without interface, was last followed in. */
   readonly #places = new Map<string, string>();
   readonly #routes: WantedRoutes;
+  readonly #forwarding: DesiredForwarding;
   readonly #groups = new Set<OptionalGroup>();
   readonly #suspected = new Set<string>();
   /** Events of this turn of the event loop. */
@@ -110,6 +115,7 @@ export class DriftPlugin implements Plugin {
     @inject(Logger) private readonly log: Logger,
   ) {
     this.#routes = new WantedRoutes(scheduler);
+    this.#forwarding = new DesiredForwarding(scheduler);
   }
 
   init(): void {
@@ -140,6 +146,7 @@ export class DriftPlugin implements Plugin {
     }
     for (const { key } of values) {
       if (key.startsWith(ROUTE_PREFIX)) this.#routes.look(key);
+      else if (key.startsWith(FORWARDING_PREFIX)) this.#forwarding.look(key);
       if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
     }
     for (const { key } of executed) if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
@@ -194,14 +201,23 @@ export class DriftPlugin implements Plugin {
     try {
       const handle = await this.namespaces.open(namespace);
       const { scheduler, interfaces } = this;
-      const suspects = new Suspects({ scheduler, interfaces, routes: this.#routes, identity });
+      const suspects = new Suspects({
+        scheduler,
+        interfaces,
+        routes: this.#routes,
+        forwarding: this.#forwarding,
+        identity,
+      });
       const followed = new FollowedNamespace(handle, (event) => this.#hear(event, followed, suspects));
       await followed.listen(this.#groups);
       const keys = [...this.#places].flatMap(([key, place]) => (place === identity ? [key] : []));
       const names = new Set(
         keys.flatMap((key) => (key.startsWith(INTERFACE_PREFIX) ? key.slice(INTERFACE_PREFIX.length) : [])),
       );
-      this.#suspect([...keys, ...this.#routes.throughAny(names)]);
+      const entries = [...names].flatMap((name) =>
+        [`${ARP_PREFIX}${name}/`, forwardingPrefix(name)].flatMap((prefix) => scheduler.statuses(prefix)),
+      );
+      this.#suspect([...keys, ...this.#routes.throughAny(names), ...entries.map(({ key }) => key)]);
       return followed;
     } catch (error) {
       this.#troubled(error);
@@ -227,7 +243,8 @@ export class DriftPlugin implements Plugin {
     this.log.warn("the kernel dropped events; everything they may have been about is read again");
     const { scheduler } = this;
     this.#suspect([...uses, ...this.#routes.all()]);
-    for (const prefix of [ARP_PREFIX, RULE_PREFIX]) this.#suspect(scheduler.statuses(prefix).map(({ key }) => key));
+    for (const prefix of [ARP_PREFIX, FORWARDING_PREFIX, RULE_PREFIX])
+      this.#suspect(scheduler.statuses(prefix).map(({ key }) => key));
   }
 
   #sift(): void {

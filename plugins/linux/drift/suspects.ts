@@ -22,6 +22,7 @@ import {
   isNamed,
 } from "../interfaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
+import type { DesiredForwarding } from "./desired-forwarding.js";
 import type { WantedRoutes } from "./wanted-routes.js";
 
 /** NUD_PERMANENT of linux/neighbour.h. */
@@ -31,6 +32,7 @@ export interface SuspectsParts {
   readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
   readonly interfaces: InterfaceIndex;
   readonly routes: WantedRoutes;
+  readonly forwarding: DesiredForwarding;
   /** Identity of the namespace that the events are from. */
   readonly identity: string;
 }
@@ -66,6 +68,8 @@ export class Suspects {
         return this.#byRoute(event.route, event.deleted);
       case "neighbour":
         return this.#byNeighbour(event.neighbour, event.deleted);
+      case "forwarding":
+        return this.parts.forwarding.suspects(event.entry, event.deleted, (name) => this.#indexOf(name));
       case "rule":
         return event.deleted ? this.#byLostRule(event.rule) : [];
       default:
@@ -169,6 +173,12 @@ export class Suspects {
     return this.parts.scheduler
       .statuses(ruleKey(priority, { family: family === "inet6" ? "IPV6" : "IPV4" }))
       .flatMap(({ key }) => (parseRuleKey(key)?.priority === priority ? [key] : []));
+  }
+
+  /** `undefined` for an interface that is not in this namespace. */
+  #indexOf(name: string): number | undefined {
+    const metadata = this.parts.interfaces.get(name);
+    return metadata?.namespaceIdentity === this.parts.identity ? metadata.index : undefined;
   }
 
   #nameOf(linkIndex: number): string | undefined {

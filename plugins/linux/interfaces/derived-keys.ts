@@ -6,6 +6,8 @@ export const INTERFACE_PEER_PREFIX = "linux/interface-peer/";
 export const INTERFACE_PLACE_PREFIX = "linux/interface-place/";
 /** Of {@link interfacePortKey}. */
 export const INTERFACE_PORT_PREFIX = "linux/interface-port/";
+/** Of {@link interfaceVlansKey}. */
+export const INTERFACE_VLANS_PREFIX = "linux/interface-vlans/";
 /** Of {@link interfaceLoanKey}. */
 export const INTERFACE_LOAN_PREFIX = "linux/interface-loan/";
 /** Of {@link interfaceSettingsKey}. */
@@ -42,3 +44,15 @@ export function interfaceSettingsKey(name: string): string {
 export function borrowedAddressesKey(name: string): string {
   return BORROWED_ADDRESSES_PREFIX + name;
 }
+
+/** That a port of a bridge, or a bridge itself, has the VLANs from `first` to `last`, and none next to them. */
+export function interfaceVlansKey(name: string, first: number, last: number): string {
+  return `${INTERFACE_VLANS_PREFIX}${name}/${first}-${last}`;
+}
+
+export function parseInterfaceVlansKey(key: string): { name: string; first: number; last: number } | undefined {
+  const [, name, first, last] = VLANS.exec(key) ?? [];
+  return name === undefined ? undefined : { name, first: Number(first), last: Number(last) };
+}
+
+const VLANS = /^linux\/interface-vlans\/(.+)\/(\d+)-(\d+)$/s;

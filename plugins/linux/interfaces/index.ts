@@ -1,11 +1,16 @@
+export { checkAddress, checkRange, checkSameFamily } from "./checks.js";
 export {
   BORROWED_ADDRESSES_PREFIX,
   borrowedAddressesKey,
   INTERFACE_PORT_PREFIX,
+  INTERFACE_VLANS_PREFIX,
+  interfacePlaceKey,
   interfacePortKey,
+  parseInterfaceVlansKey,
 } from "./derived-keys.js";
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
 export { isNamed } from "./host-name.js";
 export { InterfaceIndex, type InterfaceMetadata } from "./interface-index.js";
 export { IPV6_MIN_MTU } from "./own-addresses.js";
 export { InterfacesPlugin } from "./plugin.js";
+export { vlansOfInterface } from "./port.js";

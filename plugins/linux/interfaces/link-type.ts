@@ -106,6 +106,8 @@ export interface Membership<S extends object = object> {
   leave(links: MemberLinks, settings: S): Promise<void>;
   /** Do both mean the same? `b` may leave things to the kernel. */
   same(a: S, b: S): boolean;
+  /** What others may depend on besides the membership. */
+  derivedValues?(member: string, settings: S): readonly KeyedValue[];
   /** What only one member of a master can be. */
   claims?(settings: S): readonly string[];
 }

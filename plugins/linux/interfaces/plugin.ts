@@ -14,7 +14,7 @@ import { BorrowedAddressesDescriptor, InterfaceLoanDescriptor } from "./loan.js"
 import { Marker } from "./marker.js";
 import { InterfacePeerDescriptor } from "./peer.js";
 import { InterfacePlaceDescriptor } from "./place.js";
-import { InterfacePortDescriptor } from "./port.js";
+import { InterfacePortDescriptor, InterfaceVlansDescriptor } from "./port.js";
 import { InterfaceStateDescriptor } from "./state.js";
 import { InterfaceTable } from "./table.js";
 import { VrfMembershipDescriptor } from "./vrf.js";
@@ -56,6 +56,7 @@ export class InterfacesPlugin implements Plugin {
     this.scheduler.registerDescriptor(new InterfacePlaceDescriptor());
     this.scheduler.registerDescriptor(new InterfacePeerDescriptor());
     this.scheduler.registerDescriptor(new InterfacePortDescriptor(this.index, this.scheduler));
+    this.scheduler.registerDescriptor(new InterfaceVlansDescriptor());
     this.scheduler.registerDescriptor(new InterfaceLoanDescriptor());
     this.scheduler.registerDescriptor(new BorrowedAddressesDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new LinkSettingsDescriptor(this.index, this.scheduler));

@@ -1,7 +1,13 @@
 import { SouthboundError } from "#core/errors.js";
 import type { Dependency, Descriptor, KeyedValue, Scheduler } from "#core/scheduler/types.js";
 import { type Interface, type InterfaceType, interfaceKey, type NetNamespace } from "#proto/index.js";
-import { INTERFACE_PORT_PREFIX, interfacePlaceKey, interfacePortKey } from "./derived-keys.js";
+import {
+  INTERFACE_PORT_PREFIX,
+  INTERFACE_VLANS_PREFIX,
+  interfacePlaceKey,
+  interfacePortKey,
+  parseInterfaceVlansKey,
+} from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
 import type { MemberLinks, Membership } from "./link-type.js";
 import { leaveMaster, linksOf } from "./member-links.js";
@@ -46,6 +52,10 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
 
   dependencies(_key: string, { interface: member }: InterfacePort): readonly Dependency[] {
     return [{ label: `interface ${member}`, key: interfacePlaceKey(member) }];
+  }
+
+  derivedValues(_key: string, port: InterfacePort): readonly KeyedValue[] {
+    return membershipOf(port).derivedValues?.(port.interface, port.settings) ?? [];
   }
 
   /** An interface is a port of one master at a time. */
@@ -97,6 +107,31 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
     const message = `${member} cannot be a port of ${master}: it belongs to ${owner} already`;
     throw new SouthboundError("EBUSY", message, { field: "ports" });
   }
+}
+
+/** VLANs that an interface has as a port of a bridge of ours, or as such a bridge. */
+export function vlansOfInterface(
+  name: string,
+  interfaces: InterfaceIndex,
+  scheduler: Pick<Scheduler, "wanted">,
+): readonly number[] {
+  const own: Interface | undefined = scheduler.wanted(interfaceKey(name));
+  const ofPorts = interfaces.all().flatMap(({ name: master, type }) => {
+    const wanted = type === "BRIDGE" ? scheduler.wanted(interfacePortKey(master, name)) : undefined;
+    const port = wanted as InterfacePort | undefined;
+    return port === undefined ? [] : (membershipOf(port).derivedValues?.(name, port.settings) ?? []);
+  });
+  const ofBridge = own?.type === "BRIDGE" ? (linkTypeOf(own)?.derivedValues?.(own) ?? []) : [];
+  return [...ofPorts, ...ofBridge].flatMap(({ key }) => {
+    const { first = 1, last = 0 } = parseInterfaceVlansKey(key) ?? {};
+    return Array.from({ length: last - first + 1 }, (_, each) => first + each);
+  });
+}
+
+/** VLANs of a port, or of a bridge itself: there is nothing to do for them. */
+export class InterfaceVlansDescriptor implements Descriptor {
+  readonly name = "linux-interface-vlans";
+  readonly prefix = INTERFACE_VLANS_PREFIX;
 }
 
 function membershipOf({ type }: InterfacePort): Membership {

@@ -18,7 +18,12 @@ import { placeOf, placesOf } from "./place.js";
 /** NUD_PERMANENT of linux/neighbour.h: never asked for, never forgotten. */
 const PERMANENT = 0x80;
 
-const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i;
+/** NTF_PROXY of linux/neighbour.h. */
+const PROXY = 0x08;
+
+const HARDWARE_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){3,19}$/i;
+/** Bytes of the addresses of links: the kernel refuses one that is shorter than the link's (net/core/neighbour.c, neigh_add), and cuts a longer one. */
+const LENGTHS: ReadonlySet<number> = new Set([4, 6, 8, 16, 20]);
 
 /** IFF_LOOPBACK and IFF_POINTOPOINT of linux/if.h: whatever is asked for, the kernel enters 0.0.0.0 (arp_constructor in net/ipv4/arp.c). */
 const WITHOUT_NEIGHBOURS = 0x08 | 0x10;
@@ -26,7 +31,10 @@ const WITHOUT_NEIGHBOURS = 0x08 | 0x10;
 /** Types whose links may be so. */
 const MAYBE_WITHOUT: ReadonlySet<InterfaceType> = new Set(["LOOPBACK", "TAP", "EXISTING", "GRE", "WIREGUARD"]);
 
-/** Static neighbour entries, IPv4 and IPv6, marked as ours by NDA_PROTOCOL. The kernel drops them when the link goes down. */
+/**
+ * Static neighbour entries, IPv4 and IPv6, and addresses that the host answers for, marked as ours by NDA_PROTOCOL. The kernel drops both when
+ * the link goes down, and tells nobody of the latter (pneigh_lookup and pneigh_delete in net/core/neighbour.c).
+ */
 export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
   readonly name = "linux-neighbour";
   readonly prefix = ARP_PREFIX;
@@ -41,7 +49,11 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
       const problem = `is "${value.ip_address ?? ""}", expected an address without prefix length such as 10.0.0.1`;
       problems.push({ field: "ip_address", problem });
     }
-    if (!MAC_ADDRESS.test(value.hw_address ?? "")) {
+    if (value.proxy) {
+      // net/core/neighbour.c, neigh_add, has no use for it.
+      if (value.hw_address)
+        problems.push({ field: "hw_address", problem: "is set, but the host answers with its own" });
+    } else if (!isHardwareAddress(value.hw_address ?? "")) {
       const problem = `is "${value.hw_address ?? ""}", expected a MAC address such as 02:00:00:00:00:01`;
       problems.push({ field: "hw_address", problem });
     }
@@ -59,15 +71,16 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
   equivalent(_key: string, a: ARPEntry, b: ARPEntry): boolean {
     return (
       a.interface === b.interface &&
+      Boolean(a.proxy) === Boolean(b.proxy) &&
       canonicalAddress(a.ip_address ?? "") === canonicalAddress(b.ip_address ?? "") &&
-      a.hw_address?.toLowerCase() === b.hw_address?.toLowerCase()
+      (a.hw_address ?? "").toLowerCase() === (b.hw_address ?? "").toLowerCase()
     );
   }
 
   async create(key: string, value: ARPEntry): Promise<undefined> {
-    const { interface: name = "", ip_address: address = "" } = value;
-    const { handle, index } = placeOf(this.interfaces, name, key);
-    if (!address.includes(":") && MAYBE_WITHOUT.has(this.interfaces.get(name)?.type ?? "UNDEFINED")) {
+    const { interface: name = "", ip_address: address = "", proxy } = value;
+    const { handle, index } = placeOf(this.interfaces, name, key, "interface");
+    if (!proxy && !address.includes(":") && MAYBE_WITHOUT.has(this.interfaces.get(name)?.type ?? "UNDEFINED")) {
       const { flags = 0 } = (await handle.linkByIndex(index)) ?? {};
       if ((flags & WITHOUT_NEIGHBOURS) !== 0) throw withoutNeighbours(name);
     }
@@ -83,7 +96,11 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
     const handle = this.interfaces.namespaceOf(value.interface ?? "");
     if (metadata === undefined || handle === undefined) return;
     try {
-      await handle.neighDel({ linkIndex: metadata.index, address: canonicalAddress(value.ip_address ?? "") ?? "" });
+      await handle.neighDel({
+        linkIndex: metadata.index,
+        address: canonicalAddress(value.ip_address ?? "") ?? "",
+        ...(value.proxy ? { flags: PROXY } : {}),
+      });
     } catch (error) {
       if (!isCode(error, "ENOENT", "ENODEV", "ENXIO")) throw error;
     }
@@ -101,20 +118,32 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
     handle: NamespaceHandle,
     expected: ReadonlySet<string>,
   ): Promise<readonly RetrievedValue<ARPEntry, undefined>[]> {
-    const neighbours = await handle.neighList();
-    return neighbours.filter(isPermanent).flatMap((neighbour): RetrievedValue<ARPEntry, undefined>[] => {
-      const name = this.interfaces.byIndex(handle.identity, neighbour.linkIndex)?.name;
-      if (name === undefined) return [];
-      const ipAddress = canonicalAddress(neighbour.address) ?? neighbour.address;
-      const key = arpKey(name, ipAddress);
-      if (neighbour.protocol !== TENUTO_PROTOCOL && !expected.has(key)) return [];
-      const value: ARPEntry = { interface: name, ip_address: ipAddress, hw_address: neighbour.linkAddress ?? "" };
-      return [{ key, value, origin: "northbound" }];
-    });
+    const [neighbours, proxies] = await Promise.all([handle.neighList(), handle.neighList({ proxy: true })]);
+    return [...neighbours.filter(isPermanent), ...proxies].flatMap(
+      (neighbour): RetrievedValue<ARPEntry, undefined>[] => {
+        const name = this.interfaces.byIndex(handle.identity, neighbour.linkIndex)?.name;
+        if (name === undefined) return [];
+        const ipAddress = canonicalAddress(neighbour.address) ?? neighbour.address;
+        const proxy = ((neighbour.flags ?? 0) & PROXY) !== 0;
+        const key = arpKey(name, ipAddress, { proxy });
+        if (neighbour.protocol !== TENUTO_PROTOCOL && !expected.has(key)) return [];
+        const rest = proxy ? { proxy } : { hw_address: neighbour.linkAddress ?? "" };
+        const value: ARPEntry = { interface: name, ip_address: ipAddress, ...rest };
+        return [{ key, value, origin: "northbound" }];
+      },
+    );
   }
 }
 
+function isHardwareAddress(text: string): boolean {
+  return HARDWARE_ADDRESS.test(text) && LENGTHS.has((text.length + 1) / 3);
+}
+
 function kernelNeighbour(value: ARPEntry, linkIndex: number): Neighbour {
+  if (value.proxy) {
+    const address = canonicalAddress(value.ip_address ?? "") ?? "";
+    return { linkIndex, address, flags: PROXY, state: 0, protocol: TENUTO_PROTOCOL };
+  }
   return {
     linkIndex,
     address: canonicalAddress(value.ip_address ?? "") ?? "",

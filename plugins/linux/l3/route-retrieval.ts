@@ -1,10 +1,10 @@
 import type { RetrievedValue, Scheduler } from "#core/scheduler/types.js";
 import type { Route as KernelRoute, NamespaceHandle, RouteFilter } from "#plugins/netlink/index.js";
 import { type NetNamespace, type Route, routeModel } from "#proto/index.js";
+import type { Contest } from "../contest.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
 import { type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
-import type { Contest } from "./contest.js";
 import { KnownRoutes } from "./known-routes.js";
 import type { ValueLeases } from "./leases.js";
 import { placesOf, tableOf, tableOfRoute } from "./place.js";

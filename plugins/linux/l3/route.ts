@@ -11,6 +11,7 @@ import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/ind
 import { interfaceKey, LINK_LOCAL_ROUTE_PREFIX, linkLocalRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
+import { SharedDependencies } from "../shared-dependencies.js";
 import { carryOut, type RouteRequest } from "./many-routes.js";
 import { placeOf, tableOf, tableOfRoute } from "./place.js";
 import { sourceDependencies } from "./reachable.js";
@@ -29,7 +30,6 @@ import { means } from "./route-matching.js";
 import { type RetrievedRoute, type RouteMetadata, RouteReader, type RouteReaderParts } from "./route-retrieval.js";
 import type { RouteRivals } from "./route-rivals.js";
 import { validateRoute } from "./route-validation.js";
-import { SharedDependencies } from "./shared-dependencies.js";
 
 export interface RouteDescriptorParts extends RouteReaderParts {
   readonly rivals: RouteRivals;

@@ -7,7 +7,7 @@ import { present } from "./present.js";
 import { ip, linkAddress, u8, u32 } from "./scalars.js";
 
 /** struct ndmsg: u8 family, pad, u16 pad, s32 link index, u16 state, u8 flags, u8 type. */
-const headerBytes = 12;
+export const neighbourHeaderBytes = 12;
 
 export const neighbourTable = new AttributeTable(
   "neighbour",
@@ -16,7 +16,7 @@ export const neighbourTable = new AttributeTable(
 );
 
 export function writeNeighbourHeader(writer: Writer, family: number, linkIndex = 0, state = 0, flags = 0): void {
-  const at = writer.reserve(headerBytes);
+  const at = writer.reserve(neighbourHeaderBytes);
   writer.view.setUint8(at, family);
   writer.view.setInt32(at + 4, linkIndex, true);
   writer.view.setUint16(at + 8, state, true);
@@ -32,11 +32,11 @@ export function encodeNeighbour(writer: Writer, neighbour: Neighbour): void {
 
 /** `undefined` for what is no IP neighbour (bridges report their forwarding entries the same way). */
 export function decodeNeighbour(reader: Reader, start: number, end: number): Neighbour | undefined {
-  requireHeader("neighbour", start, end, headerBytes);
+  requireHeader("neighbour", start, end, neighbourHeaderBytes);
   const { view } = reader;
   if (addressBytes(view.getUint8(start)) === 0) return undefined;
   const unknown = new Map<number, Uint8Array>();
-  const values = neighbourTable.decode(reader, start + headerBytes, end, unknown);
+  const values = neighbourTable.decode(reader, start + neighbourHeaderBytes, end, unknown);
   if (values.address === undefined) return undefined;
   return {
     linkIndex: view.getInt32(start + 4, true),

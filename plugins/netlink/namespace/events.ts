@@ -3,6 +3,7 @@ import { decodeAddress } from "../codec/address.js";
 import { decodeBridgeMember } from "../codec/bridge-vlan.js";
 import type { Reader } from "../codec/buffer.js";
 import * as k from "../codec/constants.js";
+import { decodeForwarding } from "../codec/forwarding.js";
 import { decodeLink } from "../codec/link.js";
 import { decodeNetconf } from "../codec/link-protocols.js";
 import type { Message } from "../codec/message.js";
@@ -68,7 +69,9 @@ export function decodeEvent(reader: Reader, { type, start, end }: Message): Netl
     }
     case "neighbour": {
       const neighbour = decodeNeighbour(reader, start, end);
-      return neighbour && { type: "neighbour", deleted, neighbour };
+      if (neighbour !== undefined) return { type: "neighbour", deleted, neighbour };
+      const entry = decodeForwarding(reader, start, end);
+      return entry && { type: "forwarding", deleted, entry };
     }
     case "rule": {
       const rule = decodeRule(reader, start, end);

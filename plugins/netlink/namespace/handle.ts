@@ -4,6 +4,7 @@ import { decodeBridgeVlans } from "../codec/bridge-vlan.js";
 import { align, Reader } from "../codec/buffer.js";
 import { AF_INET, AF_INET6 } from "../codec/constants.js";
 import { decodeFeatures, decodeSpeed } from "../codec/ethtool.js";
+import { decodeForwarding } from "../codec/forwarding.js";
 import { decodeLink } from "../codec/link.js";
 import { decodeLinkProtocols } from "../codec/link-protocols.js";
 import { headerBytes } from "../codec/message.js";
@@ -15,6 +16,9 @@ import { decodeWireguard, joinWireguard } from "../codec/wireguard.js";
 import type {
   Address,
   EventGroup,
+  Forwarding,
+  ForwardingFilter,
+  ForwardingQuery,
   Link,
   LinkProtocols,
   LinkProtocolsRequest,
@@ -270,8 +274,32 @@ export class Handle implements NamespaceHandle {
     await this.request(operations.neighDel, neighbour);
   }
 
-  neighList(filter: { readonly linkIndex?: number } = {}): Promise<readonly Neighbour[]> {
+  neighList(filter: { readonly linkIndex?: number; readonly proxy?: boolean } = {}): Promise<readonly Neighbour[]> {
     return this.list(operations.neighDump, filter, decodeNeighbour);
+  }
+
+  async forwardingAdd(entry: Forwarding): Promise<void> {
+    await this.request(operations.forwardingAdd, entry);
+  }
+
+  async forwardingSet(entry: Forwarding): Promise<void> {
+    await this.request(operations.forwardingSet, entry);
+  }
+
+  async forwardingAppend(entry: Forwarding): Promise<void> {
+    await this.request(operations.forwardingAppend, entry);
+  }
+
+  async forwardingDel(entry: Forwarding): Promise<void> {
+    await this.request(operations.forwardingDel, entry);
+  }
+
+  async forwardingList(filter: ForwardingFilter = {}): Promise<readonly Forwarding[]> {
+    return (await unlessMissing("ENODEV", this.list(operations.forwardingDump, filter, decodeForwarding))) ?? [];
+  }
+
+  async forwardingGet(query: ForwardingQuery): Promise<Forwarding | undefined> {
+    return (await unlessMissing("ENOENT", this.list(operations.forwardingGet, query, decodeForwarding)))?.[0];
   }
 
   async ruleAdd(rule: Rule): Promise<void> {

@@ -3,6 +3,7 @@ import { type AttributeSpec, type AttributeTable, writeAttribute } from "../code
 import { encodeBridgeVlanDump, encodeBridgeVlans } from "../codec/bridge-vlan.js";
 import type { Writer } from "../codec/buffer.js";
 import * as k from "../codec/constants.js";
+import { encodeForwarding, encodeForwardingDump, encodeForwardingQuery, forwardingTable } from "../codec/forwarding.js";
 import { encodeLink, linkHeaderBytes, linkTable, writeLinkHeader } from "../codec/link.js";
 import { encodeLinkProtocols } from "../codec/link-protocols.js";
 import { encodeNamespaceIdQuery } from "../codec/namespace-id.js";
@@ -10,7 +11,18 @@ import { encodeNeighbour, neighbourTable, writeNeighbourHeader } from "../codec/
 import { encodeRoute, encodeRouteRemoval, routeTable, writeRouteHeader } from "../codec/route.js";
 import { encodeRule, ruleTable, writeRuleHeader } from "../codec/rule.js";
 import { string } from "../codec/scalars.js";
-import type { Address, LinkProtocolsRequest, LinkRequest, Neighbour, PortVlansRequest, Route, Rule } from "../types.js";
+import type {
+  Address,
+  Forwarding,
+  ForwardingFilter,
+  ForwardingQuery,
+  LinkProtocolsRequest,
+  LinkRequest,
+  Neighbour,
+  PortVlansRequest,
+  Route,
+  Rule,
+} from "../types.js";
 
 /** One kind of request: its message type and flags, how to write it and how to name its object in an error. */
 export interface Operation<T> {
@@ -29,6 +41,7 @@ const linkAttributes = { headerBytes: linkHeaderBytes, table: linkTable };
 const addressAttributes = { headerBytes: 8, table: addressTable };
 const routeAttributes = { headerBytes: 12, table: routeTable };
 const neighbourAttributes = { headerBytes: 12, table: neighbourTable };
+const forwardingAttributes = { headerBytes: 12, table: forwardingTable };
 const ruleAttributes = { headerBytes: 12, table: ruleTable };
 
 function nameLink(link: LinkRequest): string {
@@ -233,14 +246,47 @@ export const neighAdd = neighbourOperation(k.RTM_NEWNEIGH, add, "add");
 export const neighSet = neighbourOperation(k.RTM_NEWNEIGH, replace, "set");
 export const neighDel = neighbourOperation(k.RTM_DELNEIGH, 0, "delete");
 
-export const neighDump: Operation<{ readonly linkIndex?: number }> = {
+/** NTF_PROXY of linux/neighbour.h. */
+const PROXY = 0x08;
+
+export const neighDump: Operation<{ readonly linkIndex?: number; readonly proxy?: boolean }> = {
   type: k.RTM_GETNEIGH,
   flags: k.NLM_F_DUMP,
-  encode(writer, { linkIndex }) {
-    writeNeighbourHeader(writer, k.AF_UNSPEC);
+  encode(writer, { linkIndex, proxy = false }) {
+    writeNeighbourHeader(writer, k.AF_UNSPEC, 0, 0, proxy ? PROXY : 0);
     neighbourTable.encode(writer, { linkIndex });
   },
   describe: () => "list neighbours",
+};
+
+function forwardingOperation(type: number, flags: number, verb: string): Operation<Forwarding> {
+  return {
+    type,
+    flags,
+    encode: encodeForwarding,
+    describe: ({ linkAddress, linkIndex, destination }) =>
+      `${verb} forwarding entry ${linkAddress}${destination === undefined ? "" : ` to ${destination}`} of link with index ${linkIndex}`,
+    attributes: forwardingAttributes,
+  };
+}
+
+export const forwardingAdd = forwardingOperation(k.RTM_NEWNEIGH, add, "add");
+export const forwardingSet = forwardingOperation(k.RTM_NEWNEIGH, replace, "set");
+export const forwardingAppend = forwardingOperation(k.RTM_NEWNEIGH, k.NLM_F_CREATE | k.NLM_F_APPEND, "append");
+export const forwardingDel = forwardingOperation(k.RTM_DELNEIGH, 0, "delete");
+
+export const forwardingDump: Operation<ForwardingFilter> = {
+  type: k.RTM_GETNEIGH,
+  flags: k.NLM_F_DUMP,
+  encode: encodeForwardingDump,
+  describe: () => "list forwarding entries",
+};
+
+export const forwardingGet: Operation<ForwardingQuery> = {
+  type: k.RTM_GETNEIGH,
+  flags: 0,
+  encode: encodeForwardingQuery,
+  describe: ({ linkAddress, master }) => `get forwarding entry ${linkAddress} of bridge with index ${master}`,
 };
 
 function ruleOperation(type: number, flags: number, verb: string): Operation<Rule> {

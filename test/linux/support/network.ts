@@ -9,6 +9,8 @@ import { Netlink, NetlinkPlugin } from "#plugins/netlink/index.js";
 import {
   type ARPEntry,
   arpKey,
+  type ForwardingEntry,
+  forwardingModel,
   type Interface,
   interfaceKey,
   type Route,
@@ -105,6 +107,10 @@ export function wantRule(value: Rule & { readonly priority: number }): Wanted {
 
 export function wantNeighbour(value: ARPEntry & { readonly interface: string; readonly ip_address: string }): Wanted {
   return [arpKey(value.interface, value.ip_address), value];
+}
+
+export function wantForwarding(value: ForwardingEntry): Wanted {
+  return [forwardingModel.prefix + forwardingModel.nameOf(value), value];
 }
 
 /** `CREATE config/…/veth1` for each operation that was carried out. */

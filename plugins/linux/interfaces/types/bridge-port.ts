@@ -1,6 +1,8 @@
+import type { KeyedValue } from "#core/scheduler/types.js";
 import type { BridgeVlan, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { BridgeLink, BridgeLinkPort, Interface, VlanRange } from "#proto/index.js";
 import { checkOther, checkRange, type Problems } from "../checks.js";
+import { interfaceVlansKey } from "../derived-keys.js";
 import type { MemberLinks, Membership } from "../link-type.js";
 import { boolean, decodeOptions, encodeOptions, number, type Options, sameAttributes } from "../options.js";
 
@@ -62,6 +64,8 @@ export const bridgeMembership: Membership<PortSettings> = {
   leave: ({ handle, link }) => handle.linkSet({ index: link.index, master: 0 }),
 
   rejoins: takesOutCost,
+
+  derivedValues: (member, settings) => (settings.filters ? vlanKeys(member, vlansOf(settings)) : []),
 
   same: (a, b) =>
     !takesOutCost(a, b) &&
@@ -230,6 +234,16 @@ export function checkSelf({ self, vlan_filtering: filters }: BridgeLink): Proble
     ...checkRange("bridge.self.pvid", self.pvid, 0, LAST_VLAN),
     ...(self.vlans ?? []).flatMap((range, each) => checkVlans(`bridge.self.vlans[${each}]`, range)),
   ];
+}
+
+/** Forwarding entries wait for them. */
+export function selfVlanKeys(name: string, part: BridgeLink): readonly KeyedValue[] {
+  return vlanKeys(name, selfVlansOf(part));
+}
+
+function vlanKeys(name: string, vlans: Vlans): readonly KeyedValue[] {
+  const joined = ranges([...vlans.keys()].map((id) => [id, OFF]));
+  return joined.map(({ first, last }) => ({ key: interfaceVlansKey(name, first, last), value: {} }));
 }
 
 const OFF = { pvid: false, untagged: false } as const;

@@ -4,7 +4,16 @@ import { checkRange, type Problems } from "../checks.js";
 import type { FoundLink, FoundLinks } from "../link-type.js";
 import { boolean, choice, number, type Option, type Options } from "../options.js";
 import { IPV6_MIN_MTU } from "../own-addresses.js";
-import { bridgeMembership, checkPorts, checkSelf, decodePort, decodeSelf, sameSelf, setSelf } from "./bridge-port.js";
+import {
+  bridgeMembership,
+  checkPorts,
+  checkSelf,
+  decodePort,
+  decodeSelf,
+  sameSelf,
+  selfVlanKeys,
+  setSelf,
+} from "./bridge-port.js";
 import { KernelLinkType } from "./kernel-link.js";
 
 /** The kernel counts times in hundredths of a second (USER_HZ). */
@@ -71,6 +80,7 @@ export const bridge = new KernelLinkType({
     ...checkSelf(part),
   ],
 
+  derivedValues: (part, { name = "" }) => (part.vlan_filtering ? selfVlanKeys(name, part) : []),
   same: sameSelf,
   async finish({ mtu, bridge: part = {} }, link, { handle }) {
     if (mtu === link.mtu) await holdMtu(link, handle);

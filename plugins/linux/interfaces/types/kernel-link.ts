@@ -1,4 +1,4 @@
-import type { Dependency, InvalidField } from "#core/scheduler/types.js";
+import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/types.js";
 import type { Link } from "#plugins/netlink/index.js";
 import type { Interface, InterfaceType } from "#proto/index.js";
 import { interfacePlaceKey } from "../derived-keys.js";
@@ -64,6 +64,8 @@ export interface KernelLink<F extends LinkField> {
   validate?(part: Part<F>, value: Interface): readonly InvalidField[];
   /** What it waits for besides its namespace and the link below. */
   dependencies?(part: Part<F>): readonly Dependency[];
+  /** What derives from its values besides what derives from every interface. */
+  derivedValues?(part: Part<F>, value: Interface): readonly KeyedValue[];
   /** True when the change cannot be made in place, for another reason than a fixed option. */
   recreates?(before: Part<F>, after: Part<F>): boolean;
   /** What is to be done once the link is there. Whatever it throws fails the creation, and the link goes. */
@@ -104,6 +106,10 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
 
   withoutMac(value: Interface): string | undefined {
     return this.#spec.withoutMac?.(this.#part(value));
+  }
+
+  derivedValues(value: Interface): readonly KeyedValue[] {
+    return this.#spec.derivedValues?.(this.#part(value), value) ?? [];
   }
 
   validate(value: Interface): readonly InvalidField[] {

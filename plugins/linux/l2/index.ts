@@ -1,0 +1,1 @@
+export { L2Plugin } from "./plugin.js";
