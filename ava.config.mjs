@@ -7,7 +7,11 @@ const there = machine === "bundled" ? "dist/machine/test" : "dist/test";
 
 export default {
   files: [inMachine ? `${there}/**/*.machine.test.js` : "dist/test/**/!(*.machine).test.js"],
-  nodeArguments: ["--require=./dist/test/support/enter-sandbox.cjs"],
+  // What test/run.ts says of the emulated processors.
+  nodeArguments: [
+    ...(inMachine ? ["--jitless", "--no-expose-wasm"] : []),
+    "--require=./dist/test/support/enter-sandbox.cjs",
+  ],
   workerThreads: false,
   // Most of them wait for something most of the time.
   ...(inMachine ? {} : { concurrency: 3 }),

@@ -13,10 +13,18 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { whyNoEngine } from "./support/container-engine.js";
 import { LONG_VARIABLE } from "./support/counts.js";
+import { archiveKafkaClasses } from "./support/kafka-server.js";
 import { runInMachine } from "./support/machine.js";
 import { machineFile, makeMachineFiles } from "./support/machine-files.js";
 import { installMachine, machineParts } from "./support/machine-kernel.js";
-import { browserProgram, installPrograms, missing, natsServerProgram, type Say } from "./support/programs.js";
+import {
+  browserProgram,
+  installPrograms,
+  missing,
+  natsServerProgram,
+  type Say,
+  whyNoHungFileSystem,
+} from "./support/programs.js";
 import { projectRoot } from "./support/project.js";
 import { openSharedBrokers } from "./support/shared-brokers.js";
 import { countTests, type TestCounts } from "./support/test-counts.js";
@@ -45,8 +53,11 @@ const MEASUREMENTS = join(projectRoot, "coverage/tmp");
 /** Tells ava's configuration that this is the machine. */
 const MACHINE_VARIABLE = "TENUTO_TEST_MACHINE";
 
-/** Code that V8 compiles has to be translated again by QEMU, which costs more than it saves: a fifth of the time. */
-const EMULATED = { NODE_OPTIONS: "--jitless" };
+/**
+ * Code that V8 compiles has to be translated again by QEMU, which costs more than it saves: a fifth of the time. (Without compiled code there is no
+ * WebAssembly either, and V8 says so in every process that was not told.) The tests' processes have it from ava.config.mjs.
+ */
+const EMULATED = ["--jitless", "--no-expose-wasm"];
 
 /** The machine shares the processors with all other tests: generous, since only a failure waits that long. */
 const MACHINE_TIME_LIMIT = 45 * 60_000;
@@ -54,9 +65,15 @@ const MACHINE_TIME_LIMIT = 45 * 60_000;
 const say = (line: string): void => console.log(line);
 
 /** ava, for the tests of one place. */
-function avaCommand(parameters: readonly string[]): readonly string[] {
+function avaCommand(parameters: readonly string[], node: readonly string[] = []): readonly string[] {
   const color = process.stdout.isTTY ? ["--color"] : [];
-  return [process.execPath, join(projectRoot, "node_modules/ava/entrypoints/cli.mjs"), ...color, ...parameters];
+  return [
+    process.execPath,
+    ...node,
+    join(projectRoot, "node_modules/ava/entrypoints/cli.mjs"),
+    ...color,
+    ...parameters,
+  ];
 }
 
 /** The command in a user namespace of its own for an ordinary user: the sandbox needs its privileges. */
@@ -112,10 +129,9 @@ async function runThere(asked: readonly string[], environment: Environment, show
     if (!needsModules) await makeMachineFiles(testFiles().filter((file) => placeOf(file) === "machine"));
     const parameters = needsModules ? asked : asked.map(machineFile);
     const status = await runInMachine({
-      command: avaCommand([...(parameters.some(isConcurrency) ? [] : ["--concurrency=2"]), ...parameters]),
+      command: avaCommand([...(parameters.some(isConcurrency) ? [] : ["--concurrency=2"]), ...parameters], EMULATED),
       environment: {
         ...environment,
-        ...EMULATED,
         [MACHINE_VARIABLE]: needsModules ? "modules" : "bundled",
       },
       onOutput,
@@ -166,6 +182,7 @@ function reportCoverage(): void {
 /** Says what this machine lacks, a line each. Continuous integration must not leave any test out. */
 function sayWhatIsMissing(hasKafka: boolean): void {
   const [noEngine, noPodman, noMachine] = [whyNoEngine("docker"), whyNoEngine("podman"), machineParts()];
+  const noHungFiles = whyNoHungFileSystem();
   const missingHere = [
     ...(hasKafka ? [] : [NO_KAFKA]),
     ...(noEngine === undefined ? [] : [`containers: ${noEngine}, so the tests of microservices are skipped.`]),
@@ -173,6 +190,8 @@ function sayWhatIsMissing(hasKafka: boolean): void {
     ...(typeof noMachine === "string" ? [`machine: ${noMachine}, ${NO_MACHINE}`] : []),
   ];
   if (noPodman !== undefined) say(`Podman: ${noPodman}, so its tests are skipped.`);
+  if (noHungFiles !== undefined)
+    say(`FUSE: ${noHungFiles}, so the tests of file systems that never answer are skipped.`);
   missingHere.forEach(say);
   if (missingHere.length > 0 && process.env.CI === "true") {
     throw new Error("continuous integration must not skip tests");
@@ -182,6 +201,7 @@ function sayWhatIsMissing(hasKafka: boolean): void {
 async function main(parameters: readonly string[]): Promise<number> {
   installPrograms(say);
   installMachine(say);
+  await archiveKafkaClasses(say);
   if (natsServerProgram() === undefined) missing("nats-server");
   if (parameters.includes("--setup")) return 0;
 

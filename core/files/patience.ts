@@ -1,6 +1,12 @@
 /** How long a file system may take to answer, ms. */
 const PATIENCE = 5_000;
 /**
+ * It is counted in steps: while this thread or this host is busy for seconds, a step takes as long, and what a file system cannot be blamed for
+ * counts as one.
+ */
+const STEPS = 10;
+
+/**
  * Paths that may be waited for at the same time. Each takes a thread of Node's pool (of four, unless UV_THREADPOOL_SIZE says
  * otherwise) for as long as its file system does not answer: the store and name resolution need the others.
  */
@@ -77,13 +83,17 @@ export async function patiently<T>(
       if (attempt.isRunning) countSilent(path, 1);
       reject(notAnswering(path));
     };
-    // It may be this thread that was late: an answer that is there already is taken before.
-    timer = setTimeout(() => setImmediate(() => setImmediate(giveUp)), PATIENCE);
+    let steps = 0;
+    timer = setInterval(() => {
+      steps += 1;
+      // It may be this thread that was late: an answer that is there already is taken before.
+      if (steps === STEPS) setImmediate(() => setImmediate(giveUp));
+    }, PATIENCE / STEPS);
   });
   try {
     return (await Promise.race([result, deadline])) as T;
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
   }
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { drawPlot } from "#bench/plot.js";
 import { Child } from "#test/support/child.js";
 import { kafkaProgram } from "#test/support/programs.js";
@@ -35,25 +35,31 @@ async function bench(...parameters: readonly string[]): Promise<Child> {
   return child;
 }
 
-async function runsSmall(
-  t: { readonly assert: (value: unknown, message?: string) => unknown },
-  name: string,
-): Promise<void> {
+const withKafka = kafkaProgram() !== undefined;
+
+/** All by one command, as `npm run bench` does it; each is a process of its own there. */
+let rows: readonly Row[] = [];
+let log = "";
+test.before(async () => {
   const directory = await mkdtemp(join(tmpdir(), "tenuto-bench-test-"));
   const file = join(directory, "figures.json");
-  const child = await bench(name, "--share", "0.001", "--repeats", "1", "--json", file);
-  const text = await readFile(file, "utf8").catch(() => "");
+  const names = [...benchmarks, ...(withKafka ? ["kafka-routes"] : [])];
+  const child = await bench(...names, "--share", "0.001", "--repeats", "1", "--json", file);
+  log = child.log;
+  const text = await readFile(file, "utf8").catch(() => '{ "benchmarks": [] }');
   await rm(directory, { recursive: true });
-  t.assert(text !== "", child.log);
-  const [row] = (JSON.parse(text) as { readonly benchmarks: readonly Row[] }).benchmarks;
-  t.assert(row?.name === name && row.measurements.length > 0, child.log);
-  for (const { name: what, median } of row?.measurements ?? [])
-    t.assert(Number.isFinite(median), `${what}: ${child.log}`);
-  for (const { name: what, value } of row?.comparisons ?? []) t.assert(Number.isFinite(value), `${what}: ${child.log}`);
+  rows = (JSON.parse(text) as { readonly benchmarks: readonly Row[] }).benchmarks;
+});
+
+function leavesFigures(t: ExecutionContext, name: string): void {
+  const row = rows.find((each) => each.name === name);
+  t.assert(row !== undefined && row.measurements.length > 0, log);
+  for (const { name: what, median } of row?.measurements ?? []) t.assert(Number.isFinite(median), `${what}: ${log}`);
+  for (const { name: what, value } of row?.comparisons ?? []) t.assert(Number.isFinite(value), `${what}: ${log}`);
 }
 
 for (const name of benchmarks) {
-  test.serial(`the benchmark ${name} runs and leaves its figures`, (t) => runsSmall(t, name));
+  test(`the benchmark ${name} runs and leaves its figures`, (t) => leavesFigures(t, name));
 }
 
 test.serial("the scaling row is drawn as a plot", (t) => {
@@ -80,8 +86,9 @@ test.serial("the scaling row is drawn as a plot", (t) => {
   t.true(slope(first, second) < 0, "and goes up");
 });
 
-const withKafka = kafkaProgram() === undefined ? test.serial.skip : test.serial;
-withKafka("the benchmark kafka-routes runs and leaves its figures", (t) => runsSmall(t, "kafka-routes"));
+(withKafka ? test : test.skip)("the benchmark kafka-routes runs and leaves its figures", (t) =>
+  leavesFigures(t, "kafka-routes"),
+);
 
 test.serial("an unknown benchmark is refused, and those that there are are named", async (t) => {
   const child = await bench("nothing");

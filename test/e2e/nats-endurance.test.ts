@@ -17,11 +17,11 @@ import { INTERFACE } from "./support/pair.js";
 import { end, Stream, type Transaction } from "./support/stream.js";
 
 const { transactions, brokerRestarts, agentKills, patience, ...many } = counts({
-  transactions: 240,
-  brokerRestarts: 4,
-  agentKills: 50,
+  transactions: 160,
+  brokerRestarts: 3,
+  agentKills: 12,
   poison: 100,
-  routes: 8_000,
+  routes: 4_000,
 });
 
 const LABEL = "endures";

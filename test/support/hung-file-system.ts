@@ -1,13 +1,9 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { FUSE_DEVICE } from "./programs.js";
 import "./sandbox.js";
 
-const DEVICE = "/dev/fuse";
-
-/** Why there can be no file system that never answers; `undefined` when there can. */
-export function whyNoHungFileSystem(): string | undefined {
-  return existsSync(DEVICE) ? undefined : `there is no ${DEVICE}`;
-}
+export { whyNoHungFileSystem } from "./programs.js";
 
 /**
  * Mounts a file system whose server never answers, as that of a file server that is away. Whoever touches a path below it waits,
@@ -15,7 +11,7 @@ export function whyNoHungFileSystem(): string | undefined {
  */
 export function mountHungFileSystem(directory: string): () => void {
   mkdirSync(directory, { recursive: true });
-  const fd = openSync(DEVICE, "r+");
+  const fd = openSync(FUSE_DEVICE, "r+");
   const options = "fd=3,rootmode=40000,user_id=0,group_id=0";
   const mount = ["-i", "-n", "-t", "fuse", "-o", options, "hung", directory];
   const { status, stderr } = spawnSync("mount", mount, { stdio: ["ignore", "ignore", "pipe", fd], encoding: "utf8" });

@@ -1,9 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Broker, runBroker } from "./broker.js";
 import { Child } from "./child.js";
 import { freePorts } from "./ports.js";
-import { kafkaProgram, missing } from "./programs.js";
+import { kafkaProgram, missing, type Say } from "./programs.js";
 import { projectRoot } from "./project.js";
 
 export interface KafkaOptions {
@@ -13,12 +14,20 @@ export interface KafkaOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** Other listeners that clients may come by, by name, with their addresses: `[::1]:9092`. */
   readonly listeners?: Readonly<Record<string, string>>;
+  /** Instead of the archived classes. */
+  readonly java?: readonly string[];
   /** Users that SCRAM knows from the start: `SCRAM-SHA-256=[name=me,password=secret]`. */
   readonly scram?: readonly string[];
 }
 
 /** For a short life on a small machine: little memory, no second compiler. */
 const JVM = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"];
+
+/** Of another Java or other jars it is passed over. Reading classes is half of what a start takes. */
+const archived = (file: string): readonly string[] => (existsSync(file) ? [`-XX:SharedArchiveFile=${file}`] : []);
+
+/** A broker's data, in its directory. */
+const DATA = "data";
 
 /** Any 16 bytes in base64url. */
 const CLUSTER_ID = "VGVudXRvLXRlc3QtMDAwMQ";
@@ -84,18 +93,37 @@ interface Node {
   readonly controller: string;
 }
 
+/** Makes the archive of a broker's classes where there is none: by a broker that starts and ends. An older Java cannot, and goes without. */
+export async function archiveKafkaClasses(say: Say): Promise<void> {
+  const program = kafkaProgram();
+  if (program === undefined || existsSync(program.classArchive)) return;
+  say("kafka: a broker's classes are put where brokers find them quickly");
+  // Made beside its place and then moved: an interrupted one must not look complete.
+  const partial = `${program.classArchive}.${process.pid}`;
+  try {
+    const options = { java: ["-XX:+IgnoreUnrecognizedVMOptions", `-XX:ArchiveClassesAtExit=${partial}`] };
+    const broker = await startKafka(options);
+    await broker.stop();
+    if (existsSync(partial)) await rename(partial, program.classArchive);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
 function startNode(node: Node, all: readonly Node[], options: KafkaOptions): Promise<Broker> {
-  const { java, classPath } = kafkaProgram() ?? missing("Apache Kafka");
+  const { java, classPath, classArchive } = kafkaProgram() ?? missing("Apache Kafka");
+  const own = options.java ?? archived(classArchive);
   const file = "server.properties";
   const users = (options.scram ?? []).flatMap((user) => ["--add-scram", user]);
   const logging = `-Dlog4j.configuration=file:${join(projectRoot, "test/support/kafka/log4j.properties")}`;
   const run = (directory: string, ...command: readonly string[]): Promise<Child> =>
-    Child.start([java, ...JVM, logging, "-cp", classPath, ...command], { cwd: directory });
+    Child.start([java, ...JVM, ...own, logging, "-cp", classPath, ...command], { cwd: directory });
 
   return runBroker({
     url: node.broker,
     async prepare(directory) {
       await writeFile(join(directory, file), properties(node, all, options));
+      if (users.length === 0) return await format(join(directory, DATA), node);
       const tool = await run(directory, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", file, ...users);
       const { code } = await tool.exited;
       if (code !== 0) throw tool.failure("could not format the storage");
@@ -104,6 +132,15 @@ function startNode(node: Node, all: readonly Node[], options: KafkaOptions): Pro
     ready: /Kafka Server started/,
     startTimeout: 180_000,
   });
+}
+
+/**
+ * What `kafka.tools.StorageTool format` leaves, without the second that its JVM takes. (Without bootstrap.checkpoint a broker begins with the
+ * features of its own version, as that file would say.)
+ */
+async function format(directory: string, { id }: Node): Promise<void> {
+  await mkdir(directory);
+  await writeFile(join(directory, "meta.properties"), `version=1\ncluster.id=${CLUSTER_ID}\nnode.id=${id}\n`);
 }
 
 function properties({ id, broker, controller }: Node, nodes: readonly Node[], options: KafkaOptions): string {
@@ -117,7 +154,7 @@ function properties({ id, broker, controller }: Node, nodes: readonly Node[], op
     "inter.broker.listener.name": "BROKER",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "log.dirs": "data",
+    "log.dirs": DATA,
     "num.partitions": "1",
     "offsets.topic.num.partitions": "1",
     "offsets.topic.replication.factor": "1",

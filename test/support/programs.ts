@@ -29,11 +29,18 @@ export function natsServerProgram(): string | undefined {
   return findProgram("nats-server");
 }
 
+export interface KafkaProgram {
+  readonly java: string;
+  readonly classPath: string;
+  /** Where a Java of 13 or later keeps a broker's classes as it has them in memory; there need be none. */
+  readonly classArchive: string;
+}
+
 /** Java and the jars of a broker; `undefined` when one of them is missing. */
-export function kafkaProgram(): { readonly java: string; readonly classPath: string } | undefined {
+export function kafkaProgram(): KafkaProgram | undefined {
   const java = findProgram("java");
   if (java === undefined || !existsSync(kafkaLibraries)) return undefined;
-  return { java, classPath: join(kafkaLibraries, "*") };
+  return { java, classPath: join(kafkaLibraries, "*"), classArchive: join(kafkaLibraries, "broker.jsa") };
 }
 
 /** What a Chromium that can do without a screen is called. */
@@ -41,6 +48,13 @@ const BROWSERS = ["chromium-headless-shell", "chromium", "google-chrome"];
 
 export function browserProgram(): string | undefined {
   return BROWSERS.map(findProgram).find((path) => path !== undefined);
+}
+
+export const FUSE_DEVICE = "/dev/fuse";
+
+/** Why there can be no file system that never answers (hung-file-system.ts); `undefined` when there can. */
+export function whyNoHungFileSystem(): string | undefined {
+  return existsSync(FUSE_DEVICE) ? undefined : `there is no ${FUSE_DEVICE}`;
 }
 
 /** Throws what a test says that needs a program nobody installed. */
