@@ -267,8 +267,8 @@ function subjects(): readonly Subject[] {
   return all;
 }
 
-/** Changes that set, change and take out; in `npm run test:long` from each state to each other one. */
-const ROUND: readonly (0 | 1 | 2)[] = process.env[LONG_VARIABLE] ? [0, 1, 2, 0, 2, 1, 0] : [0, 1, 2, 0];
+/** From the last of the states that were made: changes that take out, set and change; in `npm run test:long` from each state to each other one. */
+const ROUND: readonly (0 | 1 | 2)[] = process.env[LONG_VARIABLE] ? [0, 1, 2, 1, 0, 2] : [0, 1, 2];
 
 /** What changes by itself, or differs between two links that are the same. */
 const VOLATILE =
@@ -335,10 +335,10 @@ test("changed from any value of a field to any other, a link is as if it had bee
     await commit(state, `made with ${state}`);
     fresh[state] = await look();
     await isSettled(`made with ${state}`);
-    await agent.commit(...all.map(({ name }) => dropInterface(name)));
+    if (state !== 2) await agent.commit(...all.map(({ name }) => dropInterface(name)));
   }
   for (const [step, state] of ROUND.entries()) {
-    const what = step === 0 ? "made" : `from ${ROUND[step - 1]} to ${state}`;
+    const what = `from ${ROUND[step - 1] ?? 2} to ${state}`;
     await commit(state, what);
     const found = await look();
     for (const { name, title } of all) {
