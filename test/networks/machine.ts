@@ -44,7 +44,7 @@ export const machine: readonly Network[] = [
       byHand("ip -n road address delete 10.90.0.3/24 dev wg0"),
       byHand("ip -n branch link delete wg0"),
       byHand(
-        "ip netns exec hub wg set wg0 peer zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk= remove listen-port 4000",
+        "ip netns exec hub wg set wg0 listen-port 4000 peer zo060cy2M+x7cMF4FKXHbs0CloUFDTRHRboFhw5YfVk= remove",
         "resync",
       ),
     ],

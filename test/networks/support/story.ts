@@ -10,8 +10,9 @@ import { INTERFACE_PREFIX } from "#proto/index.js";
 import { type AgentProcess, agentProcess } from "#test/support/agent-process.js";
 import { eventually } from "#test/support/eventually.js";
 import { projectRoot } from "#test/support/project.js";
-import { namespaces, run } from "#test/support/sandbox.js";
+import { ip, namespaces, run } from "#test/support/sandbox.js";
 import { isSeen } from "../../linux/support/witness.js";
+import { type Scale, scaleBatch, scaleDocument, scalePeers } from "../scale.js";
 import type { ByHand, Network, Path } from "./network.js";
 import { isReached, reaches, Stream } from "./packets.js";
 import { routesAreSeen } from "./routes.js";
@@ -83,6 +84,48 @@ export class Story {
     t.deepEqual(warnings(this.log + this.agent.log), []);
   }
 
+  /** What becomes of a network of scale; tells what it costs in processor time, beside `ip -batch` with the same. */
+  async tellScale(t: ExecutionContext, scale: Scale): Promise<void> {
+    const file = (name: string): string => join(this.directory, name);
+    await writeFile(file("batch"), scaleBatch(scale));
+    await writeFile(file("peers"), scalePeers(scale));
+    const before = await look();
+    await run(["ip", "netns", "add", "by-hand"]);
+    const script = `ip -n by-hand -batch ${file("batch")}; ip netns exec by-hand wg addconf wg0 ${file("peers")}; times`;
+    const byHand = secondsOf(await run(["sh", "-ec", script]));
+    const links = await countLinks("by-hand");
+    await run(["ip", "netns", "delete", "by-hand"]);
+
+    const changes = await this.read(scaleDocument(scale));
+    const idle = await this.processorTime();
+    isApplied(await this.replace(changes));
+    const made = await this.processorTime();
+    t.is(await countLinks("scale"), links);
+    t.is((await run(["wg", "show", "wg0", "peers"], { namespace: "scale" })).trim().split("\n").length, scale.peers);
+    t.deepEqual((await this.client.resync()).operations, []);
+    await this.agent.kill9();
+    this.log += this.agent.log;
+    await this.agent.restart();
+    const again = await this.processorTime();
+    t.deepEqual((await this.client.resync()).operations, []);
+    await routesAreSeen(t, changes, "after a restart: ");
+    await shell("ip -n scale link delete vlan7");
+    await eventually(async () => (await countLinks("scale")) === links);
+    const whole = await this.processorTime();
+    isApplied(await this.replace([]));
+    const removed = await this.processorTime();
+    await becomes(t, before, "removed: ");
+    t.log({ byHand, made: made - idle, restart: again, removed: removed - whole });
+    t.deepEqual(warnings(this.log + this.agent.log), []);
+  }
+
+  /** Of the agent since it started, s. */
+  private async processorTime(): Promise<number> {
+    const stat = await readFile(`/proc/${this.agent.pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS;
+  }
+
   private replace(changes: readonly Change[]): Promise<TransactionResult> {
     return this.client.commit({ mode: "REPLACE", changes });
   }
@@ -146,8 +189,24 @@ const WIREGUARD_KEYS = {
   road: "AAMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA0M=",
 };
 
+/** Of user and system time in /proc/<pid>/stat, a second. */
+const CLOCK_TICKS = 100;
+
 /** Emulated processors are slow. */
 const PATIENCE = { init_timeout: "2m", after_init_timeout: "2m", close_timeout: "2m" };
+
+/** The second line that `times` of a shell prints: user and system time of what it ran, `0m1.5s 0m2.25s`. */
+function secondsOf(times: string): number {
+  const [, children = ""] = times.trim().split("\n").slice(-2);
+  const parts = [...children.matchAll(/(\d+)m([\d.]+)s/g)].map(
+    ([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds),
+  );
+  return parts.reduce((sum, each) => sum + each, 0);
+}
+
+async function countLinks(namespace: string): Promise<number> {
+  return (await ip("link", "show", { namespace })).length;
+}
 
 async function shell(script: string): Promise<void> {
   await run(["sh", "-ec", script]);
