@@ -35,7 +35,7 @@ export function validateInterface(value: Interface, marker: Marker): readonly In
     ...validateType(value, type),
     ...validateHostName(value, type),
     ...validateNamespace(value.namespace),
-    ...validateAddresses(value.ip_addresses ?? []),
+    ...validateAddresses(value.ip_addresses ?? [], value.type),
     ...validateMtu(value),
     ...validateHardwareAddress(value, type),
     ...validateVrf(value, type),
@@ -65,7 +65,25 @@ function validateType(value: Interface, type: LinkType | undefined): readonly In
   }));
 }
 
-function validateAddresses(addresses: readonly string[]): readonly InvalidField[] {
+/** Refused by net/ipv6/addrconf.c, ipv6_add_addr; taken and forgotten by net/ipv4/devinet.c, __inet_insert_ifa. */
+const NOBODYS = /^(?:0\.0\.0\.0\/|::\/|ff[0-9a-f]{2}:)/;
+/** Of types that are never a loopback or a VRF, which alone may have ::1. */
+const WITHOUT_LOOPBACK_ADDRESS: ReadonlySet<Interface["type"]> = new Set([
+  "VETH",
+  "TAP",
+  "DUMMY",
+  "BRIDGE",
+  "BOND",
+  "VLAN",
+  "MACVLAN",
+  "IPVLAN",
+  "VXLAN",
+  "GENEVE",
+  "GRE",
+  "WIREGUARD",
+]);
+
+function validateAddresses(addresses: readonly string[], type: Interface["type"]): readonly InvalidField[] {
   const seen = new Map<string, number>();
   return addresses.flatMap((text, position): InvalidField[] => {
     const field = `ip_addresses[${position}]`;
@@ -77,6 +95,9 @@ function validateAddresses(addresses: readonly string[]): readonly InvalidField[
           problem: `is "${text}", expected an address with prefix length such as 10.0.0.1/24 or fd00::1/64, or 10.0.0.1 peer 10.0.0.2/32, and behind it label, valid_lft, preferred_lft, noprefixroute`,
         },
       ];
+    }
+    if (NOBODYS.test(address) || (address.startsWith("::1/") && WITHOUT_LOOPBACK_ADDRESS.has(type))) {
+      return [{ field, problem: `is ${text}, which the kernel gives to no such interface` }];
     }
     const first = seen.get(address);
     if (first !== undefined) return [{ field, problem: `is ${text}, the same as ip_addresses[${first}]` }];

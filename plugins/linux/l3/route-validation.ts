@@ -9,6 +9,8 @@ export function validateRoute(value: Route): readonly InvalidField[] {
   return [
     ...validateDestination(value.dst_network, destination),
     ...validateExit(value, destination),
+    ...validateScope(value, destination),
+    ...validateMtu(value),
     ...validateAddress("preferred_source", value.preferred_source, destination),
     ...(value.vrf && value.table ? [{ field: "vrf", problem: "is set together with table, and only one may be" }] : []),
   ];
@@ -41,6 +43,28 @@ function validateExit(value: Route, destination: string | undefined): readonly I
     ...repeatedHops(value),
   ];
 }
+
+/** As the kernel does, and Ligato's clients: no gateway. */
+const NOBODY = "0.0.0.0";
+
+/** net/ipv4/fib_semantics.c, fib_create_info and fib_check_nh_v4_gw. IPv6 has no scopes. */
+function validateScope({ scope, gw_addr: gateway, next_hops: hops = [] }: Route, destination: string | undefined) {
+  if (destination?.includes(":") !== false || (scope !== "LINK" && scope !== "HOST")) return [];
+  if (scope === "HOST" && hops.length > 1)
+    return [{ field: "scope", problem: "is HOST, and next_hops lead several ways" }];
+  const leadsOn = [gateway, ...hops.map((hop) => hop.gw_addr)].some((each) => each && each !== NOBODY);
+  return leadsOn ? [{ field: "scope", problem: `is ${scope}, but there is a gateway: leave it out` }] : [];
+}
+
+/** The kernel makes more of it this, without a word (net/ipv4/metrics.c, ip_metrics_convert). */
+const MAX_MTU = 0xffff - 15;
+
+function validateMtu({ mtu = 0 }: Route): readonly InvalidField[] {
+  return mtu <= MAX_MTU ? [] : [{ field: "mtu", problem: `is ${mtu}, expected at most ${MAX_MTU}` }];
+}
+
+/** What can be no gateway: net/ipv4/fib_semantics.c, fib_check_nh_v4_gw; net/ipv6/route.c, ip6_validate_gw. */
+const NO_GATEWAY = /^(?:127\..*|2(?:2[4-9]|3\d)\..*|255\.255\.255\.255|::1|ff[0-9a-f]{2}:.*)$/;
 
 /** The kernel takes them for one in IPv6, and for two in IPv4: a weight says the same in both. */
 function repeatedHops({ next_hops: hops = [] }: Route): readonly InvalidField[] {
@@ -83,6 +107,12 @@ function validateGateway(
   text: string | undefined,
   destination: string | undefined,
 ): readonly InvalidField[] {
+  const gateway = canonicalAddress(text ?? "") ?? "";
+  if (NO_GATEWAY.test(gateway)) {
+    return [
+      { field, problem: `is ${text}, expected the address of one other host, or nothing for a network on the link` },
+    ];
+  }
   const isMixed = destination?.includes(":") === false && text?.includes(":") === true;
   return validateAddress(field, text, isMixed ? undefined : destination);
 }
