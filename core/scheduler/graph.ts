@@ -219,7 +219,10 @@ export class Graph {
     }
     for (const [key, value] of children) {
       const child = this.adopt(node, key);
-      if (child !== undefined) this.setFound(child, value, child.metadata, touched);
+      if (child === undefined) continue;
+      // What somebody else has derived from a value that was taken over stays his until it is taken over too.
+      if (child.obtained !== undefined && !child.managed) this.setObtained(child, value, child.metadata, touched);
+      else this.setFound(child, value, child.metadata, touched);
     }
   }
 
