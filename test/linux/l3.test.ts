@@ -1,6 +1,6 @@
 import test from "ava";
 import { interfaceKey, routeKey } from "#proto/index.js";
-import { ip, run } from "#test/support/sandbox.js";
+import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 import {
   NetworkAgent,
   operations,
@@ -190,6 +190,20 @@ for (const [what, after] of Object.entries(addressChanges)) {
     t.is((await ip("neighbour", "show", "nud", "permanent", INSIDE)).length, 1);
   });
 }
+
+test.serial("an IPv6 address gets another prefix length, and what rests on it stays", async (t) => {
+  const route = wantRoute({ outgoing_interface: "left", dst_network: "fd00:50::/32", gw_addr: "fd00:21::9" });
+  await agent.commit(wantInterface(left), wantInterface(right), route);
+  for (const length of [48, 64]) {
+    const record = await agent.commit(
+      wantInterface({ ...left, ip_addresses: ["10.21.0.1/24", `fd00:21::1/${length}`] }),
+    );
+    t.is(record.error, "", JSON.stringify(states(record)));
+    t.deepEqual(addressesOf((await link("left", INSIDE))!), ["10.21.0.1/24", `fd00:21::1/${length}`]);
+    t.like(await ours("-6"), [{ dst: "fd00:50::/32", gateway: "fd00:21::9" }]);
+    t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+  }
+});
 
 test.serial("routes follow their interface into another namespace", async (t) => {
   await agent.commit(wantInterface(left), wantInterface(right), wantRoute(viaGateway));

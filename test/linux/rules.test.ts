@@ -1,7 +1,7 @@
 import test from "ava";
-import { RULE_PREFIX, type Rule } from "#proto/index.js";
+import { type Interface, RULE_PREFIX, type Rule } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
-import { createNamespace, deleteNamespace, ip, run } from "#test/support/sandbox.js";
+import { createNamespace, deleteNamespace, type IpOptions, ip, run } from "#test/support/sandbox.js";
 import { dropInterface, NetworkAgent, operations, states, wantInterface, wantRule } from "./support/network.js";
 
 type View = Readonly<Record<string, unknown>>;
@@ -19,7 +19,7 @@ const gate = wantInterface({
 const gateFar = wantInterface({ name: "gate-far", type: "VETH", enabled: true, veth: { peer_if_name: "gate" } });
 
 /** Rules of ours, as iproute2 reads them. */
-async function ours(options = INSIDE): Promise<readonly View[]> {
+async function ours(options: IpOptions = INSIDE): Promise<readonly View[]> {
   const all = [
     ...(await ip("-4", "-details", "rule", "show", options)),
     ...(await ip("-6", "-details", "rule", "show", options)),
@@ -110,6 +110,23 @@ test.serial("a rule waits for its interface, and goes before it", async (t) => {
   t.is(agent.status(rule[0]).state, "PENDING");
   t.deepEqual(await ours(), []);
 });
+
+test.serial(
+  "a rule comes after its interface, which moves to the rule's namespace in the same transaction",
+  async (t) => {
+    const [key, value] = gate;
+    const home = wantRule({ priority: 1000, in_interface: "gate", table: 100 });
+    const away = wantRule({ priority: 1000, in_interface: "gate", table: 100, ...place });
+    const { namespace: _namespace, ...atHome } = value as Interface;
+    await agent.commit([key, atHome], gateFar, home);
+    t.like(await ours({}), [{ iif: "gate0" }]);
+    const moved = await agent.scheduler.commit({ changes: [[home[0], undefined], away, gate], atomic: true });
+    t.is(moved.error, "", JSON.stringify(states(moved)));
+    t.like(await ours(), [{ iif: "gate0" }]);
+    t.deepEqual(await ours({}), []);
+    t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
+  },
+);
 
 test.serial("a rule about an interface of another namespace fails, with key and field", async (t) => {
   const rule = wantRule({ priority: 1000, in_interface: "gate-far", table: 100, ...place });

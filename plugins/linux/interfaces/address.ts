@@ -39,9 +39,12 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     return [{ label: `place of interface ${name}`, key: interfacePlaceKey(name) }];
   }
 
-  /** With the first IPv4 address of a network its later ones go (see below): one that takes its place comes afterwards. */
+  /**
+   * With the first IPv4 address of a network its later ones go (see below): one that takes its place comes afterwards. An IPv6 address
+   * is on a link once, with one prefix length (net/ipv6/addrconf.c, ipv6_chk_same_addr).
+   */
   claims(_key: string, { interface: name, address }: InterfaceAddress): readonly string[] {
-    return address.includes(":") ? [] : [ipv4Claim(name)];
+    return [address.includes(":") ? `${name} ${address.slice(0, address.indexOf("/"))}` : ipv4Claim(name)];
   }
 
   /** One that is to come after others, and does not, goes and comes back. */

@@ -3,9 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
 import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
 import type { Rule as KernelRule, NamespaceHandle } from "#plugins/netlink/index.js";
-import { interfaceKey, RULE_PREFIX, type Rule, ruleFamily, ruleModel } from "#proto/index.js";
+import { RULE_PREFIX, type Rule, ruleFamily, ruleModel } from "#proto/index.js";
 import type { Contest } from "../contest.js";
-import { INTERFACE_DESCRIPTOR, type InterfaceIndex } from "../interfaces/index.js";
+import { INTERFACE_DESCRIPTOR, type InterfaceIndex, interfacePlaceKey } from "../interfaces/index.js";
 import { isCode, type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { ValueLeases } from "./leases.js";
@@ -50,7 +50,8 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     const names = [value.in_interface, value.out_interface].flatMap((name) => name || []);
     return [
       ...this.parts.namespaces.dependencies(value.namespace),
-      ...names.map((name) => ({ label: `interface ${name}`, key: interfaceKey(name) })),
+      // One that moves to the rule's namespace in the same transaction is not there before.
+      ...names.map((name) => ({ label: `interface ${name}`, key: interfacePlaceKey(name) })),
     ];
   }
 
