@@ -217,13 +217,15 @@ export class Graph {
     for (const child of node.derived ?? []) {
       if (!children.has(child.key) && !child.idle) this.setFound(child, undefined, undefined, touched);
     }
-    for (const [key, value] of children) {
-      const child = this.adopt(node, key);
-      if (child === undefined) continue;
-      // What somebody else has derived from a value that was taken over stays his until it is taken over too.
-      if (child.obtained !== undefined && !child.managed) this.setObtained(child, value, child.metadata, touched);
-      else this.setFound(child, value, child.metadata, touched);
-    }
+    for (const [key, value] of children) this.setFoundPart(node, key, value, touched);
+  }
+
+  /** What somebody else has derived from a value that was taken over stays his until it is taken over too. */
+  private setFoundPart(base: Node, key: string, value: object, touched: Node[]): void {
+    const part = this.adopt(base, key);
+    if (part === undefined) return;
+    if (part.obtained !== undefined && !part.managed) this.setObtained(part, value, part.metadata, touched);
+    else this.setFound(part, value, part.metadata, touched);
   }
 
   /** Forgets a node that nobody wants and that is not there. */
