@@ -241,7 +241,7 @@ const CASES: Readonly<Record<string, Case>> = {
     values: [changed({ name: "theirs", type: "EXISTING", host_if_name: "plug", ip_addresses: ["10.8.0.5/24"] })],
     async tell(t, values) {
       await plugIn();
-      await byOthers("address", "add", "10.8.0.5/24", "dev", "plug");
+      await byOthers("address", "replace", "10.8.0.5/24", "dev", "plug");
       await byOthers("link", "set", "plug", "up");
       await areThere(t, values);
       t.deepEqual(addressesOf((await link("plug"))!), ["10.8.0.5/24"]);
