@@ -27,6 +27,9 @@ const OF_ROUTE = [
   "metrics",
 ];
 
+/** FIB_RULE_PREF of drivers/net/vrf.c. */
+const VRF_RULE = 1000;
+
 export async function look(): Promise<World> {
   const names = await readdir("/run/netns").catch(() => []);
   const places = [["the host", {}] as const, ...names.map((namespace) => [namespace, { namespace }] as const)];
@@ -47,7 +50,8 @@ async function lines(place: string, where: IpOptions): Promise<readonly string[]
     namespace: [{}],
     link: links.map(linkOf),
     route: both(0).filter(isChosen).map(routeOf),
-    rule: both(1),
+    // The kernel makes one with the first VRF of a namespace, and never takes it away (drivers/net/vrf.c, vrf_add_fib_rules).
+    rule: both(1).filter(({ priority, protocol }) => priority !== VRF_RULE || protocol !== "kernel"),
     neighbour: both(2).map(({ dst, dev, lladdr }) => ({ dst, dev, lladdr })),
     settings: both(3).filter(({ interface: name }) => name !== undefined),
     vlans,
