@@ -6,6 +6,9 @@ import type { LinkType } from "./link-type.js";
 /** IFNAMSIZ of linux/if.h without the terminating zero. */
 const MAX_BYTES = 15;
 
+/** lib/ctype.c, isspace, looks at bytes in Latin-1: its no-break space is in UTF-8 a part of other letters. */
+const NO_BREAK_SPACE = 0xa0;
+
 /** The name that the value's link has in the host. */
 export function hostNameOf(value: Interface, type: LinkType | undefined): string {
   return value.host_if_name || type?.defaultHostName?.(value) || value.name || "";
@@ -35,7 +38,9 @@ function problemOf(hostName: string): string | undefined {
   const bytes = Buffer.byteLength(hostName);
   if (bytes > MAX_BYTES) return `has ${bytes} bytes, at most ${MAX_BYTES} are possible`;
   if (hostName === "." || hostName === "..") return "is no name to the kernel";
-  if (/[/:\s\0%]/.test(hostName)) return "has a slash, a colon, a percent sign or a space";
+  if (/[/:\s\0%]/.test(hostName) || Buffer.from(hostName).includes(NO_BREAK_SPACE)) {
+    return "has a slash, a colon, a percent sign, a space, or a letter with a byte that the kernel takes for a space, such as à";
+  }
   if (hostName === "all" || hostName === "default") return "is what the kernel calls its settings for all links";
   return undefined;
 }
