@@ -6,6 +6,8 @@ import { isConfigurationFile } from "./reader.js";
 
 /** How often a path that is not there, or cannot be read, is tried again, ms. */
 const RETRY_DELAY = 1000;
+/** A volume that is mounted or unmounted, and a link above the path that is set anew, make no event: so often it is looked for them, ms. */
+const LOOK_INTERVAL = 2000;
 /** A path that changes all the time is read nevertheless, after so many settle times. */
 const MAX_SETTLES = 10;
 /** A Kubernetes volume changes all its files at once by replacing the symbolic link `..data`. */
@@ -21,6 +23,8 @@ export class PathWatcher {
   /** Device and inode of what is watched. */
   private identity = "";
   private timer: NodeJS.Timeout | undefined;
+  private look: NodeJS.Timeout | undefined;
+  private looking = false;
   private firstEvent: number | undefined;
   private closed = false;
 
@@ -46,6 +50,7 @@ export class PathWatcher {
       this.watcher = this.watching(directory.path);
       this.identity = directory.identity;
       this.watcher.on("error", () => this.noticed());
+      this.look = setInterval(() => void this.compare(), LOOK_INTERVAL).unref();
     }
   }
 
@@ -70,7 +75,19 @@ export class PathWatcher {
     }
   }
 
+  /** Does the path still name what is watched? */
+  private async compare(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    const { identity } = this;
+    // What goes wrong with it is told by the reading that follows.
+    const found = await patiently(this.path, () => watchable(this.path)).catch(() => undefined);
+    this.looking = false;
+    if (identity !== "" && identity === this.identity && found?.identity !== identity) this.noticed();
+  }
+
   private stop(): void {
+    clearInterval(this.look);
     this.watcher?.close();
     this.watcher = undefined;
     this.identity = "";
@@ -102,7 +119,9 @@ async function watchable(path: string): Promise<{ readonly path: string; readonl
   const self = await statOf(path);
   if (self?.isDirectory() === true) return { path, identity: `${self.dev}:${self.ino}` };
   const parent = await statOf(dirname(path));
-  return parent?.isDirectory() === true ? { path: dirname(path), identity: `${parent.dev}:${parent.ino}` } : undefined;
+  if (parent?.isDirectory() !== true) return undefined;
+  const file = self === undefined ? "" : ` ${self.dev}:${self.ino}`;
+  return { path: dirname(path), identity: `${parent.dev}:${parent.ino}${file}` };
 }
 
 async function statOf(path: string): Promise<Stats | undefined> {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import test from "ava";
+import test, { type ExecutionContext } from "ava";
 import { Health } from "#core/health/index.js";
 import type { TestAgent } from "#test/orchestrator/support/agents.js";
 import { Below } from "#test/orchestrator/support/below.js";
@@ -25,7 +25,20 @@ for (const [missing, names] of [
   });
 }
 
+function mount(t: ExecutionContext, place: string): void {
+  execFileSync("mount", ["-t", "tmpfs", "tenuto-test", place]);
+  t.teardown(() => execFileSync("sh", ["-c", `umount --lazy ${place} || true`], { stdio: "ignore" }));
+}
+
+function saidOf({ agent }: TestAgent): readonly string[] {
+  return agent
+    .get(Health)
+    .plugins()
+    .map(({ reason }) => reason);
+}
+
 interface Lost {
+  readonly t: ExecutionContext;
   readonly directory: string;
   readonly a: string;
 }
@@ -43,6 +56,20 @@ const LOSSES: readonly (readonly [what: string, lose: (where: Lost) => void, rea
     },
     /a\.yaml, .*b\.yaml are gone or empty/,
   ],
+  [
+    "a directory over which an empty volume is mounted",
+    ({ t, directory }) => mount(t, directory),
+    /a\.yaml, .*b\.yaml are gone or empty/,
+  ],
+  [
+    "a link in place of the directory, to one that is empty",
+    ({ directory }) => {
+      renameSync(directory, `${directory}.away`);
+      mkdirSync(`${directory}.other`);
+      symlinkSync(`${directory}.other`, directory);
+    },
+    /a\.yaml, .*b\.yaml are gone or empty/,
+  ],
 ];
 
 for (const [what, lose, reason] of LOSSES) {
@@ -55,7 +82,7 @@ for (const [what, lose, reason] of LOSSES) {
     writeFileSync(a, interfaces("eth1", "eth2", "eth3"));
     writeFileSync(b, interfaces("eth4", "eth5"));
     const first = await startWithFiles(t, directory, { below, store });
-    lose({ directory, a });
+    lose({ t, directory, a });
     const orphans = ({ agent }: TestAgent) =>
       agent
         .get(Health)
@@ -132,4 +159,31 @@ test("nothing but regular files below the directory is read, and of others nothi
   }
   t.false(JSON.stringify(deadLetters(started)).includes("s3cret"));
   t.deepEqual(started.below.names(), ["eth1"]);
+});
+
+test("a volume that is not mounted at the start, comes, goes and comes back takes nothing away", async (t) => {
+  const directory = join(temporaryDirectory(t), "desired");
+  const volume = `${directory}.volume`;
+  for (const path of [directory, volume]) mkdirSync(path);
+  writeFileSync(join(volume, "a.yaml"), interfaces("eth1", "eth2"));
+  const store = temporaryDirectory(t);
+  const below = new Below();
+  const first = await startWithFiles(t, volume, { below, store });
+  await first.agent.close();
+
+  const started = await startWithFiles(t, directory, { below, store });
+  const isLost = (): boolean => saidOf(started).some((reason) => /has lost \d+ values?: .*a\.yaml/.test(reason));
+  await eventually(isLost, { what: "the loss to be told" });
+  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  execFileSync("mount", ["--bind", volume, directory]);
+  await eventually(() => !isLost(), { what: "the volume to be read" });
+  writeFileSync(join(directory, "a.yaml"), interfaces("eth1"));
+  await eventually(() => below.names().join() === "eth1", { what: "what the file does not say any more to go" });
+  execFileSync("umount", [directory]);
+  await eventually(isLost, { what: "the volume to be missed" });
+  writeFileSync(join(volume, "a.yaml"), interfaces("eth1", "eth3"));
+  execFileSync("mount", ["--bind", volume, directory]);
+  t.teardown(() => execFileSync("umount", ["--lazy", directory]));
+  await eventually(() => below.names().join() === "eth1,eth3", { what: "the volume that came back" });
+  t.false(below.operations.includes("delete eth1"));
 });
