@@ -17,9 +17,9 @@ import { INTERFACE } from "./support/pair.js";
 import { end, Stream, type Transaction } from "./support/stream.js";
 
 const { transactions, brokerRestarts, agentKills, patience, ...many } = counts({
-  transactions: 160,
+  transactions: 240,
   brokerRestarts: 3,
-  agentKills: 12,
+  agentKills: 50,
   poison: 100,
   routes: 4_000,
 });

@@ -381,7 +381,8 @@ const STORIES: Readonly<Record<string, Story>> = {
       t.deepEqual(await all(), ["1", "2", "1", "1", "2", "1", "0"]);
       t.regex(await run(["ip", "token", "get", "dev", "va"]), /token ::5/);
       t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
-      await run(["sysctl", "-qw", "net.ipv4.conf.va.rp_filter=1", "net.ipv4.conf.va.arp_ignore=0"]);
+      // The second makes an event, after which both are read.
+      await run(["sysctl", "-qw", "net.ipv4.conf.va.arp_ignore=0", "net.ipv4.conf.va.rp_filter=1"]);
       await eventually(async () => (await read("ipv4.conf.va.rp_filter")) === "2");
       t.is(await read("ipv4.conf.va.arp_ignore"), "1");
       await apply(t, { ...near!, host_if_name: "vx", ipv4: { forwarding: true }, ipv6: { disable: true } });
