@@ -86,9 +86,9 @@ class Events {
   constructor(private readonly scene: Scene) {}
 
   async start(run: Run): Promise<void> {
-    const { client, room } = this.scene;
+    const { client, netlink } = this.scene;
     await commit(this.scene, Array.from({ length: sized(run, pairs) }, (_, pair) => pairChanges(pair)).flat());
-    const links = await room.default.linkList({ kind: "veth" });
+    const links = await netlink.default.linkList({ kind: "veth" });
     this.#links = links.map(({ name, index, mtu }) => ({ name, index, mtu, changedAt: performance.now() }));
     client.connection.subscribe(interfaceStateSubject(label), {
       callback: (_error, message) => {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { eventually } from "#test/support/eventually.js";
 import { type Benchmark, type Outcome, type Run, sized, time } from "./benchmark.js";
 import { measuredAgent } from "./measured-agent.js";
-import { startRoom } from "./netlink-room.js";
+import { startNetlink } from "./netlink-client.js";
 import { nextToFloor } from "./next-to-floor.js";
 import * as routes from "./routes.js";
 
@@ -42,8 +42,8 @@ export const fileRoutes: Benchmark = {
 async function measure(run: Run, directory: string, path: string): Promise<Outcome> {
   const networks = routes.destinations(sized(run, 100_000));
   const staged = join(directory, "staged");
-  const room = await startRoom();
-  const link = await eventually(() => room.default.linkByName(routes.uplink.name), patience);
+  const netlink = await startNetlink();
+  const link = await eventually(() => netlink.default.linkByName(routes.uplink.name), patience);
   const none = await prefixes();
   const outcome = await nextToFloor(run, {
     name: "file source",
@@ -63,7 +63,7 @@ async function measure(run: Run, directory: string, path: string): Promise<Outco
       await eventually(async () => (await prefixes()) <= none, patience);
     },
   });
-  await room.close();
+  await netlink.close();
   return outcome;
 }
 

@@ -6,7 +6,7 @@ import { startKafka } from "#test/support/brokers.js";
 import { kafkaProgram } from "#test/support/programs.js";
 import { type Benchmark, type Outcome, type Run, sized, time } from "./benchmark.js";
 import { measuredAgent } from "./measured-agent.js";
-import { startRoom } from "./netlink-room.js";
+import { startNetlink } from "./netlink-client.js";
 import { nextToFloor } from "./next-to-floor.js";
 import * as routes from "./routes.js";
 
@@ -40,22 +40,22 @@ export const kafkaRoutes: Benchmark = {
 async function measure(run: Run, bus: KafkaCommands): Promise<Outcome> {
   const networks = routes.destinations(sized(run, 100_000));
   await bus.commit(routes.uplinkChanges());
-  const room = await startRoom();
-  const link = await room.default.linkByName(routes.uplink.name);
+  const netlink = await startNetlink();
+  const link = await netlink.default.linkByName(routes.uplink.name);
   const outcome = await nextToFloor(run, {
     name: "over Kafka",
     networks,
     linkIndex: link?.index ?? 0,
     async add() {
       const elapsed = await bus.commit(networks.map((network) => routes.routeChange(network)));
-      await routes.expectRoutes(room.default, networks.length);
+      await routes.expectRoutes(netlink.default, networks.length);
       return elapsed;
     },
     async remove() {
       await bus.commit(networks.map(routes.routeRemoval));
     },
   });
-  await room.close();
+  await netlink.close();
   return outcome;
 }
 

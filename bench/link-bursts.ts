@@ -18,7 +18,7 @@ export const linkBursts: Benchmark = {
 };
 
 async function measure(run: Run, scene: Scene): Promise<Outcome> {
-  const { agent, client, room } = scene;
+  const { agent, client, netlink } = scene;
   const reported = new Map<string, number>();
   client.connection.subscribe(interfaceStateSubject(label), {
     callback: (_error, message) => {
@@ -27,7 +27,7 @@ async function measure(run: Run, scene: Scene): Promise<Outcome> {
     },
   });
   await commit(scene, Array.from({ length: pairs }, (_, i) => pairChanges(i)).flat());
-  const links = (await room.default.linkList({ kind: "veth" })).map(({ index, name }) => ({ index, name }));
+  const links = (await netlink.default.linkList({ kind: "veth" })).map(({ index, name }) => ({ index, name }));
   const idle = agent.residentMiB();
   const rates: number[] = [];
   const settling: number[] = [];
@@ -41,7 +41,7 @@ async function measure(run: Run, scene: Scene): Promise<Outcome> {
         const link = links[(made + i) % links.length] ?? { index: 0, name: "" };
         const mtu = 1000 + ((turn * 7 + made + i) % 490);
         expected.set(link.name, mtu);
-        return room.default.linkSet({ index: link.index, mtu });
+        return netlink.default.linkSet({ index: link.index, mtu });
       });
       await Promise.all(burst);
     }

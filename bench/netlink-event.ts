@@ -1,6 +1,6 @@
 import type { Benchmark, Outcome } from "./benchmark.js";
 import { LinkChanger } from "./link-changes.js";
-import { addPair, startRoom } from "./netlink-room.js";
+import { addPair, startNetlink } from "./netlink-client.js";
 
 const warmUp = 200;
 
@@ -13,8 +13,8 @@ export const netlinkEvent: Benchmark = {
   repeats: 5000,
 
   async run({ repeats }): Promise<Outcome> {
-    const room = await startRoom();
-    const namespace = room.default;
+    const netlink = await startNetlink();
+    const namespace = netlink.default;
     const { index: linkIndex } = await addPair(namespace, "events");
     const changer = await LinkChanger.start();
     const latencies: number[] = [];
@@ -32,7 +32,7 @@ export const netlinkEvent: Benchmark = {
     });
     await changer.end();
     await namespace.linkDel(linkIndex);
-    await room.close();
+    await netlink.close();
     return {
       measurements: [{ name: "kernel to listener", unit: "us", values: latencies.slice(warmUp, warmUp + repeats) }],
       comparisons: [],

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import type { NamespaceHandle, Route } from "#plugins/netlink/index.js";
 import { type Benchmark, median, type Outcome, time } from "./benchmark.js";
-import { addPair, startRoom } from "./netlink-room.js";
+import { addPair, startNetlink } from "./netlink-client.js";
 
 const execute = promisify(execFile);
 const count = 10_000;
@@ -28,14 +28,14 @@ export const netlinkRoutes: Benchmark = {
   name: "netlink-routes",
   method:
     "10,000 IPv4 routes through a gateway, added to an empty table of a private network namespace: one routeAdd each " +
-    "through the netlink room, made in one turn, until every result is there; against `ip -batch` with the same " +
+    "through the netlink client, made in one turn, until every result is there; against `ip -batch` with the same " +
     "routes from a file in memory, from start to exit. In turns, the first turn of both is not counted, and every " +
     "turn checks by dump that all routes are there.",
   repeats: 11,
 
   async run({ repeats }): Promise<Outcome> {
-    const room = await startRoom();
-    const namespace = room.default;
+    const netlink = await startNetlink();
+    const namespace = netlink.default;
     const { index: linkIndex } = await addPair(namespace, link);
     await namespace.addrAdd({ linkIndex, address: "10.255.0.1/24" });
     const routes: readonly Route[] = destinations.map((destination) => ({ destination, gateway, linkIndex }));
@@ -55,13 +55,15 @@ export const netlinkRoutes: Benchmark = {
       theirs.push(iproute2);
     }
     await namespace.linkDel(linkIndex);
-    await room.close();
+    await netlink.close();
     return {
       measurements: [
-        { name: "netlink room", unit: "ms", values: ours },
+        { name: "netlink client", unit: "ms", values: ours },
         { name: "ip -batch", unit: "ms", values: theirs },
       ],
-      comparisons: [{ name: "netlink room / ip -batch", value: median(ours) / median(theirs), target: { atMost: 1 } }],
+      comparisons: [
+        { name: "netlink client / ip -batch", value: median(ours) / median(theirs), target: { atMost: 1 } },
+      ],
     };
   },
 };

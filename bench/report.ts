@@ -66,8 +66,8 @@ export function summary({ measurements, comparisons }: Row): string {
 
 function verdict(target: Comparison["target"], reached: boolean | undefined): string {
   if (target === undefined) return "";
-  const wanted = "atMost" in target ? `at most ${target.atMost}` : `at least ${target.atLeast}`;
-  return ` (target: ${wanted}${reached === true ? "" : ", missed"})`;
+  const desired = "atMost" in target ? `at most ${target.atMost}` : `at least ${target.atLeast}`;
+  return ` (target: ${desired}${reached === true ? "" : ", missed"})`;
 }
 
 function rounded(value: number): number {

@@ -16,14 +16,14 @@ export const resync: Benchmark = {
 };
 
 async function measure(run: Run, scene: Scene): Promise<Outcome> {
-  const { client, room } = scene;
+  const { client, netlink } = scene;
   await makeUplink(scene);
   await commit(
     scene,
     routes.destinations(sized(run, 100_000)).map((network) => routes.routeChange(network)),
   );
   let writes = 0;
-  const unsubscribe = await room.default.subscribe(["route", "link", "address"], () => writes++);
+  const unsubscribe = await netlink.default.subscribe(["route", "link", "address"], () => writes++);
   const bare = new BareNetlink();
   const ours: number[] = [];
   const first: number[] = [];

@@ -21,7 +21,7 @@ export const routeTransaction: Benchmark = {
 };
 
 async function measure(run: Run, scene: Scene): Promise<Outcome> {
-  const { agent, client, room } = scene;
+  const { agent, client, netlink } = scene;
   const networks = routes.destinations(sized(run, 100_000));
   const index = await makeUplink(scene);
   const kernelRoutes = networks.map((network) => routes.kernelRoute(network, index));
@@ -32,18 +32,18 @@ async function measure(run: Run, scene: Scene): Promise<Outcome> {
   for (let turn = 0; turn <= run.repeats; turn++) {
     const adding = client.prepare(networks.map((network) => routes.routeChange(network)));
     figures.added.push(await time(() => client.commit(adding)));
-    await routes.expectRoutes(room.default, networks.length);
+    await routes.expectRoutes(netlink.default, networks.length);
     if (turn === run.repeats) await pause(sized(run, settlingTime));
     figures.held = agent.residentMiB();
     const deleting = client.prepare(networks.map(routes.routeRemoval));
     figures.deleted.push(await time(() => client.commit(deleting)));
-    await routes.expectRoutes(room.default, 0);
+    await routes.expectRoutes(netlink.default, 0);
 
     figures.floor.push(await time(async () => bare.addRoutes(kernelRoutes)));
-    await routes.expectRoutes(room.default, networks.length);
+    await routes.expectRoutes(netlink.default, networks.length);
     await routes.flushRoutes();
     figures.iproute2.push(await time(() => routes.ipBatch(batchFile)));
-    await routes.expectRoutes(room.default, networks.length);
+    await routes.expectRoutes(netlink.default, networks.length);
     await routes.flushRoutes();
   }
   bare.close();

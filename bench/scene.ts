@@ -1,10 +1,10 @@
 import type { Change } from "#client/index.js";
-import type { NetlinkRoom } from "#plugins/netlink/room.js";
+import type { NetlinkClient } from "#plugins/netlink/client.js";
 import { type Broker, startNats } from "#test/support/brokers.js";
 import type { Run } from "./benchmark.js";
 import { BusClient } from "./bus-client.js";
 import { type MeasuredAgent, measuredAgent } from "./measured-agent.js";
-import { startRoom } from "./netlink-room.js";
+import { startNetlink } from "./netlink-client.js";
 import * as routes from "./routes.js";
 
 /** An agent on NATS, whoever configures it, and a look at the kernel. */
@@ -12,7 +12,7 @@ export interface Scene {
   readonly server: Broker;
   readonly agent: MeasuredAgent;
   readonly client: BusClient;
-  readonly room: NetlinkRoom;
+  readonly netlink: NetlinkClient;
 }
 
 export const label = "bench";
@@ -27,18 +27,18 @@ export async function onNats<T>(run: Run, work: (scene: Scene) => Promise<T>): P
     undo.push(() => agent.stop());
     const client = await BusClient.connect(server.url, label);
     undo.push(() => client.close());
-    const room = await startRoom();
-    undo.push(() => room.close());
-    return await work({ server, agent, client, room });
+    const netlink = await startNetlink();
+    undo.push(() => netlink.close());
+    return await work({ server, agent, client, netlink });
   } finally {
     for (const step of undo.reverse()) await step();
   }
 }
 
 /** Makes the pair that routes leave by. Returns the index of its near end. */
-export async function makeUplink({ client, room }: Scene): Promise<number> {
+export async function makeUplink({ client, netlink }: Scene): Promise<number> {
   await client.commit(client.prepare(routes.uplinkChanges()));
-  const link = await room.default.linkByName(routes.uplink.name);
+  const link = await netlink.default.linkByName(routes.uplink.name);
   if (link === undefined) throw new Error(`the agent made no ${routes.uplink.name}`);
   return link.index;
 }

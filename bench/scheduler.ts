@@ -22,7 +22,7 @@ setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
 /** A southbound that answers every call in the next turn of the microtask queue: what is measured is the scheduler. */
-class Below {
+class Southbound {
   readonly values = new Map<string, Value>();
   calls = 0;
 
@@ -83,7 +83,7 @@ function bridgeDomain(): Changes {
 
 /** Values per second with which `changes` go into an empty scheduler. */
 async function rate(changes: Changes): Promise<number> {
-  const scheduler = new Below().scheduler();
+  const scheduler = new Southbound().scheduler();
   const elapsed = await time(() => commit(scheduler, changes));
   await scheduler.close();
   return (changes.length / elapsed) * 1000;
@@ -102,10 +102,10 @@ async function rates(changes: Changes, repeats: number): Promise<readonly number
 /** Bytes of heap that the scheduler takes for each value, its history included and the values themselves not. */
 async function bytesPerValue(): Promise<number> {
   const changes = independent(many);
-  const below = new Below();
+  const southbound = new Southbound();
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
-  const scheduler = below.scheduler();
+  const scheduler = southbound.scheduler();
   await commit(scheduler, changes);
   collectGarbage();
   const after = process.memoryUsage().heapUsed;
@@ -144,8 +144,8 @@ export const schedulerLoad: Benchmark = {
 
 /** Microseconds of each of many transactions that change one value among `count`. */
 async function oneChange(count: number, repeats: number): Promise<readonly number[]> {
-  const below = new Below();
-  const scheduler = below.scheduler();
+  const southbound = new Southbound();
+  const scheduler = southbound.scheduler();
   await commit(scheduler, independent(count));
   collectGarbage();
   const values: number[] = [];
@@ -186,14 +186,14 @@ export const schedulerResync: Benchmark = {
   repeats: 7,
 
   async run({ repeats }): Promise<Outcome> {
-    const below = new Below();
-    const scheduler = below.scheduler();
+    const southbound = new Southbound();
+    const scheduler = southbound.scheduler();
     await commit(scheduler, independent(many));
     const values: number[] = [];
     for (let turn = 0; turn <= repeats; turn++) {
-      const calls = below.calls;
+      const calls = southbound.calls;
       const elapsed = await time(() => scheduler.resyncDownstream());
-      if (below.calls !== calls) throw new Error("a resync of a settled system called descriptors");
+      if (southbound.calls !== calls) throw new Error("a resync of a settled system called descriptors");
       if (turn > 0) values.push((many / elapsed) * 1000);
     }
     await scheduler.close();

@@ -111,7 +111,7 @@ function addCommands(pair: number): string {
   ].join("\n");
 }
 
-async function expectPairs({ room }: Scene, count: number): Promise<void> {
-  const ends = await room.default.linkList({ kind: "veth" });
+async function expectPairs({ netlink }: Scene, count: number): Promise<void> {
+  const ends = await netlink.default.linkList({ kind: "veth" });
   if (ends.length !== 2 * count) throw new Error(`the kernel has ${ends.length} ends of pairs, expected ${2 * count}`);
 }

@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KeyValue } from "#client/types.js";
 
-/** A field whose wanted value is not the one that was found. `undefined`: it is not there. */
+/** A field whose desired value is not the one that was found. `undefined`: it is not there. */
 export interface FieldDifference {
   /** Its path: `veth.peer_if_name`. */
   readonly field: string;
-  readonly wanted: unknown;
+  readonly desired: unknown;
   readonly found: unknown;
 }
 
-/** `missing`: wanted and not found. `extra`: found and not wanted. `different`: in these fields. */
-export interface Difference {
+/** `missing`: desired and not found. `extra`: found and not desired. `different`: in these fields. */
+export interface ValueDifference {
   readonly key: string;
   readonly difference: "missing" | "extra" | "different";
   readonly fields: readonly FieldDifference[];
@@ -23,19 +23,19 @@ export interface Difference {
  */
 export type Unwritten = "default" | "choice";
 
-/** What is wanted against what was found, in key order. */
+/** What is desired against what was found, in key order. */
 export function differences(
-  wanted: readonly KeyValue[],
+  desired: readonly KeyValue[],
   found: readonly KeyValue[],
   unwritten: Unwritten,
-): readonly Difference[] {
+): readonly ValueDifference[] {
   const there = new Map(found.map(({ key, value }) => [key, value]));
-  const asked = new Set(wanted.map(({ key }) => key));
-  const fromWanted = wanted.map(({ key, value }) => compare(key, value, there.get(key), unwritten));
+  const asked = new Set(desired.map(({ key }) => key));
+  const fromDesired = desired.map(({ key, value }) => compare(key, value, there.get(key), unwritten));
   const extra = found
     .filter(({ key }) => !asked.has(key))
-    .map(({ key }): Difference => ({ key, difference: "extra", fields: [] }));
-  return [...fromWanted.filter((one) => one !== undefined), ...extra].sort((a, b) => (a.key < b.key ? -1 : 1));
+    .map(({ key }): ValueDifference => ({ key, difference: "extra", fields: [] }));
+  return [...fromDesired.filter((one) => one !== undefined), ...extra].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 /** The value with what was found in the fields that differ. */
@@ -52,27 +52,32 @@ function setField(message: Record<string, unknown>, [name = "", ...rest]: readon
   else message[name] = value;
 }
 
-function compare(key: string, wanted: object, found: object | undefined, unwritten: Unwritten): Difference | undefined {
+function compare(
+  key: string,
+  desired: object,
+  found: object | undefined,
+  unwritten: Unwritten,
+): ValueDifference | undefined {
   if (found === undefined) return { key, difference: "missing", fields: [] };
-  const fields = fieldDifferences(wanted, found, "", unwritten);
+  const fields = fieldDifferences(desired, found, "", unwritten);
   return fields.length === 0 ? undefined : { key, difference: "different", fields };
 }
 
 function fieldDifferences(
-  wanted: object,
+  desired: object,
   found: object,
   path: string,
   unwritten: Unwritten,
 ): readonly FieldDifference[] {
-  const wantedFields = new Map<string, unknown>(Object.entries(wanted));
+  const desiredFields = new Map<string, unknown>(Object.entries(desired));
   const foundFields = new Map<string, unknown>(Object.entries(found));
-  return [...new Set([...wantedFields.keys(), ...foundFields.keys()])].flatMap((name) => {
+  return [...new Set([...desiredFields.keys(), ...foundFields.keys()])].flatMap((name) => {
     const field = path + name;
-    const one = wantedFields.get(name);
+    const one = desiredFields.get(name);
     const other = foundFields.get(name);
     if (isMessage(one) && isMessage(other)) return fieldDifferences(one, other, `${field}.`, unwritten);
     if (one === undefined && unwritten === "choice" && !(Array.isArray(other) || typeof other === "boolean")) return [];
-    return same(one, other) ? [] : [{ field, wanted: one, found: other }];
+    return same(one, other) ? [] : [{ field, desired: one, found: other }];
   });
 }
 
@@ -81,9 +86,9 @@ export function isMessage(value: unknown): value is object {
 }
 
 /** Repeated fields of the contract's values are sets: the kernel does not keep the order of addresses. */
-function same(wanted: unknown, found: unknown): boolean {
-  if (!Array.isArray(wanted) || !Array.isArray(found)) return isDeepStrictEqual(wanted, found);
-  return isDeepStrictEqual(inOrder(wanted), inOrder(found));
+function same(desired: unknown, found: unknown): boolean {
+  if (!Array.isArray(desired) || !Array.isArray(found)) return isDeepStrictEqual(desired, found);
+  return isDeepStrictEqual(inOrder(desired), inOrder(found));
 }
 
 function inOrder(items: readonly unknown[]): readonly string[] {

@@ -154,6 +154,6 @@ function waiting(changes: readonly ValueChange[], separator = "; "): string {
 /** Colours are for terminals whose user has not said no to them (https://no-color.org). */
 function paint(colour: Colour, text: string): string {
   const { NO_COLOR = "", FORCE_COLOR = "" } = process.env;
-  const wanted = NO_COLOR === "" && (FORCE_COLOR !== "" || process.stdout.isTTY === true);
-  return wanted && text !== "" ? styleText(colour, text) : text;
+  const desired = NO_COLOR === "" && (FORCE_COLOR !== "" || process.stdout.isTTY === true);
+  return desired && text !== "" ? styleText(colour, text) : text;
 }

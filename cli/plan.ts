@@ -95,7 +95,7 @@ function fieldChanges(
   if (after === undefined && !isGone) return [];
   const of = (value: object | undefined): KeyValue => ({ key, value: value ?? {} });
   return differences([of(after)], [of(before)], "default").flatMap(({ fields }) =>
-    fields.flatMap(({ field, wanted, found }) => leaves({ field, before: found, after: wanted })),
+    fields.flatMap(({ field, desired, found }) => leaves({ field, before: found, after: desired })),
   );
 }
 

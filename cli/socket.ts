@@ -6,7 +6,7 @@ import { defaultSocketPath, socketDirectory } from "#core/agent/socket-path.js";
 import { CommandError } from "./exit.js";
 
 /** What the command line and the environment say about which agent is meant. */
-export interface Address {
+export interface AgentAddress {
   readonly socket?: string | undefined;
   readonly label?: string | undefined;
 }
@@ -19,7 +19,7 @@ const SYSTEM_DIRECTORY = "/run/tenuto";
  *
  * Throws when several agents run here and nothing says which one is meant.
  */
-export async function findSocket({ socket, label }: Address): Promise<string> {
+export async function findSocket({ socket, label }: AgentAddress): Promise<string> {
   if (socket) return socket;
   const running = socketsHere();
   if (label) return running.get(label) ?? defaultSocketPath(label);

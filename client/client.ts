@@ -29,10 +29,10 @@ export interface AgentClient {
   cancel(id: string): Promise<TransactionResult>;
   /** Desired values under a key or key prefix. */
   get(prefix?: string): Promise<readonly KeyValue[]>;
-  /** `nb`: what is wanted; `sb`: what is there, read anew; `cached`: what the agent believes is there. */
+  /** `nb`: what is desired; `sb`: what is there, read anew; `cached`: what the agent believes is there. */
   dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]>;
   /**
-   * Compares with what is wanted and repairs. Values that nobody asks for any more, because a source or the store has lost them,
+   * Compares with what is desired and repairs. Values that nobody asks for any more, because a source or the store has lost them,
    * stay; `prune` removes them.
    */
   resync(options?: ResyncOptions): Promise<TransactionResult>;

@@ -61,7 +61,7 @@ export type WatchTopic = "interfaces" | "values" | "drift" | "transactions" | "i
 /** A configured value was changed or removed by somebody else: an event of topic `drift`. */
 export interface DriftReport {
   readonly key: string;
-  /** What is wanted, and was there. */
+  /** What is desired, and was there. */
   readonly before: object;
   /** What was found; left out: nothing. */
   readonly after?: object;

@@ -1,4 +1,4 @@
-/** The names of the contract on Kafka (CONTRACT.md, "Kafka"), for the agent and for its clients. */
+/** The names of the contract on Kafka, for the agent and for its clients. */
 
 /** Topics, with `<label>` where the agent's label stands. */
 export const TOPICS = {

@@ -1,6 +1,6 @@
 import { escapeKey, escapeToken, unescapeKey } from "./escaping.js";
 
-/** The names of the contract on NATS (CONTRACT.md, "NATS"), for the agent and for its clients. */
+/** The names of the contract on NATS, for the agent and for its clients. */
 
 /** Name of the NATS service whose endpoints are the requests of an agent. */
 export const SERVICE = "tenuto";

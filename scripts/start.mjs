@@ -113,9 +113,9 @@ async function main() {
 
 /** A path that a second terminal can reach: as chosen, else in the project, else (too long) in the temporary directory. */
 function socketPlace() {
-  const wanted = chosenSocket === undefined ? join(projectRoot, ".tenuto", "agent.sock") : resolve(chosenSocket);
-  const fits = Buffer.byteLength(wanted) <= LONGEST_SOCKET_PATH;
-  const socket = fits ? wanted : join(mkdtempSync(join(tmpdir(), "tenuto-")), "agent.sock");
+  const desired = chosenSocket === undefined ? join(projectRoot, ".tenuto", "agent.sock") : resolve(chosenSocket);
+  const fits = Buffer.byteLength(desired) <= LONGEST_SOCKET_PATH;
+  const socket = fits ? desired : join(mkdtempSync(join(tmpdir(), "tenuto-")), "agent.sock");
   const directory = dirname(socket);
   const made = !fits || mkdirSync(directory, { recursive: true }) !== undefined;
   const remove = () => {

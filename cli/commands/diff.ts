@@ -3,7 +3,7 @@ import type { AgentClient } from "#client/client.js";
 import type { KeyValue } from "#client/types.js";
 import { type ClientOptions, clientCommand } from "../client-command.js";
 import { printable } from "../columns.js";
-import { asFound, type Difference, differences, type FieldDifference } from "../difference.js";
+import { asFound, differences, type FieldDifference, type ValueDifference } from "../difference.js";
 import { contractModels, readTransaction } from "../documents.js";
 import { CommandError, ExitStatus } from "../exit.js";
 import { print } from "../output.js";
@@ -21,12 +21,12 @@ const SIGN = { missing: "+", extra: "-", different: "~" } as const;
 export function diffCommand(): Command {
   return clientCommand<DiffOptions>({
     usage: "diff",
-    summary: "print the difference between what is wanted and what is there",
+    summary: "print the difference between what is desired and what is there",
     description:
-      "Print what is wanted and not there (+), there and not wanted (-), or different (~). With files: what applying them would change. What is written differently and means the same to the agent is no difference. Ends with 1 when there are differences.",
+      "Print what is desired and not there (+), there and not desired (-), or different (~). With files: what applying them would change. What is written differently and means the same to the agent is no difference. Ends with 1 when there are differences.",
     options: (command) =>
       command
-        .option("-f, --file <file...>", "compare configuration files with what is wanted now")
+        .option("-f, --file <file...>", "compare configuration files with what is desired now")
         .option("--exit-zero", "end with 0 also when there are differences"),
     examples: ["tenuto diff", "tenuto diff -f network.yaml"],
     run: async (client, { output, file, exitZero }) => {
@@ -37,16 +37,16 @@ export function diffCommand(): Command {
   });
 }
 
-async function againstSystem(client: AgentClient): Promise<readonly Difference[]> {
-  const [wanted, below] = await Promise.all([client.dump("nb"), client.dump("sb")]);
+async function againstSystem(client: AgentClient): Promise<readonly ValueDifference[]> {
+  const [desired, below] = await Promise.all([client.dump("nb"), client.dump("sb")]);
   const found = below.filter(({ key }) => key.startsWith("config/"));
-  // A value that is only reported (linux-drift.policy) is known to the agent as it is now: then what is wanted would change it.
+  // A value that is only reported (linux-drift.policy) is known to the agent as it is now: then what is desired would change it.
   const change = (value: object, fields: readonly FieldDifference[]) => [asFound(value, fields), value];
-  return meaningful(client, differences(wanted, found, "choice"), wanted, change);
+  return meaningful(client, differences(desired, found, "choice"), desired, change);
 }
 
 /** Values that the files do not speak of are left alone by applying them, and so are no difference. */
-async function againstFiles(client: AgentClient, files: readonly string[]): Promise<readonly Difference[]> {
+async function againstFiles(client: AgentClient, files: readonly string[]): Promise<readonly ValueDifference[]> {
   const transaction = await readTransaction(files);
   const { changes, mode } = transaction;
   const [registry, current, plan] = await Promise.all([
@@ -55,7 +55,7 @@ async function againstFiles(client: AgentClient, files: readonly string[]): Prom
     client.commit({ ...transaction, dry_run: true }),
   ]);
   if (plan.outcome === "REJECTED") throw new CommandError(reasonOf(plan));
-  const wanted: KeyValue[] = [];
+  const desired: KeyValue[] = [];
   const spokenOf = new Set<string>();
   for (const change of changes) {
     const given = registry.normaliseKey(change.key);
@@ -66,31 +66,31 @@ async function againstFiles(client: AgentClient, files: readonly string[]): Prom
     }
     const { key, value } = registry.decode(given, change.value);
     spokenOf.add(key);
-    wanted.push({ key, value });
+    desired.push({ key, value });
   }
   const concerned = mode === "REPLACE" ? current : current.filter(({ key }) => spokenOf.has(key));
-  return meaningful(client, differences(wanted, concerned, "default"), wanted, (value) => [value]);
+  return meaningful(client, differences(desired, concerned, "default"), desired, (value) => [value]);
 }
 
 /**
- * Leaves out what is written differently and means the same. `change` makes, of a wanted value and the fields that differ, the
+ * Leaves out what is written differently and means the same. `change` makes, of a desired value and the fields that differ, the
  * values of which each would have to make no difference to the agent.
  */
 async function meaningful(
   client: AgentClient,
-  all: readonly Difference[],
-  wanted: readonly KeyValue[],
+  all: readonly ValueDifference[],
+  desired: readonly KeyValue[],
   change: (value: object, fields: readonly FieldDifference[]) => readonly object[],
-): Promise<readonly Difference[]> {
-  const values = new Map(wanted.map(({ key, value }) => [key, value]));
-  const doubtful = all.flatMap(({ key, difference, fields }) => {
+): Promise<readonly ValueDifference[]> {
+  const values = new Map(desired.map(({ key, value }) => [key, value]));
+  const different = all.flatMap(({ key, difference, fields }) => {
     const value = values.get(key);
     return difference === "different" && value !== undefined ? [{ key, changes: change(value, fields) }] : [];
   });
   const matter = new Set<string>();
-  const most = Math.max(0, ...doubtful.map(({ changes }) => changes.length));
+  const most = Math.max(0, ...different.map(({ changes }) => changes.length));
   for (let question = 0; question < most; question++) {
-    const asked = doubtful.flatMap(({ key, changes }) => {
+    const asked = different.flatMap(({ key, changes }) => {
       const value = changes[question];
       return value === undefined || matter.has(key) ? [] : [{ key, value }];
     });
@@ -99,12 +99,12 @@ async function meaningful(
   return all.filter(({ key, difference }) => difference !== "different" || matter.has(key));
 }
 
-function differenceText({ key, difference, fields }: Difference): string {
+function differenceText({ key, difference, fields }: ValueDifference): string {
   return `${SIGN[difference]} ${printable(key)}\n${fields.map(fieldText).join("")}`;
 }
 
-function fieldText({ field, wanted, found }: FieldDifference): string {
-  return `    ${field}: ${shown(wanted)}, found ${shown(found)}\n`;
+function fieldText({ field, desired, found }: FieldDifference): string {
+  return `    ${field}: ${shown(desired)}, found ${shown(found)}\n`;
 }
 
 function shown(value: unknown): string {

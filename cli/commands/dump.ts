@@ -12,9 +12,9 @@ interface DumpOptions extends ClientOptions {
 export function dumpCommand(): Command {
   return clientCommand<DumpOptions, [prefix?: string]>({
     usage: "dump [prefix]",
-    summary: "print what is wanted, or what is there",
+    summary: "print what is desired, or what is there",
     description:
-      "Print values: nb, what is wanted; sb, what is there, read anew; cached, what the agent believes is there.",
+      "Print values: nb, what is desired; sb, what is there, read anew; cached, what the agent believes is there.",
     options: (command) =>
       command.addOption(
         new Option("--view <view>", "which side to look at").choices(["nb", "sb", "cached"]).default("nb"),

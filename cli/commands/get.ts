@@ -5,11 +5,11 @@ import { columns } from "../columns.js";
 import { CommandError } from "../exit.js";
 import { print, serialise } from "../output.js";
 
-/** `tenuto get`: what is wanted. */
+/** `tenuto get`: what is desired. */
 export function getCommand(): Command {
   return clientCommand<ClientOptions, [key?: string]>({
     usage: "get [key]",
-    summary: "print what is wanted",
+    summary: "print what is desired",
     description: "Print the desired value of a key, or those of all keys that begin with a prefix.",
     examples: [
       "tenuto get",

@@ -15,9 +15,9 @@ interface ResyncOptions extends ClientOptions {
 export function resyncCommand(): Command {
   return clientCommand<ResyncOptions>({
     usage: "resync",
-    summary: "repair what differs from what is wanted",
+    summary: "repair what differs from what is desired",
     description:
-      "Compare what is there with what is wanted, and repair the difference. Values that nobody asks for any more, because a source or the store has lost them, stay; --prune removes them.",
+      "Compare what is there with what is desired, and repair the difference. Values that nobody asks for any more, because a source or the store has lost them, stay; --prune removes them.",
     options: (command) =>
       command
         .option("--downstream", "do not ask the sources of configuration again, only read what is there")

@@ -132,8 +132,8 @@ export class Agent {
    * What is provided under a token, or the plugin of a class, once the agent has started. Throws `InvalidInputError` when
    * there is none, or more than one.
    */
-  get<T>(wanted: Token<T> | PluginClass<T & object>): T {
-    return this.#wiring.get(wanted);
+  get<T>(requested: Token<T> | PluginClass<T & object>): T {
+    return this.#wiring.get(requested);
   }
 
   /** Everything provided under a token, in flavor order. */

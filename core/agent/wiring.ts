@@ -58,17 +58,17 @@ export class Wiring {
   }
 
   /** The one value of a token, or the plugin of a class. Throws `InvalidInputError` when there is none or more than one. */
-  get<T>(wanted: Token<T> | PluginClass<T & object>): T {
-    if (typeof wanted === "function") {
-      const plugin = this.#plugins.get(wanted);
+  get<T>(requested: Token<T> | PluginClass<T & object>): T {
+    if (typeof requested === "function") {
+      const plugin = this.#plugins.get(requested);
       if (plugin !== undefined) return plugin as T;
-      throw new InvalidInputError("NOT_PROVIDED", `the agent has no plugin ${wanted.name}`);
+      throw new InvalidInputError("NOT_PROVIDED", `the agent has no plugin ${requested.name}`);
     }
-    const values = this.#values(wanted);
+    const values = this.#values(requested);
     const [value] = values;
     if (value !== undefined && values.length === 1) return value;
     const provider = values.length === 0 ? "nothing" : "more than one plugin";
-    throw new InvalidInputError("NOT_PROVIDED", `${provider} provides ${wanted.name}`);
+    throw new InvalidInputError("NOT_PROVIDED", `${provider} provides ${requested.name}`);
   }
 
   /** What one plugin provides under a token. */
@@ -78,8 +78,8 @@ export class Wiring {
 
   #values<T>(token: Token<T>, provider?: string): readonly T[] {
     const provided = this.#provided.get(token) ?? [];
-    const wanted = provider === undefined ? provided : provided.filter((one) => one.provider === provider);
-    return wanted.map(({ value }) => value as T);
+    const requested = provider === undefined ? provided : provided.filter((one) => one.provider === provider);
+    return requested.map(({ value }) => value as T);
   }
 }
 

@@ -126,8 +126,8 @@ export class Flavor {
       const named = this.plugins.find(({ definition }) => definition.name === part);
       return named === undefined ? (this.#bundles.get(part) ?? []) : [named.type];
     }
-    const wanted = new Set(pluginsOf(part).map(({ type }) => type));
-    return this.#types().filter((type) => wanted.has(type));
+    const desired = new Set(pluginsOf(part).map(({ type }) => type));
+    return this.#types().filter((type) => desired.has(type));
   }
 
   #require(part: FlavorPart): readonly PluginClass[] {

@@ -12,7 +12,7 @@ import { countRecords } from "./protobuf-scan.js";
 import type { MessageTable } from "./schema.js";
 
 /** The way from a payload to a message in canonical form. */
-export class Reading {
+export class PayloadReader {
   readonly #types: MessageTypes;
   readonly #any: AnyCodec;
 

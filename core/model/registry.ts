@@ -7,7 +7,7 @@ import { canonicalMessage } from "./canonical.js";
 import { FieldError, invalidInput } from "./field-error.js";
 import { SLICE_BYTES } from "./json-scan.js";
 import { MessageTypes } from "./message-types.js";
-import { Reading } from "./reading.js";
+import { PayloadReader } from "./reading.js";
 import type { MessageTable } from "./schema.js";
 import type { DecodedValue, Encoding, LargePayload, ModelRegistry, ModelSpec } from "./types.js";
 
@@ -38,7 +38,7 @@ class Registry implements ModelRegistry {
   readonly #label: string;
   readonly #types = new MessageTypes();
   readonly #any = new AnyCodec(this.#types, (key) => this.#place(key)?.message.name);
-  readonly #reading = new Reading(this.#types, this.#any);
+  readonly #reading = new PayloadReader(this.#types, this.#any);
   readonly #specs = new Map<string, ModelSpec<object>>();
   readonly #places = new Map<string, Place>();
   /** The place that was found last: keys of one kind follow each other. None that another one might be inside of. */

@@ -14,7 +14,7 @@ export type AgentEvent =
 /** A configured value was changed or removed by somebody else. Field names are those of the contract's JSON. */
 export interface DriftReport {
   readonly key: string;
-  /** What is wanted, and was there. */
+  /** What is desired, and was there. */
   readonly before: object;
   /** What was found; left out: nothing. */
   readonly after?: object;

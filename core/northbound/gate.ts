@@ -2,7 +2,7 @@ import { token } from "../plugin/token.js";
 import type { KeyValue } from "./northbound.js";
 import type { TransactionResult } from "./transaction.js";
 
-/** A wanted value that is not to be applied yet. */
+/** A desired value that is not to be applied yet. */
 export interface HeldValue {
   /** What is applied in its place until then; `undefined`: nothing. */
   readonly applied: object | undefined;
@@ -10,9 +10,9 @@ export interface HeldValue {
   readonly waitsFor: string;
 }
 
-/** What is wanted after merging every source. */
+/** What is desired after merging every source. */
 export interface DesiredView {
-  wanted(key: string): object | undefined;
+  get(key: string): object | undefined;
   /** In key order. */
   merged(prefix?: string): readonly KeyValue[];
 }
@@ -29,7 +29,7 @@ export interface GateTransaction {
 }
 
 /** What the orchestrator gives to a gate. */
-export interface GateKeeper {
+export interface GateContext {
   readonly desired: DesiredView;
   /** Hands changes to the scheduler, in turn with everything else that is committed. Resolves with the result. */
   apply(transaction: GateTransaction): Promise<TransactionResult>;
@@ -38,8 +38,8 @@ export interface GateKeeper {
 }
 
 /**
- * Port: stands between the desired state and the scheduler, and decides which of the wanted values are applied now. What it
- * holds back stays wanted, is `PENDING` in the status, and reaches the scheduler when the gate says so.
+ * Port: stands between the desired state and the scheduler, and decides which of the desired values are applied now. What it
+ * holds back stays desired, is `PENDING` in the status, and reaches the scheduler when the gate says so.
  *
  * The orchestrator asks `hold` about every key that it is about to commit, and calls `changed` when the commit counts; both
  * one commit at a time. A value that is invalid is never held: the scheduler refuses and shows it.
@@ -47,12 +47,12 @@ export interface GateKeeper {
 export interface ConfigGate {
   readonly name: string;
   /** Called once, before the first resync; the desired state is what the agent's store knows. */
-  open(keeper: GateKeeper): void | Promise<void>;
-  /** `undefined`: what is wanted under the key, or that nothing is, goes to the scheduler as it is. */
+  open(context: GateContext): void | Promise<void>;
+  /** `undefined`: what is desired under the key, or that nothing is, goes to the scheduler as it is. */
   hold(key: string): HeldValue | undefined;
-  /** Everything that the gate keeps applied in place of what is wanted. */
+  /** Everything that the gate keeps applied in place of what is desired. */
   applied(): Iterable<KeyValue>;
-  /** What is wanted under these keys has changed, for good. */
+  /** What is desired under these keys has changed, for good. */
   changed(keys: Iterable<string>): void;
 }
 

@@ -32,7 +32,7 @@ export interface HistoryEntry {
 
 /** What a resync does. Field names are those of the contract's JSON. */
 export interface ResyncOptions {
-  /** Read what is there, and do not hand down anew what is wanted. */
+  /** Read what is there, and do not hand down anew what is desired. */
   readonly downstream?: boolean;
   /** Remove what nobody asks for any more, afterwards. */
   readonly prune?: boolean;
@@ -73,9 +73,9 @@ export interface Northbound {
   cancel(id: string): Promise<TransactionResult>;
   /** Desired values under a key or key prefix, after merging every source. */
   get(prefix?: string): readonly KeyValue[];
-  /** `nb`: what is wanted; `sb`: what is there, read anew; `cached`: what the scheduler believes is there. */
+  /** `nb`: what is desired; `sb`: what is there, read anew; `cached`: what the scheduler believes is there. */
   dump(view: DumpView, prefix?: string): Promise<readonly KeyValue[]>;
-  /** Compares with what is wanted and repairs. Removes orphaned values only with `prune`. */
+  /** Compares with what is desired and repairs. Removes orphaned values only with `prune`. */
   resync(options: ResyncOptions): Promise<TransactionResult>;
   orphans(): readonly OrphanCount[];
   status(filter?: StatusFilter): readonly ValueStatus[];

@@ -122,7 +122,7 @@ export class TransactionParts {
 
   /**
    * The answer that the transaction of a part got before, when the part is its last and nothing else came of it: its sender
-   * lost the answer, and asks again with the one part that is answered. To be asked after {@link add} wanted more.
+   * lost the answer, and asks again with the one part that is answered. To be asked after {@link add} desired more.
    */
   async answeredBefore(
     { position, transaction: { id = "" } }: TransactionPart,

@@ -27,7 +27,7 @@ export interface SourceItem {
 }
 
 /**
- * What a source knows about the values that it wanted before and that a snapshot lacks. Silence removes nothing: only a source
+ * What a source knows about the values that it desired before and that a snapshot lacks. Silence removes nothing: only a source
  * that can tell a missed delete from a loss may say `continuous`.
  *
  * - `complete`: somebody said that the snapshot is everything (an explicit empty document, a marker of the orchestrator). What

@@ -93,18 +93,18 @@ export function provide<T, P extends object>(provided: Token<T>, of: (plugin: P)
 }
 
 /** Exactly one provider, earlier in the flavor or the agent itself. */
-export function inject<T>(wanted: Token<T>): ParameterDecorator {
-  return parameter(wanted, "one");
+export function inject<T>(requested: Token<T>): ParameterDecorator {
+  return parameter(requested, "one");
 }
 
 /** At most one provider, earlier in the flavor; `undefined` when the flavor has none. */
-export function injectOptional<T>(wanted: Token<T>): ParameterDecorator {
-  return parameter(wanted, "optional");
+export function injectOptional<T>(requested: Token<T>): ParameterDecorator {
+  return parameter(requested, "optional");
 }
 
 /** Every provider of the flavor, as {@link All}. */
-export function injectAll<T>(wanted: Token<T>): ParameterDecorator {
-  return parameter(wanted, "all");
+export function injectAll<T>(requested: Token<T>): ParameterDecorator {
+  return parameter(requested, "all");
 }
 
 /** What the decorators wrote down, or `undefined` for a class that is no plugin (of this copy of Tenuto). */
@@ -113,21 +113,21 @@ export function pluginDefinition(target: unknown): PluginDefinition | undefined 
 }
 
 /** The token under which the agent registers `All<T>` of a token. */
-export function allOf<T>(wanted: Token<T>): Token<All<T>> {
-  let all = allTokens.get(wanted);
+export function allOf<T>(requested: Token<T>): Token<All<T>> {
+  let all = allTokens.get(requested);
   if (all === undefined) {
-    all = token<All<unknown>>(`All<${wanted.name}>`);
-    allTokens.set(wanted, all);
+    all = token<All<unknown>>(`All<${requested.name}>`);
+    allTokens.set(requested, all);
   }
   return all as Token<All<T>>;
 }
 
-function parameter(wanted: Token<unknown>, kind: DependencyKind): ParameterDecorator {
+function parameter(requested: Token<unknown>, kind: DependencyKind): ParameterDecorator {
   return (target, property, index) => {
     const dependencies = dependenciesByClass.get(target) ?? new Map<number, PluginDependency>();
-    dependencies.set(index, { token: wanted, kind });
+    dependencies.set(index, { token: requested, kind });
     dependenciesByClass.set(target, dependencies);
-    const id = kind === "all" ? allOf(wanted).id : wanted.id;
+    const id = kind === "all" ? allOf(requested).id : requested.id;
     injectToken(id, { isOptional: kind === "optional" })(target, property, index);
   };
 }

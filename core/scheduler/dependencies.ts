@@ -83,21 +83,21 @@ export function expanded(graph: Graph, dependencies: readonly Dependency[], self
   if (!dependencies.some((each) => "peer" in each)) return dependencies;
   return dependencies.flatMap((dependency) => {
     if (!("peer" in dependency)) return [dependency];
-    return (graph.get(dependency.peer)?.wantedDependencies ?? []).filter((own) => !isOn(graph, own, self));
+    return (graph.get(dependency.peer)?.desiredDependencies ?? []).filter((own) => !isOn(graph, own, self));
   });
 }
 
 /** Labels of the dependencies that do not hold. */
 export function missing(graph: Graph, node: Node, exists: Existence): string[] {
-  return node.wantedDependencies.filter((each) => !holds(graph, each, node, exists)).map((each) => each.label);
+  return node.desiredDependencies.filter((each) => !holds(graph, each, node, exists)).map((each) => each.label);
 }
 
 function peerIsReady(graph: Graph, key: string, self: Node, exists: Existence): boolean {
   const peer = graph.get(key);
   if (peer === undefined || !peer.eligible) return false;
   if (peer.base !== undefined && peer.base !== self && !exists(peer.base)) return false;
-  const others = peer.wantedDependencies.filter((own) => !isOn(graph, own, self));
-  if (others.length === peer.wantedDependencies.length) return false;
+  const others = peer.desiredDependencies.filter((own) => !isOn(graph, own, self));
+  if (others.length === peer.desiredDependencies.length) return false;
   return others.every((own) => "peer" in own || holds(graph, own, peer, exists));
 }
 
@@ -116,7 +116,7 @@ export function dependingOn(graph: Graph, node: Node): ReadonlySet<Node> {
   const work = [node];
   for (let next = work.pop(); next !== undefined; next = work.pop()) {
     const { key } = next;
-    const users = [...graph.watchers.ofKey(key), ...graph.watchers.ofPrefixes(key)].filter((other) =>
+    const users = [...graph.dependents.ofKey(key), ...graph.dependents.ofPrefixes(key)].filter((other) =>
       restsOn(graph, other, key),
     );
     for (const other of [...(next.derived ?? []), ...users]) {
@@ -146,7 +146,7 @@ export function restingOnAfter(
     const { key } = next;
     // What is derived from it goes with it, whoever derived it.
     const parts = [...(next.derived ?? [])].filter((part) => part.present || isOurs(part));
-    const users = [...graph.watchers.of(key)].filter(
+    const users = [...graph.dependents.of(key)].filter(
       (other) => (other === node || isOurs(other)) && isOnKey(other, key, supportsOf(other) ?? other.supports),
     );
     for (const other of [...parts, ...users]) {
@@ -158,13 +158,13 @@ export function restingOnAfter(
   return found;
 }
 
-/** Does what is wanted of a value depend on a key, as far as known? */
+/** Does what is desired of a value depend on a key, as far as known? */
 function isOnKey(
-  { wantedDependencies }: Node,
+  { desiredDependencies }: Node,
   key: string,
   supports: ReadonlyMap<string, string> | undefined,
 ): boolean {
-  return wantedDependencies.some((each) => {
+  return desiredDependencies.some((each) => {
     if ("anyOf" in each) return supports?.get(anyOfName(each)) === key;
     return "key" in each && each.key === key;
   });

@@ -1,6 +1,6 @@
 import { InvalidInputError } from "../errors.js";
+import type { Batch } from "./batcher.js";
 import type { Operation } from "./operations.js";
-import type { Together } from "./together.js";
 
 /** Calls the descriptor. Returns its answer, or a promise of it; throws what it throws. */
 export function call(operation: Operation): unknown {
@@ -18,7 +18,7 @@ function answerTo({ kind, node, value }: Operation): unknown {
 
 /** Calls the descriptor. Whatever it does wrong is a rejection, or a result that is missing. */
 export async function callMany(
-  { kind, descriptor }: Together,
+  { kind, descriptor }: Batch,
   operations: readonly Operation[],
 ): Promise<readonly (PromiseSettledResult<unknown> | undefined)[]> {
   if (kind === "CREATE")

@@ -27,7 +27,7 @@ export interface RetrievedValue<V extends object = object, M = unknown> {
  * - `key`: the value under that key exists below.
  * - `anyOf`: at least one existing value's key begins with one of `prefixes` (all keys when left out) and satisfies
  *   `matches` (when given). With prefixes the cost follows the matches.
- * - `peer`: the value under that key is wanted and valid, depends on this value in turn, and everything else that it depends on
+ * - `peer`: the value under that key is desired and valid, depends on this value in turn, and everything else that it depends on
  *   is there. For two values that can only come together (the ends of a veth pair): the first end has the second as `peer`,
  *   the second has the first, or what derives from it, as `key`.
  */
@@ -83,7 +83,7 @@ export interface Descriptor<V extends object = object, M = unknown> {
 
   /**
    * Reads what is below. `correlate` are the values the scheduler expects, to map what is found back to keys; with
-   * `only` it may limit itself to those keys. Left out: the scheduler believes its own books.
+   * `only` it may limit itself to those keys. Left out: the scheduler believes its own cache.
    * Values with origin `northbound` that nobody wants become orphans: they stay until somebody says something about them. `remains` are
    * removed.
    *

@@ -3,7 +3,7 @@ import { equivalent } from "./graph.js";
 import { type Node, root, withParts } from "./node.js";
 import type { Drift, DriftPolicy } from "./types.js";
 
-/** A wanted base value that a refresh did not find as it should be. */
+/** A desired base value that a refresh did not find as it should be. */
 export interface Difference {
   readonly node: Node;
   readonly found: object | undefined;
@@ -13,7 +13,7 @@ export interface Difference {
   readonly fresh: boolean;
 }
 
-/** Compares wanted base values that were read with what was known of them and their parts before. */
+/** Compares desired base values that were read with what was known of them and their parts before. */
 export function differences(
   bases: Iterable<Node>,
   before: ReadonlyMap<Node, object | undefined>,
@@ -21,7 +21,7 @@ export function differences(
 ): readonly Difference[] {
   const result: Difference[] = [];
   for (const node of bases) {
-    if (node.wanted === undefined || node.orphaned) continue;
+    if (node.desired === undefined || node.orphaned) continue;
     const parts = withParts(node).filter(differs);
     if (parts.length === 0) continue;
     const fresh = parts.some((part) => !same(part, before.get(part), part.value));
@@ -36,10 +36,10 @@ function same(node: Node, a: object | undefined, b: object | undefined): boolean
 
 /** What failed is the business of retries. */
 function differs(node: Node): boolean {
-  return node.failure === undefined && (node.missing || (node.managed && node.value !== node.wanted));
+  return node.failure === undefined && (node.missing || (node.managed && node.value !== node.desired));
 }
 
-interface Fight {
+interface DriftBackoff {
   readonly repairs: number;
   /** When the last repair was. */
   readonly last: number;
@@ -55,11 +55,11 @@ const FORGET_AFTER = 5 * 60_000;
 
 /**
  * Decides what to do about drift: repairs at once the first time, and later and later when the same value drifts again and again,
- * so that two managers who do not know of each other do not fight.
+ * so that two managers who do not know of each other do not backoff.
  */
 export class DriftGuard {
   /** In the order of their last repair. */
-  private readonly fights = new Map<string, Fight>();
+  private readonly backoffs = new Map<string, DriftBackoff>();
 
   constructor(
     private readonly clock: Clock,
@@ -82,42 +82,42 @@ export class DriftGuard {
       const policy = override ?? this.policyFor(node);
       const repairIn = policy === "enforce" ? this.delay(node.key) : undefined;
       if (repairIn !== 0) held.add(node);
-      if (!fresh || node.wanted === undefined || policy === "ignore") continue;
+      if (!fresh || node.desired === undefined || policy === "ignore") continue;
       const keys = parts.map(({ key }) => key);
-      drifts.push({ key: node.key, before: node.wanted, after, keys, policy, repairIn });
+      drifts.push({ key: node.key, before: node.desired, after, keys, policy, repairIn });
     }
     if (drifts.length > 0) this.tell(drifts);
     return held;
   }
 
   cancel(): void {
-    for (const { timer } of this.fights.values()) this.clock.clearTimeout(timer);
-    this.fights.clear();
+    for (const { timer } of this.backoffs.values()) this.clock.clearTimeout(timer);
+    this.backoffs.clear();
   }
 
   /** How long the repair of a value has to wait, ms. */
   private delay(key: string): number {
     const now = this.clock.monotonic();
-    const fight = this.fights.get(key);
-    if (fight === undefined) {
-      this.fights.set(key, { repairs: 1, last: now });
+    const backoff = this.backoffs.get(key);
+    if (backoff === undefined) {
+      this.backoffs.set(key, { repairs: 1, last: now });
       return 0;
     }
-    if (fight.due !== undefined) return Math.max(1, fight.due - now);
-    const delay = Math.min(FIRST_DELAY * 2 ** Math.min(fight.repairs - 1, 30), LONGEST_DELAY);
+    if (backoff.due !== undefined) return Math.max(1, backoff.due - now);
+    const delay = Math.min(FIRST_DELAY * 2 ** Math.min(backoff.repairs - 1, 30), LONGEST_DELAY);
     const timer = this.clock.setTimeout(() => {
-      this.fights.delete(key);
-      this.fights.set(key, { repairs: fight.repairs + 1, last: this.clock.monotonic() });
+      this.backoffs.delete(key);
+      this.backoffs.set(key, { repairs: backoff.repairs + 1, last: this.clock.monotonic() });
       this.repair(key);
     }, delay);
-    this.fights.set(key, { ...fight, due: now + delay, timer });
+    this.backoffs.set(key, { ...backoff, due: now + delay, timer });
     return delay;
   }
 
   private forgetOld(): void {
-    for (const [key, { last, due }] of this.fights) {
+    for (const [key, { last, due }] of this.backoffs) {
       if (this.clock.monotonic() - last <= FORGET_AFTER) return;
-      if (due === undefined) this.fights.delete(key);
+      if (due === undefined) this.backoffs.delete(key);
     }
   }
 }

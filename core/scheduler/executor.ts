@@ -1,4 +1,5 @@
 import { errorMessage } from "../errors.js";
+import { type Batch, Batcher } from "./batcher.js";
 import type { Clock } from "./clock.js";
 import { Deadlines } from "./deadlines.js";
 import { anyOfName, dependingOn, type Existence, holds, restingOn, support } from "./dependencies.js";
@@ -7,7 +8,6 @@ import type { Graph } from "./graph.js";
 import { type Node, root } from "./node.js";
 import { NoAnswer, StillNeeded, TooLate, Unanswered } from "./operation-errors.js";
 import type { Operation } from "./operations.js";
-import { Gathering, type Together } from "./together.js";
 
 export interface ExecutorOptions {
   readonly clock: Clock;
@@ -63,7 +63,7 @@ class Run {
   private readonly deleting = new Set<Node>();
   /** Values of which a failed call may have left anything. */
   private readonly uncertain = new Set<Node>();
-  private readonly gathering = new Gathering((together) => this.invokeMany(together));
+  private readonly batcher = new Batcher((batch) => this.invokeMany(batch));
   private next = 0;
   private running = 0;
   private finished = 0;
@@ -108,7 +108,7 @@ class Run {
         const operation = index === undefined ? undefined : this.operations[index];
         if (index !== undefined && operation !== undefined) this.admit(index, operation);
       }
-    } while (this.gathering.flush());
+    } while (this.batcher.flush());
     this.pumping = false;
     if (this.finished === this.operations.length) {
       this.deadlines.stop();
@@ -138,12 +138,12 @@ class Run {
     else {
       this.running++;
       if (operation.kind === "DELETE") this.deleting.add(operation.node);
-      if (!this.gathering.take(index, operation)) this.invoke(index, operation);
+      if (!this.batcher.take(index, operation)) this.invoke(index, operation);
     }
   }
 
-  private invokeMany(together: Together): void {
-    const { indexes } = together;
+  private invokeMany(batch: Batch): void {
+    const { indexes } = batch;
     const operations = indexes.flatMap((index) => this.operations[index] ?? []);
     const settle = (resultOf: (place: number) => PromiseSettledResult<unknown> | undefined): void => {
       for (const [place, operation] of operations.entries()) {
@@ -156,7 +156,7 @@ class Run {
       this.pump();
     };
     for (const index of indexes) this.deadlines.add(index);
-    callMany(together, operations).then(
+    callMany(batch, operations).then(
       (results) => settle((place) => results[place]),
       (reason: unknown) => settle(() => ({ status: "rejected", reason })),
     );
@@ -167,21 +167,21 @@ class Run {
     const { kind, node } = operation;
     if (this.stopped) return "skip";
     if (node.lateAnswer !== "none") return new Unanswered(operation);
-    if (kind !== "DELETE") return !this.troubled || this.standsOnFirmGround(operation) ? undefined : "skip";
+    if (kind !== "DELETE") return !this.troubled || this.dependenciesStillHold(operation) ? undefined : "skip";
     const user = this.troubled || this.caution.troubled ? this.stillNeededBy(node) : undefined;
     return user === undefined ? undefined : new StillNeeded(node.key, user.key);
   }
 
-  private standsOnFirmGround(operation: Operation): boolean {
+  private dependenciesStillHold(operation: Operation): boolean {
     const { node } = operation;
     if (node.value !== undefined && node.broken) return false;
     if (node.base !== undefined && !(node.base.managed && node.base.failedIn !== this.transaction)) return false;
     const supports = new Map<string, string>();
     // It may rest on something else than before, but not on what rests on itself.
     const own = node.present ? dependingOn(this.graph, node) : undefined;
-    const exists: Existence = (each) => this.isFirm(each) && !(each && own?.has(each));
-    const stands = node.wantedDependencies.every((each) => {
-      if (!("anyOf" in each)) return holds(this.graph, each, node, this.isFirm);
+    const exists: Existence = (each) => this.dependencyStillHolds(each) && !(each && own?.has(each));
+    const stands = node.desiredDependencies.every((each) => {
+      if (!("anyOf" in each)) return holds(this.graph, each, node, this.dependencyStillHolds);
       const key = support(this.graph, each, node, exists);
       if (key !== undefined) supports.set(anyOfName(each), key);
       return key !== undefined;
@@ -191,7 +191,7 @@ class Run {
   }
 
   /** There, not about to go, and not left behind by a failed operation. */
-  private readonly isFirm: Existence = (node) =>
+  private readonly dependencyStillHolds: Existence = (node) =>
     node?.present === true &&
     node.failedIn !== this.transaction &&
     node.lateAnswer === "none" &&
@@ -203,8 +203,8 @@ class Run {
       const user = !child.present ? undefined : child.managed ? child : this.stillNeededBy(child);
       if (user !== undefined) return user;
     }
-    for (const other of this.graph.watchers.ofKey(node.key)) if (this.loses(other, node)) return other;
-    for (const other of this.graph.watchers.ofPrefixes(node.key))
+    for (const other of this.graph.dependents.ofKey(node.key)) if (this.loses(other, node)) return other;
+    for (const other of this.graph.dependents.ofPrefixes(node.key))
       if (other !== node && this.loses(other, node)) return other;
     return undefined;
   }

@@ -1,7 +1,7 @@
 import type { Node } from "./node.js";
 import type { Origin, RetrievedValue } from "./types.js";
 
-/** What the books expect to be found below under a key: what a descriptor gets to correlate. */
+/** What the cache expects to be found below under a key: what a descriptor gets to correlate. */
 export class Expectation implements RetrievedValue {
   readonly #node: Node;
 
@@ -22,15 +22,15 @@ export class Expectation implements RetrievedValue {
 }
 
 /**
- * What is expected under a key, if anything; `before` was wanted there until now. The same object as long as it is the same that is
+ * What is expected under a key, if anything; `before` was desired there until now. The same object as long as it is the same that is
  * expected, so that a descriptor may keep it.
  */
 export function expectation(node: Node, before?: object): Expectation | undefined {
   const { value, managed, metadata } = node;
-  const wanted = before ?? node.wanted;
-  const expected = wanted ?? value;
+  const desired = before ?? node.desired;
+  const expected = desired ?? value;
   if (expected === undefined) return undefined;
-  const origin = wanted !== undefined || managed ? "northbound" : "southbound";
+  const origin = desired !== undefined || managed ? "northbound" : "southbound";
   const known = node.expectation;
   if (known?.value === expected && known.origin === origin && known.metadata === metadata) return known;
   node.expectation = new Expectation(node, expected, origin, metadata, node.key);

@@ -1,25 +1,25 @@
 import { errorMessage } from "../errors.js";
 import { holds, isPresent } from "./dependencies.js";
+import { DependentsIndex } from "./dependents-index.js";
 import type { Descriptors } from "./descriptors.js";
 import { deepEqual } from "./equality.js";
 import { KeyIndex } from "./key-index.js";
 import { type AnyDescriptor, NO_DEPENDENCIES, Node, withParts } from "./node.js";
 import type { Dependency, InvalidField, KeyedValue } from "./types.js";
-import { Watchers } from "./watchers.js";
 
 /**
  * The graph of values. Its methods keep nodes, dependency indexes, derived values and metadata maps consistent; deciding
  * what should change is the planner's business.
  */
 export class Graph {
-  readonly watchers = new Watchers();
+  readonly dependents = new DependentsIndex();
   /** Values that stay since they were found, and nobody wants, each with its claims; and who has a claim. */
   readonly orphans = new Map<Node, readonly string[]>();
   readonly orphanClaims = new Map<string, Node>();
   /** Number of the last read of what is below. */
   reads = 0;
   private readonly nodes = new Map<string, Node>();
-  private readonly presentKeys = new KeyIndex(() => this.keysBelow());
+  private readonly presentKeys = new KeyIndex(() => this.managedKeys());
   /** Bases whose derived value is already derived from another base, by the key they quarrel about. */
   private readonly contested = new Map<string, Set<Node>>();
 
@@ -49,37 +49,37 @@ export class Graph {
 
   /** Present keys that begin with one of the prefixes; all when there are none. */
   *present(prefixes: readonly string[] | undefined): IterableIterator<string> {
-    if (prefixes === undefined) yield* this.keysBelow();
+    if (prefixes === undefined) yield* this.managedKeys();
     else for (const prefix of prefixes) yield* this.presentKeys.withPrefix(prefix);
   }
 
   /**
-   * Sets what is wanted under a key, with everything derived from it. An invalid value is only noted as rejected: what was
-   * wanted before stays. `touched` gets every node that was asked to change.
+   * Sets what is desired under a key, with everything derived from it. An invalid value is only noted as rejected: what was
+   * desired before stays. `touched` gets every node that was asked to change.
    */
-  setWanted(node: Node, asked: object | undefined, touched: Node[]): void {
+  setDesired(node: Node, asked: object | undefined, touched: Node[]): void {
     // What is below already stays the same object, so that comparing objects tells whether something is to be done.
-    const wanted = node.managed && deepEqual(node.value, asked) ? node.value : asked;
+    const desired = node.managed && deepEqual(node.value, asked) ? node.value : asked;
     touched.push(node);
-    const fields = wanted === undefined ? undefined : invalidFields(node, wanted);
-    if (wanted !== undefined && fields !== undefined) {
-      node.rejected = { value: wanted, fields };
+    const fields = desired === undefined ? undefined : invalidFields(node, desired);
+    if (desired !== undefined && fields !== undefined) {
+      node.rejected = { value: desired, fields };
       return;
     }
-    const computed = computeParts(node, wanted);
-    if (wanted !== undefined && computed.problem !== undefined) {
-      node.rejected = { value: wanted, fields: [computed.problem] };
+    const computed = computeParts(node, desired);
+    if (desired !== undefined && computed.problem !== undefined) {
+      node.rejected = { value: desired, fields: [computed.problem] };
       return;
     }
     this.forgetOrphan(node);
-    this.want(node, wanted, computed, touched);
+    this.want(node, desired, computed, touched);
   }
 
-  private want(node: Node, wanted: object | undefined, { dependencies, derived }: Parts, touched: Node[]): void {
-    node.wanted = wanted;
+  private want(node: Node, desired: object | undefined, { dependencies, derived }: Parts, touched: Node[]): void {
+    node.desired = desired;
     node.rejected = undefined;
-    this.replaceDependencies(node, dependencies, node.value === wanted ? dependencies : node.appliedDependencies);
-    this.setWantedDerived(node, derived, touched);
+    this.replaceDependencies(node, dependencies, node.value === desired ? dependencies : node.appliedDependencies);
+    this.setDesiredDerived(node, derived, touched);
   }
 
   /** Has a value stay as it is, valid or not, though nobody wants it. */
@@ -103,11 +103,11 @@ export class Graph {
    * An orphan rests on what it was found to rest on. What else its descriptor would have it wait for (an interface under a name that is
    * not known any more) is not there, and it is.
    */
-  settleOrphan(orphan: Node): void {
+  confirmOrphan(orphan: Node): void {
     for (const node of withParts(orphan)) {
-      if (node.wanted === undefined || node.value !== node.wanted) continue;
-      const held = node.wantedDependencies.filter((each) => holds(this, each, node, isPresent));
-      if (held.length < node.wantedDependencies.length) this.replaceDependencies(node, held, held);
+      if (node.desired === undefined || node.value !== node.desired) continue;
+      const held = node.desiredDependencies.filter((each) => holds(this, each, node, isPresent));
+      if (held.length < node.desiredDependencies.length) this.replaceDependencies(node, held, held);
     }
   }
 
@@ -128,8 +128,8 @@ export class Graph {
     node.missing = false;
     node.metadata = metadata;
     this.keepMetadata(node, metadata);
-    const applied = value === node.wanted ? node.wantedDependencies : computeParts(node, value).dependencies;
-    this.replaceDependencies(node, node.wantedDependencies, applied);
+    const applied = value === node.desired ? node.desiredDependencies : computeParts(node, value).dependencies;
+    this.replaceDependencies(node, node.desiredDependencies, applied);
     if (appeared) this.presentKeys.add(node.key);
   }
 
@@ -140,7 +140,7 @@ export class Graph {
     node.managed = false;
     node.metadata = undefined;
     this.keepMetadata(node, undefined);
-    this.replaceDependencies(node, node.wantedDependencies, NO_DEPENDENCIES);
+    this.replaceDependencies(node, node.desiredDependencies, NO_DEPENDENCIES);
     this.presentKeys.remove(node.key);
   }
 
@@ -197,22 +197,22 @@ export class Graph {
 
   /**
    * Takes over what a retrieve found under a base key of ours (`undefined`: nothing), with the derived values that follow
-   * from it. A found value that means the same as the wanted one becomes the wanted one, so that nothing is planned.
+   * from it. A found value that means the same as the desired one becomes the desired one, so that nothing is planned.
    */
   setFound(node: Node, found: object | undefined, metadata: unknown, touched: Node[]): void {
     touched.push(node);
-    if (found !== undefined && found === node.wanted && node.derived === undefined) {
+    if (found !== undefined && found === node.desired && node.derived === undefined) {
       this.setPresent(node, found, true, metadata);
       return;
     }
     const children = new Map(derivedOf(node, found).map(({ key, value }) => [key, value]));
     if (found === undefined) {
-      if (node.managed) node.missing = node.wanted !== undefined;
+      if (node.managed) node.missing = node.desired !== undefined;
       this.setAbsent(node);
       if (node.obtained !== undefined) this.showObtained(node);
     } else {
-      const same = node.wanted !== undefined && equivalent(node, found, node.wanted);
-      this.setPresent(node, same && node.wanted !== undefined ? node.wanted : found, true, metadata);
+      const same = node.desired !== undefined && equivalent(node, found, node.desired);
+      this.setPresent(node, same && node.desired !== undefined ? node.desired : found, true, metadata);
     }
     for (const child of node.derived ?? []) {
       if (!children.has(child.key) && !child.idle) this.setFound(child, undefined, undefined, touched);
@@ -233,8 +233,8 @@ export class Graph {
     if (!node.idle || node.forgotten) return;
     for (const child of node.derived ?? []) if (!child.idle) return;
     for (const child of node.derived ?? []) this.forget(child);
-    this.watchers.remove(node, node.wantedDependencies);
-    this.watchers.remove(node, node.appliedDependencies);
+    this.dependents.remove(node, node.desiredDependencies);
+    this.dependents.remove(node, node.appliedDependencies);
     node.base?.derived?.delete(node);
     this.nodes.delete(node.key);
     node.forgotten = true;
@@ -249,20 +249,20 @@ export class Graph {
     return this.contested.size > 0;
   }
 
-  private setWantedDerived(node: Node, derived: readonly KeyedValue[], touched: Node[]): void {
+  private setDesiredDerived(node: Node, derived: readonly KeyedValue[], touched: Node[]): void {
     if (derived.length === 0 && node.derived === undefined) return;
     const values = new Map(derived.map(({ key, value }) => [key, value]));
     for (const child of node.derived ?? []) {
-      if (!values.has(child.key) && (child.wanted !== undefined || child.rejected !== undefined)) {
-        this.setWanted(child, undefined, touched);
-        this.settleContest(child, touched);
+      if (!values.has(child.key) && (child.desired !== undefined || child.rejected !== undefined)) {
+        this.setDesired(child, undefined, touched);
+        this.resolveContest(child, touched);
       }
     }
     for (const [key, value] of values) {
       const child = this.adopt(node, key);
       if (child === undefined) continue;
-      if (child.wanted === undefined || child.rejected !== undefined || !deepEqual(child.wanted, value)) {
-        this.setWanted(child, value, touched);
+      if (child.desired === undefined || child.rejected !== undefined || !deepEqual(child.desired, value)) {
+        this.setDesired(child, value, touched);
       } else touched.push(child);
     }
     this.dropContests(node, values);
@@ -271,7 +271,7 @@ export class Graph {
   /** Makes `key` a derived value of `base`; `undefined` when it belongs to another base. */
   private adopt(base: Node, key: string): Node | undefined {
     const child = this.node(key);
-    const free = child.base === undefined ? child.wanted === undefined : child.base === base || child.idle;
+    const free = child.base === undefined ? child.desired === undefined : child.base === base || child.idle;
     if (!free) {
       const bases = this.contested.get(key) ?? new Set();
       this.contested.set(key, bases.add(base));
@@ -285,20 +285,20 @@ export class Graph {
   }
 
   /** A derived value became free: bases that also derive it get their turn. */
-  private settleContest(child: Node, touched: Node[]): void {
+  private resolveContest(child: Node, touched: Node[]): void {
     const bases = this.contested.get(child.key);
     if (bases === undefined) return;
     const [next] = bases;
     if (next === undefined) return;
     bases.delete(next);
     if (bases.size === 0) this.contested.delete(child.key);
-    const value = derivedOf(next, next.wanted).find((each) => each.key === child.key)?.value;
+    const value = derivedOf(next, next.desired).find((each) => each.key === child.key)?.value;
     if (value === undefined) return;
     child.base?.derived?.delete(child);
     child.base = next;
     next.derived ??= new Set();
     next.derived.add(child);
-    this.setWanted(child, value, touched);
+    this.setDesired(child, value, touched);
   }
 
   private dropContests(base: Node, derived: ReadonlyMap<string, object>): void {
@@ -309,17 +309,17 @@ export class Graph {
     }
   }
 
-  private replaceDependencies(node: Node, wanted: readonly Dependency[], applied: readonly Dependency[]): void {
-    const { wantedDependencies, appliedDependencies } = node;
-    node.wantedDependencies = wanted;
+  private replaceDependencies(node: Node, desired: readonly Dependency[], applied: readonly Dependency[]): void {
+    const { desiredDependencies, appliedDependencies } = node;
+    node.desiredDependencies = desired;
     node.appliedDependencies = applied;
-    const only = onlyList(wanted, applied);
-    // A value that comes or goes as it was wanted: what it watches is the same.
-    if (only !== undefined && only === onlyList(wantedDependencies, appliedDependencies)) return;
-    this.watchers.remove(node, wantedDependencies);
-    this.watchers.remove(node, appliedDependencies);
-    this.watchers.add(node, wanted);
-    if (applied !== wanted) this.watchers.add(node, applied);
+    const only = onlyList(desired, applied);
+    // A value that comes or goes as it was desired: what it watches is the same.
+    if (only !== undefined && only === onlyList(desiredDependencies, appliedDependencies)) return;
+    this.dependents.remove(node, desiredDependencies);
+    this.dependents.remove(node, appliedDependencies);
+    this.dependents.add(node, desired);
+    if (applied !== desired) this.dependents.add(node, applied);
   }
 
   private keepMetadata({ key, descriptor }: Node, metadata: unknown): void {
@@ -331,7 +331,7 @@ export class Graph {
     }
   }
 
-  private *keysBelow(): IterableIterator<string> {
+  private *managedKeys(): IterableIterator<string> {
     for (const node of this.nodes.values()) if (node.value !== undefined) yield node.key;
   }
 }

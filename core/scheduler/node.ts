@@ -7,7 +7,7 @@ export type AnyDescriptor = Descriptor<object, unknown>;
 export const NO_DEPENDENCIES: readonly Dependency[] = [];
 
 /** Why the last operation on a value failed. */
-export interface Failure {
+export interface OperationFailure {
   readonly message: string;
   readonly retriable: boolean;
   /** Retries made so far. */
@@ -24,7 +24,7 @@ export interface RejectedValue {
 export type LastOperation = "UNDEFINED" | "VALIDATE" | "CREATE" | "UPDATE" | "DELETE";
 
 /** What is said of a value, apart from the value itself. */
-export interface Condition {
+export interface ValueCondition {
   readonly state: ValueState;
   readonly error: string;
   readonly details: readonly string[];
@@ -41,10 +41,10 @@ export interface Moment {
  * `value !== undefined` means that it is present.
  */
 export class Node {
-  /** What northbound wants, and valid (for a derived value: what its base's wanted value derives). */
-  wanted: object | undefined = undefined;
+  /** What northbound wants, and valid (for a derived value: what its base's desired value derives). */
+  desired: object | undefined = undefined;
   /**
-   * `wanted` is what was found below, ours and asked for by nobody: it stays as it is until somebody says something about it. Of a base
+   * `desired` is what was found below, ours and asked for by nobody: it stays as it is until somebody says something about it. Of a base
    * value; what derives from it goes along.
    */
   orphaned = false;
@@ -62,19 +62,19 @@ export class Node {
 
   /** The value this one is derived from. */
   base: Node | undefined = undefined;
-  /** Derived values, wanted or present. */
+  /** Derived values, desired or present. */
   derived: Set<Node> | undefined = undefined;
 
-  /** Dependencies of `wanted`, and of `value`. The same array when both are the same. */
-  wantedDependencies: readonly Dependency[] = NO_DEPENDENCIES;
+  /** Dependencies of `desired`, and of `value`. The same array when both are the same. */
+  desiredDependencies: readonly Dependency[] = NO_DEPENDENCIES;
   appliedDependencies: readonly Dependency[] = NO_DEPENDENCIES;
 
   /** The key that each `anyOf` dependency (by name) of `value` rests on. */
   supports: ReadonlyMap<string, string> | undefined = undefined;
 
-  /** A value that was asked for, but is invalid. What was wanted before stays wanted. */
+  /** A value that was asked for, but is invalid. What was desired before stays desired. */
   rejected: RejectedValue | undefined = undefined;
-  failure: Failure | undefined = undefined;
+  failure: OperationFailure | undefined = undefined;
   /**
    * A descriptor that did not answer in time must not be called again before it has answered (`awaited`), and what it did
    * in the end has been read (`unread`).
@@ -86,7 +86,7 @@ export class Node {
 
   /** What the timeline recorded last; see `Timeline`. `undefined`: that there was nothing. */
   recordedAt: Moment | undefined = undefined;
-  recordedCondition: Condition | undefined = undefined;
+  recordedCondition: ValueCondition | undefined = undefined;
   recordedValue: object | undefined = undefined;
 
   /** Notes of the plan being made or executed; valid while `epoch` is the plan's. */
@@ -95,7 +95,7 @@ export class Node {
   broken = false;
   /** Exists when the plan is done. */
   exists = false;
-  /** Its wanted value is below when the plan is done. */
+  /** Its desired value is below when the plan is done. */
   granted = false;
   /** Present, and its dependencies have to be checked anew. */
   tentative = false;
@@ -120,10 +120,10 @@ export class Node {
     return this.value !== undefined;
   }
 
-  /** Nothing is known or wanted here any more. */
+  /** Nothing is known or desired here any more. */
   get idle(): boolean {
     return (
-      this.wanted === undefined &&
+      this.desired === undefined &&
       this.value === undefined &&
       this.obtained === undefined &&
       this.failure === undefined &&
@@ -133,7 +133,7 @@ export class Node {
 
   /** Northbound wants it, and somebody knows how to make it. */
   get eligible(): boolean {
-    return this.wanted !== undefined && this.descriptor !== undefined;
+    return this.desired !== undefined && this.descriptor !== undefined;
   }
 }
 

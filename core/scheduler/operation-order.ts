@@ -23,7 +23,7 @@ export function sort(
   if (order.length === operations.length) return { ordered: reorder(operations, order), cycle: "none" };
   const stuck = [...operations.keys()].filter((i) => (blockers[i] ?? 0) > 0);
   const cycle = new Circles(operations, stuck).find().flatMap((circle) => inTheWay(operations, circle));
-  // A circle without updates can only come from books that failures have left inexact: its order is given up.
+  // A circle without updates can only come from cache that failures have left inexact: its order is given up.
   return cycle.length > 0 || hasAlternative
     ? { ordered: [], cycle }
     : { ordered: reorder(operations, [...order, ...stuck]), cycle: "none" };
@@ -42,14 +42,14 @@ function inTheWay(operations: readonly Operation[], circle: readonly number[]): 
   return [others.reduce((best, node) => (costOfRecreation(node) < costOfRecreation(best) ? node : best), first)];
 }
 
-function changesClaims({ key, descriptor, value, wanted }: Node): boolean {
-  if (descriptor?.claims === undefined || value === undefined || wanted === undefined) return false;
-  return !deepEqual(descriptor.claims(key, value), descriptor.claims(key, wanted));
+function changesClaims({ key, descriptor, value, desired }: Node): boolean {
+  if (descriptor?.claims === undefined || value === undefined || desired === undefined) return false;
+  return !deepEqual(descriptor.claims(key, value), descriptor.claims(key, desired));
 }
 
 /** Only a value that moves away from what it rested on is in the way of others; a part takes nothing with it. */
 function costOfRecreation(node: Node): number {
-  const stays = node.appliedDependencies === node.wantedDependencies;
+  const stays = node.appliedDependencies === node.desiredDependencies;
   return (stays ? 4 : 0) + (node.base === undefined ? 2 : 0) + (node.derived === undefined ? 0 : 1);
 }
 

@@ -5,7 +5,7 @@ import type { RecordedOperation, ValueState } from "./types.js";
 
 /** An operation as it is planned, and as it is recorded when it succeeds. */
 export function expected({ kind, node, recreate }: Operation): RecordedOperation {
-  const state = kind === "DELETE" ? (node.wanted === undefined ? "REMOVED" : "PENDING") : "CONFIGURED";
+  const state = kind === "DELETE" ? (node.desired === undefined ? "REMOVED" : "PENDING") : "CONFIGURED";
   return describe(node, kind, state, recreate);
 }
 

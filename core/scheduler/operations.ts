@@ -76,7 +76,7 @@ export async function buildOperations(
 
 function emit(node: Node, outlook: Outlook, operations: Operation[], adopted: Node[]): void {
   const { value } = node;
-  const target = node.granted ? node.wanted : undefined;
+  const target = node.granted ? node.desired : undefined;
   const add = (kind: Operation["kind"], put: object, recreate: boolean, ours = true): number =>
     operations.push({
       kind,
@@ -115,7 +115,7 @@ function isTakenOverAnew(node: Node, value: object, target: object): boolean {
 
 /** What northbound withdrew gives way to what somebody else had put there. */
 function givesWay(node: Node): boolean {
-  return node.managed && node.wanted === undefined;
+  return node.managed && node.desired === undefined;
 }
 
 /** What a list of dependencies rests on, found for one value and good for the next with the same list. */
@@ -160,7 +160,7 @@ class Edges {
   connectMoving(): boolean {
     for (const node of this.outlook.moving) {
       if (node.broken || !node.granted || !node.present) continue;
-      for (const dependency of node.wantedDependencies)
+      for (const dependency of node.desiredDependencies)
         if ("anyOf" in dependency && !this.connectReplaced(dependency, node)) return false;
     }
     return true;
@@ -200,12 +200,12 @@ class Edges {
   private connectPut(index: number, node: Node): void {
     this.connect(node.deleteOperation, index);
     if (node.base !== undefined) this.connect(this.putOf(node.base), index);
-    for (const support of this.supports(node.wantedDependencies, node, this.outlook.supportsOf(node))) {
+    for (const support of this.supports(node.desiredDependencies, node, this.outlook.supportsOf(node))) {
       const put = this.putOf(support);
       if (this.operations[put]?.kind === "CREATE") this.connect(put, index);
     }
     // An update moves away from what the old value depended on: that may go only afterwards.
-    if (node.present && node.deleteOperation === -1 && node.appliedDependencies !== node.wantedDependencies) {
+    if (node.present && node.deleteOperation === -1 && node.appliedDependencies !== node.desiredDependencies) {
       for (const support of this.supports(node.appliedDependencies, node, node.supports))
         this.connect(index, this.departureOf(support));
     }
@@ -289,9 +289,9 @@ class Edges {
   }
 
   private connectClaims(index: number, node: Node, releases: ReadonlyMap<string, readonly number[]>): void {
-    const wanted = node.wanted;
-    if (wanted === undefined) return;
-    for (const claim of node.descriptor?.claims?.(node.key, wanted) ?? [])
+    const desired = node.desired;
+    if (desired === undefined) return;
+    for (const claim of node.descriptor?.claims?.(node.key, desired) ?? [])
       for (const release of releases.get(claim) ?? []) this.connect(release, index);
   }
 }

@@ -13,19 +13,19 @@ import {
   support,
   supportsNow,
 } from "./dependencies.js";
+import { DependencyCache } from "./dependency-cache.js";
+import { NOBODY } from "./dependents-index.js";
 import { equivalent, type Graph, outlastsDeletion } from "./graph.js";
-import { Grounds } from "./grounds.js";
 import { type Node, root } from "./node.js";
 import { buildOperations, type Operation } from "./operations.js";
 import type { Dependency } from "./types.js";
-import { NOBODY } from "./watchers.js";
 
 export interface Plan {
   /** In an order in which they could run one by one. */
   readonly operations: readonly Operation[];
   /** Every node that was looked at. */
   readonly nodes: readonly Node[];
-  /** Nodes whose value below already means what is wanted: to be written into the books, nothing to do below. */
+  /** Nodes whose value below already means what is desired: to be written into the cache, nothing to do below. */
   readonly adopted: readonly Node[];
   /** Nodes with a note of what the `anyOf` dependencies of the value to come rest on. */
   readonly supported: readonly Node[];
@@ -34,7 +34,7 @@ export interface Plan {
 export interface PlanOptions {
   /** Values whose operation failed in this transaction are left as they are. */
   readonly transaction: number;
-  /** Check the dependencies of every seed anew: the books may have been wrong. */
+  /** Check the dependencies of every start anew: the cache may have been wrong. */
   readonly verify?: boolean;
   /** Base values that are to be left as they are, with their parts, even where something has to be done about them. */
   readonly held?: ReadonlySet<Node>;
@@ -45,23 +45,23 @@ export interface PlanOptions {
 let epochs = 0;
 
 /**
- * Works out which values will exist and which operations lead there. It looks at the seeds and at what they affect, never at the
+ * Works out which values will exist and which operations lead there. It looks at the starts and at what they affect, never at the
  * whole graph. Two steps, as in the incremental evaluation of Datalog programs (delete and re-derive):
  *
- * 1. *Break*: what is not wanted any more or has to be re-created must go, and so must everything that depends on it
+ * 1. *Break*: what is not desired any more or has to be re-created must go, and so must everything that depends on it
  *    and has nothing else to stand on.
- * 2. *Grant*: starting from what is left, wanted values whose dependencies hold are granted, again and again. What is never
+ * 2. *Grant*: starting from what is left, desired values whose dependencies hold are granted, again and again. What is never
  *    granted stays pending; so do cycles, since none of their members can be the first.
  *
  * A value whose new dependencies are not granted after all is broken too, and both steps run again.
  */
-export async function makePlan(graph: Graph, seeds: readonly Node[], options: PlanOptions): Promise<Plan> {
+export async function makePlan(graph: Graph, starts: readonly Node[], options: PlanOptions): Promise<Plan> {
   const forced = new Set<Node>();
   for (let mayReplace = true; ; ) {
     const planning = new Planning(graph, options, forced, mayReplace);
-    const nodes = await planning.settle(seeds);
+    const nodes = await planning.converge(starts);
     const { operations, adopted, cycle } = await buildOperations(graph, nodes, planning, options);
-    if (cycle === "none") return { operations, nodes, adopted, supported: planning.grounds.supported };
+    if (cycle === "none") return { operations, nodes, adopted, supported: planning.dependencyCache.supported };
     // What supports a value cannot be replaced while the value stays, if that is part of the circle.
     if (planning.moving.size > 0) {
       mayReplace = false;
@@ -78,10 +78,10 @@ class Planning {
   private readonly candidates: Node[] = [];
   private readonly broken: Node[] = [];
   private readonly gained: Node[] = [];
-  private seeds: readonly Node[] = [];
+  private starts: readonly Node[] = [];
   /** By the name of an `anyOf` dependency. */
   private readonly coming = new Map<string, readonly Node[]>();
-  readonly grounds: Grounds;
+  readonly dependencyCache: DependencyCache;
   /** Values that stay while everything that one of their `anyOf` dependencies could rest on is replaced, one thing after the other. */
   readonly moving = new Set<Node>();
 
@@ -91,17 +91,17 @@ class Planning {
     private readonly forced: ReadonlySet<Node>,
     private readonly mayReplace: boolean,
   ) {
-    this.grounds = new Grounds(graph, this.epoch, this.existsAfter);
+    this.dependencyCache = new DependencyCache(graph, this.epoch, this.existsAfter);
   }
 
-  async settle(seeds: readonly Node[]): Promise<readonly Node[]> {
+  async converge(starts: readonly Node[]): Promise<readonly Node[]> {
     const { slices } = this.options;
-    this.seeds = seeds;
-    for (const seed of seeds) {
+    this.starts = starts;
+    for (const start of starts) {
       if (slices.isDue) await slices.next();
-      this.enter(seed, this.options.verify ?? false);
-      this.lookAtPeersOf(seed);
-      if (!seed.present) this.lookAtDependentsOf(seed);
+      this.enter(start, this.options.verify ?? false);
+      this.lookAtPeersOf(start);
+      if (!start.present) this.lookAtDependentsOf(start);
     }
     for (;;) {
       await this.spreadBreakage();
@@ -122,7 +122,7 @@ class Planning {
     (this.knows(node) ? node.exists : node.present) &&
     (!isForeignPart(node) || this.existsAfter(node.base));
 
-  readonly supportsOf = (node: Node): ReadonlyMap<string, string> | undefined => this.grounds.supportsOf(node);
+  readonly supportsOf = (node: Node): ReadonlyMap<string, string> | undefined => this.dependencyCache.supportsOf(node);
 
   private knows(node: Node): boolean {
     return node.epoch === this.epoch;
@@ -147,23 +147,23 @@ class Planning {
     node.exists = node.present;
     this.nodes.push(node);
     if (this.isFrozen(node) || this.isHeld(node)) return;
-    if (node.wanted === undefined) this.enterUnwanted(node);
-    else if (node.eligible) this.enterWanted(node, verify);
+    if (node.desired === undefined) this.enterUndesired(node);
+    else if (node.eligible) this.enterDesired(node, verify);
   }
 
-  private enterUnwanted(node: Node): void {
+  private enterUndesired(node: Node): void {
     if (!node.managed) {
       if (node.present) this.gained.push(node);
     } else if (node.obtained === undefined || node.descriptor?.update === undefined) this.break(node);
   }
 
-  private enterWanted(node: Node, verify: boolean): void {
+  private enterDesired(node: Node, verify: boolean): void {
     if (!node.managed) {
       this.candidates.push(node);
       // Until it is taken over it is there all the same.
       if (node.present) this.gained.push(node);
     } else if (this.forced.has(node) || mustRecreate(node)) this.break(node);
-    else if (verify || !sameDependencies(node.wantedDependencies, node.appliedDependencies)) this.doubt(node);
+    else if (verify || !sameDependencies(node.desiredDependencies, node.appliedDependencies)) this.revalidate(node);
     else this.keep(node);
   }
 
@@ -177,34 +177,34 @@ class Planning {
    * Has a present value prove anew that its dependencies hold, and with it everything that rests on it: two values must not keep each
    * other alive.
    */
-  private doubt(start: Node): void {
+  private revalidate(start: Node): void {
     const work = [start];
     for (let node = work.pop(); node !== undefined; node = work.pop()) {
       this.enter(node, false);
-      if (isForeignPart(node)) for (const dependent of this.dependents(node.key)) work.push(dependent);
+      if (isForeignPart(node)) for (const dependent of this.dependentsOf(node.key)) work.push(dependent);
       if (!node.eligible || !node.present || !node.managed || node.broken || node.tentative) continue;
       if (this.isFrozen(node) || this.isHeld(node)) continue;
       node.tentative = true;
       node.granted = false;
       this.candidates.push(node);
       for (const child of node.derived ?? []) work.push(child);
-      for (const dependent of this.dependents(node.key)) work.push(dependent);
+      for (const dependent of this.dependentsOf(node.key)) work.push(dependent);
     }
   }
 
-  /** A seed may be the peer that others wait for, or lean on. */
-  private lookAtPeersOf(seed: Node): void {
-    for (const other of this.graph.watchers.ofPeer(seed.key)) {
+  /** A start may be the peer that others wait for, or lean on. */
+  private lookAtPeersOf(start: Node): void {
+    for (const other of this.graph.dependents.ofPeer(start.key)) {
       if (other.present && other.managed) this.breakUnlessSupported(other);
       else if (other.eligible) this.enter(other, false);
     }
   }
 
-  /** A seed that is not there may have vanished, and left behind what depends on it. */
-  private lookAtDependentsOf(seed: Node): void {
-    for (const other of this.dependents(seed.key)) {
+  /** A start that is not there may have vanished, and left behind what depends on it. */
+  private lookAtDependentsOf(start: Node): void {
+    for (const other of this.dependentsOf(start.key)) {
       if (!other.managed) this.lookAtWaiting(other);
-      else if (other.eligible) this.doubt(other);
+      else if (other.eligible) this.revalidate(other);
       else this.breakUnlessSupported(other);
     }
   }
@@ -218,7 +218,7 @@ class Planning {
     this.enter(node, false);
     if (node.broken || this.isFrozen(node) || this.isHeld(node)) return;
     if (node.eligible && !node.tentative) this.candidates.push(node);
-    if (!node.eligible && staysBelow(node)) this.gained.push(node);
+    if (!node.eligible && staysPresent(node)) this.gained.push(node);
     node.broken = true;
     node.tentative = false;
     node.granted = false;
@@ -232,12 +232,12 @@ class Planning {
       if (slices.isDue) await slices.next();
       for (const child of gone.derived ?? []) {
         // What somebody else has derived from it goes with it too.
-        if (child.present && (child.managed || !staysBelow(gone))) this.break(child);
+        if (child.present && (child.managed || !staysPresent(gone))) this.break(child);
       }
-      for (const peer of this.graph.watchers.ofPeer(gone.key)) this.breakUnlessSupported(peer);
-      for (const dependent of this.dependents(gone.key)) {
+      for (const peer of this.graph.dependents.ofPeer(gone.key)) this.breakUnlessSupported(peer);
+      for (const dependent of this.dependentsOf(gone.key)) {
         this.breakUnlessSupported(dependent);
-        for (const peer of this.graph.watchers.ofPeer(dependent.key)) this.breakUnlessSupported(peer);
+        for (const peer of this.graph.dependents.ofPeer(dependent.key)) this.breakUnlessSupported(peer);
       }
     }
   }
@@ -247,11 +247,11 @@ class Planning {
     if (!node.managed) this.lookAtWaiting(node);
     if (!node.managed || (this.knows(node) && node.broken)) return;
     // A change that has failed before: it has to be made before what the old value depends on can go.
-    if (node.wantedDependencies !== node.appliedDependencies) this.enter(node, false);
-    const changes = node.eligible && node.wantedDependencies !== node.appliedDependencies;
+    if (node.desiredDependencies !== node.appliedDependencies) this.enter(node, false);
+    const changes = node.eligible && node.desiredDependencies !== node.appliedDependencies;
     const lost = node.appliedDependencies.some(
       (each) =>
-        (!changes || node.wantedDependencies.some((other) => sameDependency(each, other))) &&
+        (!changes || node.desiredDependencies.some((other) => sameDependency(each, other))) &&
         !holds(this.graph, each, node, this.unbroken) &&
         !this.isReplaced(each, node),
     );
@@ -270,13 +270,13 @@ class Planning {
     return isPossible;
   }
 
-  /** Seeds that may be made, anew or for the first time, and that would satisfy an `anyOf`. */
+  /** Starts that may be made, anew or for the first time, and that would satisfy an `anyOf`. */
   private comingFor(dependency: AnyOf): readonly Node[] {
     const name = anyOfName(dependency);
     let coming = this.coming.get(name);
     if (coming === undefined) {
       const isComing = (node: Node): boolean => node.eligible && (!node.present || node.broken) && !this.isFrozen(node);
-      coming = this.seeds.filter((seed) => isComing(seed) && matchesAnyOf(dependency, seed.key));
+      coming = this.starts.filter((start) => isComing(start) && matchesAnyOf(dependency, start.key));
       this.coming.set(name, coming);
     }
     return coming;
@@ -285,7 +285,7 @@ class Planning {
   /** One of the keys that satisfied an `anyOf` goes; others are left. */
   private restElsewhere(node: Node): void {
     if (node.eligible) {
-      this.doubt(node);
+      this.revalidate(node);
       return;
     }
     // It should have gone before, and has not yet: nothing that goes with it keeps it.
@@ -301,13 +301,13 @@ class Planning {
         this.break(node);
         return;
       }
-      this.grounds.note(node, each, key);
+      this.dependencyCache.note(node, each, key);
     }
   }
 
   private async grantAll(): Promise<void> {
     const { slices } = this.options;
-    this.grounds.clear();
+    this.dependencyCache.clear();
     for (const node of this.candidates) {
       if (slices.isDue) await slices.next();
       node.notedSupports = undefined;
@@ -316,12 +316,12 @@ class Planning {
     }
     for (const node of this.gained) {
       if (slices.isDue) await slices.next();
-      // Kept at first, and doubted since.
+      // Kept at first, and revalidated since.
       if (node.eligible && node.managed && !node.granted) continue;
       // Gone with its base.
       if (node.broken && !node.managed) continue;
       node.exists = true;
-      this.announce(node);
+      this.hintDependents(node);
     }
     // Grows while it is walked: announcing a granted value may add candidates.
     for (let i = 0; i < this.candidates.length; i++) {
@@ -337,16 +337,16 @@ class Planning {
       if (node.granted || !this.mayExist(node)) continue;
       node.granted = true;
       node.exists = true;
-      for (const waiting of this.announce(node)) work.push(waiting);
+      for (const waiting of this.hintDependents(node)) work.push(waiting);
     }
   }
 
   private mayExist(node: Node): boolean {
     if (node.base !== undefined && !(this.existsAfter(node.base) && this.isOursAfter(node.base))) return false;
-    if (!this.grounds.hold(node)) return false;
+    if (!this.dependencyCache.hold(node)) return false;
     // A value that is there already keeps what rests on it: if it rested on that in turn, the two would keep each other.
-    const isTakenOver = node.present && !node.managed && !node.broken && node.wantedDependencies.length > 0;
-    return !isTakenOver || this.grounds.holdWithout(node, this.restingOn(node));
+    const isTakenOver = node.present && !node.managed && !node.broken && node.desiredDependencies.length > 0;
+    return !isTakenOver || this.dependencyCache.holdWithout(node, this.restingOn(node));
   }
 
   private restingOn(node: Node): ReadonlySet<Node> {
@@ -359,40 +359,40 @@ class Planning {
   }
 
   /** Tells those who may wait for it that a value will exist. Returns the candidates to look at again. */
-  private announce(node: Node): Node[] {
-    const dependents = this.dependents(node.key);
-    const peers = this.graph.watchers.ofPeer(node.key);
-    if (dependents === NOBODY && peers === NOBODY && node.derived === undefined) return [];
+  private hintDependents(node: Node): Node[] {
+    const dependentsOf = this.dependentsOf(node.key);
+    const peers = this.graph.dependents.ofPeer(node.key);
+    if (dependentsOf === NOBODY && peers === NOBODY && node.derived === undefined) return [];
     const waiting: Node[] = [];
     const consider = (other: Node): void => {
       if (!this.knows(other) && other.eligible && !(other.present && other.managed)) this.enter(other, false);
       if (!this.knows(other) || other.granted || !other.eligible) return;
       if (!this.isFrozen(other) && !this.isHeld(other)) waiting.push(other);
     };
-    for (const dependent of dependents) {
+    for (const dependent of dependentsOf) {
       consider(dependent);
-      for (const peer of this.graph.watchers.ofPeer(dependent.key)) consider(peer);
+      for (const peer of this.graph.dependents.ofPeer(dependent.key)) consider(peer);
     }
     for (const peer of peers) consider(peer);
     for (const child of node.derived ?? []) {
       consider(child);
-      if (isForeignPart(child)) waiting.push(...this.announce(child));
+      if (isForeignPart(child)) waiting.push(...this.hintDependents(child));
     }
     return waiting;
   }
 
-  private dependents(key: string): Iterable<Node> {
-    const { watchers } = this.graph;
+  private dependentsOf(key: string): Iterable<Node> {
+    const { dependents: watchers } = this.graph;
     const byPrefix = watchers.ofPrefixes(key);
     if (byPrefix === NOBODY) return watchers.ofKey(key);
     const others: Node[] = [];
     let looked: readonly Dependency[] | undefined;
     for (const node of byPrefix) {
       if (node.key === key) continue;
-      if (node.wantedDependencies !== looked) {
-        looked = node.wantedDependencies;
+      if (node.desiredDependencies !== looked) {
+        looked = node.desiredDependencies;
         const dependency = looked.find((each) => matchesAnyOf(each, key));
-        if (dependency !== undefined) this.grounds.hint(dependency, key);
+        if (dependency !== undefined) this.dependencyCache.hint(dependency, key);
       }
       others.push(node);
     }
@@ -406,15 +406,15 @@ function isForeignPart(node: Node): boolean {
 }
 
 /** Deleting ours leaves what somebody else had put there, with its parts. */
-function staysBelow(node: Node): boolean {
+function staysPresent(node: Node): boolean {
   return node.managed && outlastsDeletion(node);
 }
 
-/** The change from what is below to what is wanted cannot be made in place. */
+/** The change from what is below to what is desired cannot be made in place. */
 function mustRecreate(node: Node): boolean {
-  const { descriptor, value, wanted } = node;
-  if (descriptor === undefined || value === undefined || wanted === undefined || equivalent(node, value, wanted))
+  const { descriptor, value, desired } = node;
+  if (descriptor === undefined || value === undefined || desired === undefined || equivalent(node, value, desired))
     return false;
   if (descriptor.update === undefined) return descriptor.create !== undefined || descriptor.delete !== undefined;
-  return descriptor.updateWithRecreate?.(node.key, value, wanted, node.metadata) ?? false;
+  return descriptor.updateWithRecreate?.(node.key, value, desired, node.metadata) ?? false;
 }

@@ -13,7 +13,7 @@ export interface RetrievalOptions {
   readonly only?: ReadonlySet<string> | undefined;
   /** Values of ours that nobody wants are taken over as orphans, which stay. */
   readonly keepOrphans: boolean;
-  /** What was wanted before the transaction changed it: that is what is below, if anything is. */
+  /** What was desired before the transaction changed it: that is what is below, if anything is. */
   readonly before?: ReadonlyMap<Node, object | undefined> | undefined;
   /** Gets what was found, by key. */
   readonly found?: Map<string, object> | undefined;
@@ -24,10 +24,10 @@ export interface RetrievalOptions {
 }
 
 /**
- * Reads what is below into the graph. Returns a sentence for each descriptor that could not read; its values stay as the books
+ * Reads what is below into the graph. Returns a sentence for each descriptor that could not read; its values stay as the cache
  * have them.
  */
-export async function readBelow(
+export async function readSouthbound(
   graph: Graph,
   descriptors: Descriptors,
   touched: Node[],
@@ -49,7 +49,7 @@ export async function readBelow(
     }
   }
   review.finish();
-  for (const orphan of review.orphans) graph.settleOrphan(orphan);
+  for (const orphan of review.orphans) graph.confirmOrphan(orphan);
   return problems;
 }
 
@@ -63,33 +63,33 @@ function unread(bases: readonly Node[]): readonly Node[] {
 }
 
 /**
- * Sorts what was read: values that are below just as the books had them, and as they are wanted, need no look, unless something else is
+ * Sorts what was read: values that are below just as the cache had them, and as they are desired, need no look, unless something else is
  * different: what they rest on may be.
  */
 class Review {
   /** Those that were taken over. */
   readonly orphans: Node[] = [];
-  private readonly settled: Node[] = [];
+  private readonly unchanged: Node[] = [];
   private readonly own: Node[] = [];
   private isDifferent = false;
 
   constructor(private readonly touched: Node[]) {}
 
-  /** True when a value without parts is below as the books have it and as it is wanted; then there is nothing to take over. */
-  settles(node: Node, { value, metadata }: RetrievedValue): boolean {
+  /** True when a value without parts is below as the cache has it and as it is desired; then there is nothing to take over. */
+  isUnchanged(node: Node, { value, metadata }: RetrievedValue): boolean {
     const isSettled =
       node.value === value &&
-      node.wanted === value &&
+      node.desired === value &&
       node.managed &&
       node.metadata === metadata &&
       node.derived === undefined &&
       node.obtained === undefined &&
       isSound(node);
-    if (isSettled) this.settled.push(node);
+    if (isSettled) this.unchanged.push(node);
     return isSettled;
   }
 
-  /** Has the books take over what was found under a key. */
+  /** Has the cache take over what was found under a key. */
   note(node: Node, takeOver: (touched: Node[]) => void): void {
     const { value } = node;
     const before = node.derived === undefined ? undefined : withParts(node).map((part) => [part, part.value] as const);
@@ -103,30 +103,30 @@ class Review {
       (before === undefined
         ? node.derived === undefined && isAsBefore(node, value)
         : before.every(([part, old]) => isAsBefore(part, old)));
-    for (const each of own) (isSettled ? this.settled : this.touched).push(each);
+    for (const each of own) (isSettled ? this.unchanged : this.touched).push(each);
     // What was not there and is not there now changes nothing for others.
     if (!isSettled && (value !== undefined || node.value !== undefined)) this.isDifferent = true;
   }
 
   finish(): void {
-    if (this.isDifferent) for (const node of this.settled) this.touched.push(node);
+    if (this.isDifferent) for (const node of this.unchanged) this.touched.push(node);
   }
 }
 
-/** It is there, and nothing about it is in doubt. */
+/** It is there, and nothing about it has to be revalidated. */
 function isSound({ value, failure, lateAnswer, rejected }: Node): boolean {
   return value !== undefined && failure === undefined && lateAnswer === "none" && rejected === undefined;
 }
 
 /** What is below is still the same, and what northbound wants if it is ours. */
 function isAsBefore(node: Node, before: object | undefined): boolean {
-  return node.managed ? node.value === before && node.wanted === before : deepEqual(node.value, before);
+  return node.managed ? node.value === before && node.desired === before : deepEqual(node.value, before);
 }
 
 /** What a refresh read, and how it was known before. */
 export interface Refreshed {
   readonly bases: ReadonlySet<Node>;
-  /** Values below as the books had them, parts included. */
+  /** Values below as the cache had them, parts included. */
   readonly before: ReadonlyMap<Node, object | undefined>;
   readonly problems: readonly string[];
 }
@@ -149,9 +149,9 @@ export async function readWithDependents(
       before.set(node, node.value);
       bases.add(root(node));
     }
-    problems.push(...(await readBelow(graph, descriptors, touched, { ...options, only })));
+    problems.push(...(await readSouthbound(graph, descriptors, touched, { ...options, only })));
     const vanished = read.filter((node) => !node.present && before.get(node) !== undefined);
-    const dependents = vanished.flatMap((node) => [...graph.watchers.of(node.key)]).filter((each) => each.managed);
+    const dependents = vanished.flatMap((node) => [...graph.dependents.of(node.key)]).filter((each) => each.managed);
     only = new Set(dependents.map((each) => root(each)).flatMap((base) => (bases.has(base) ? [] : [base.key])));
   }
   return { bases, before, problems };
@@ -200,7 +200,7 @@ async function merge(
   { only, keepOrphans, found: notes, slices }: RetrievalOptions,
 ): Promise<void> {
   const read = ++graph.reads;
-  const claims = new WantedClaims(graph);
+  const claims = new DesiredClaims(graph);
   for (const each of found) {
     if (slices.isDue) await slices.next();
     const { key, value, origin, metadata } = each;
@@ -209,11 +209,11 @@ async function merge(
     const expected = Expectation.nodeOf(each);
     const node = expected ?? graph.node(key);
     node.foundIn = read;
-    if (expected !== undefined && review.settles(expected, each)) continue;
+    if (expected !== undefined && review.isUnchanged(expected, each)) continue;
     review.note(node, (touched) => {
       if (!isOurs(node, origin)) {
         // Somebody put something else in its place.
-        if (node.orphaned) graph.setWanted(node, undefined, touched);
+        if (node.orphaned) graph.setDesired(node, undefined, touched);
         graph.setReplaced(node, value, metadata, touched);
       } else if (node.orphaned || (keepOrphans && isOrphan(node, each) && !claims.include(node, value))) {
         graph.setFoundOrphan(node, value, metadata, touched);
@@ -229,12 +229,12 @@ async function merge(
 
 /** Nobody said anything about it. What a descriptor made after its time had been reverted by then. */
 function isOrphan(node: Node, { remains }: RetrievedValue): boolean {
-  if (remains === true || node.wanted !== undefined || node.managed) return false;
+  if (remains === true || node.desired !== undefined || node.managed) return false;
   return node.failure === undefined && node.lateAnswer === "none";
 }
 
 /** What only one value can have, and somebody wants. Worked out when it is asked for: mostly nobody does. */
-class WantedClaims {
+class DesiredClaims {
   private claims: ReadonlySet<string> | undefined;
 
   constructor(private readonly graph: Graph) {}
@@ -248,22 +248,22 @@ class WantedClaims {
   }
 
   private *all(): Generator<string> {
-    for (const { key, descriptor, base, orphaned, wanted } of this.graph.all()) {
-      if (base === undefined && !orphaned && wanted !== undefined) yield* descriptor?.claims?.(key, wanted) ?? [];
+    for (const { key, descriptor, base, orphaned, desired } of this.graph.all()) {
+      if (base === undefined && !orphaned && desired !== undefined) yield* descriptor?.claims?.(key, desired) ?? [];
     }
   }
 }
 
 function mergeVanished(graph: Graph, node: Node, touched: Node[]): void {
   // What is gone is no orphan any more; one that could not be brought back after a re-creation is tried again.
-  if (node.orphaned && node.failure === undefined) graph.setWanted(node, undefined, touched);
+  if (node.orphaned && node.failure === undefined) graph.setDesired(node, undefined, touched);
   if (node.obtained !== undefined) graph.setObtained(node, undefined, undefined, touched);
-  if (node.managed || node.wanted !== undefined || node.failure !== undefined)
+  if (node.managed || node.desired !== undefined || node.failure !== undefined)
     graph.setFound(node, undefined, undefined, touched);
 }
 
-/** What was there before it was wanted, and was not taken over since, is somebody else's still. */
+/** What was there before it was desired, and was not taken over since, is somebody else's still. */
 function isOurs(node: Node, origin: Origin): boolean {
   if (origin !== "unknown") return origin === "northbound";
-  return node.managed || (node.wanted !== undefined && node.obtained === undefined);
+  return node.managed || (node.desired !== undefined && node.obtained === undefined);
 }

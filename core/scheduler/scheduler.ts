@@ -1,19 +1,27 @@
 import { BugError, errorMessage } from "../errors.js";
 import { Slices } from "../slices.js";
 import { type Clock, systemClock } from "./clock.js";
-import { Confirmations, undoing } from "./confirmations.js";
 import { Descriptors } from "./descriptors.js";
 import { type Difference, DriftGuard } from "./drift.js";
 import { Graph } from "./graph.js";
 import { DEFAULT_HISTORY, History, type HistoryLimits } from "./history.js";
-import { JobQueue } from "./job-queue.js";
-import { commitJob, downstreamResyncJob, type Job, notificationJob, refreshJob, retryJob, revertJob } from "./jobs.js";
 import { type Node, root } from "./node.js";
+import { RequestQueue } from "./queue.js";
+import {
+  commitRequest,
+  downstreamResyncRequest,
+  notificationRequest,
+  type Request,
+  refreshRequest,
+  retryRequest,
+  revertRequest,
+} from "./request.js";
 import { DEFAULT_RETRY, Retries, willRetry } from "./retries.js";
+import { RevertTimers, undoing } from "./revert-timers.js";
 import { countFlag, takeSnapshot } from "./snapshot.js";
 import { isShown, nonexistent, removed, statusOf } from "./status.js";
 import { DEFAULT_TIMELINE, Timeline, type TimelineLimits } from "./timeline.js";
-import { type FinishedJob, runTransaction, type WantedChange } from "./transaction.js";
+import { type DesiredChange, type FinishedTransaction, runTransaction } from "./transaction.js";
 import type {
   Descriptor,
   Drift,
@@ -32,7 +40,7 @@ import type {
   ValueRecord,
   ValueStatusRecord,
 } from "./types.js";
-import { asked, bases, type DumpedValue, dumpBelow, dumpBooks } from "./views.js";
+import { asked, bases, type DumpedValue, dumpCached, dumpSouthbound } from "./views.js";
 
 export interface SchedulerOptions {
   readonly clock?: Clock;
@@ -61,9 +69,9 @@ class KVScheduler implements Scheduler {
   private readonly graph = new Graph(this.descriptorList);
   private readonly log: History;
   private readonly past: Timeline;
-  private readonly queue = new JobQueue<FinishedJob | undefined>();
+  private readonly queue = new RequestQueue<FinishedTransaction | undefined>();
   private readonly retries: Retries;
-  private readonly confirmations: Confirmations;
+  private readonly confirmations: RevertTimers;
   private readonly driftGuard: DriftGuard;
   private readonly statusListeners = new Set<(statuses: readonly ValueStatusRecord[]) => void>();
   private readonly transactionListeners = new Set<(record: TransactionRecord) => void>();
@@ -79,7 +87,7 @@ class KVScheduler implements Scheduler {
     this.log = new History({ ...DEFAULT_HISTORY, ...options.history });
     this.past = new Timeline(this.graph, this.descriptorList, { ...DEFAULT_TIMELINE, ...options.timeline });
     this.retries = new Retries(clock, this.graph, (keys, policy) => this.retry(keys, policy));
-    this.confirmations = new Confirmations(clock, (seq, journal) =>
+    this.confirmations = new RevertTimers(clock, (seq, journal) =>
       this.unattended("revert", this.revert(seq, journal, "not confirmed in time")),
     );
     this.driftGuard = new DriftGuard(
@@ -107,7 +115,7 @@ class KVScheduler implements Scheduler {
   }
 
   async commit(spec: TransactionSpec): Promise<TransactionRecord> {
-    const job = commitJob(spec);
+    const job = commitRequest(spec);
     const finished = await this.enqueue(() => job, spec.retry);
     if (finished === undefined) throw new BugError("NO_TRANSACTION", "a transaction came to nothing");
     const { record, journal } = finished;
@@ -126,7 +134,7 @@ class KVScheduler implements Scheduler {
   }
 
   async resyncDownstream(description = "downstream resync"): Promise<TransactionRecord> {
-    const finished = await this.enqueue(() => downstreamResyncJob(description));
+    const finished = await this.enqueue(() => downstreamResyncRequest(description));
     if (finished === undefined) throw new BugError("NO_TRANSACTION", "a resync came to nothing");
     return finished.record;
   }
@@ -135,10 +143,10 @@ class KVScheduler implements Scheduler {
     const first = this.notifications.length === 0;
     for (const each of notifications) this.notifications.push(each);
     if (!first || this.closed) return;
-    const job = (): Job => {
+    const job = (): Request => {
       const taken = this.notifications;
       this.notifications = [];
-      return notificationJob(taken);
+      return notificationRequest(taken);
     };
     this.unattended("notification", this.enqueue(job));
   }
@@ -158,7 +166,7 @@ class KVScheduler implements Scheduler {
     const ours = policy === "repair";
     const judge = ours ? undefined : (found: readonly Difference[]) => this.driftGuard.judge(found, policy);
     // Before a refresh that waits already finds it and calls it drift.
-    const finished = await this.enqueue(() => refreshJob(reason, roots, judge), undefined, ours);
+    const finished = await this.enqueue(() => refreshRequest(reason, roots, judge), undefined, ours);
     return finished === undefined || finished.record.executed.length === 0 ? undefined : finished.record;
   }
 
@@ -199,17 +207,17 @@ class KVScheduler implements Scheduler {
   }
 
   async dump(view: GraphView, prefix = ""): Promise<readonly DumpedValue[]> {
-    if (view === "southbound") return dumpBelow(this.graph, this.descriptorList, prefix);
-    return dumpBooks(this.graph, view, prefix);
+    if (view === "southbound") return dumpSouthbound(this.graph, this.descriptorList, prefix);
+    return dumpCached(this.graph, view, prefix);
   }
 
-  wanted(key: string): object | undefined {
+  desired(key: string): object | undefined {
     const node = this.graph.get(key);
-    return node === undefined ? undefined : (asked(node) ?? node.wanted);
+    return node === undefined ? undefined : (asked(node) ?? node.desired);
   }
 
   *orphans(): Generator<KeyedValue> {
-    for (const { key, wanted } of this.graph.orphans.keys()) if (wanted !== undefined) yield { key, value: wanted };
+    for (const { key, desired } of this.graph.orphans.keys()) if (desired !== undefined) yield { key, value: desired };
   }
 
   get orphanCount(): number {
@@ -241,10 +249,10 @@ class KVScheduler implements Scheduler {
   }
 
   private enqueue(
-    job: () => Job | undefined,
+    job: () => Request | undefined,
     retry?: RetryPolicy | false,
     urgent = false,
-  ): Promise<FinishedJob | undefined> {
+  ): Promise<FinishedTransaction | undefined> {
     if (this.closed) return Promise.reject(closedError());
     return this.queue.add(async () => {
       const next = job();
@@ -252,7 +260,7 @@ class KVScheduler implements Scheduler {
     }, urgent);
   }
 
-  private async run(job: Job, retry: RetryPolicy | false | undefined): Promise<FinishedJob> {
+  private async run(job: Request, retry: RetryPolicy | false | undefined): Promise<FinishedTransaction> {
     const policy = retry ?? this.options.retry ?? DEFAULT_RETRY;
     const seq = job.simulate ? 0 : this.seq + 1;
     const context = {
@@ -273,7 +281,7 @@ class KVScheduler implements Scheduler {
   }
 
   /** A transaction is done: its retries are put on their way, it is remembered, and whoever watches is told. */
-  private async conclude(finished: FinishedJob, seq: number, policy: RetryPolicy | false): Promise<void> {
+  private async conclude(finished: FinishedTransaction, seq: number, policy: RetryPolicy | false): Promise<void> {
     const slices = new Slices();
     const { record, failed, looked } = finished;
     if (policy !== false && !this.closed) this.retries.schedule(failed, policy);
@@ -289,7 +297,7 @@ class KVScheduler implements Scheduler {
 
   private async tellStatuses(
     changed: readonly Node[],
-    { record, journal }: FinishedJob,
+    { record, journal }: FinishedTransaction,
     slices: Slices,
   ): Promise<void> {
     const hasParts = changed.some((node) => node.base !== undefined);
@@ -305,21 +313,21 @@ class KVScheduler implements Scheduler {
   }
 
   private retry(keys: readonly string[], policy: RetryPolicy): void {
-    const job = (): Job | undefined => {
-      const seeds = this.retries.begin(keys);
-      return seeds.length === 0 ? undefined : retryJob(seeds);
+    const job = (): Request | undefined => {
+      const starts = this.retries.begin(keys);
+      return starts.length === 0 ? undefined : retryRequest(starts);
     };
     this.unattended("retry", this.enqueue(job, policy));
   }
 
-  private async revert(seq: number, journal: readonly WantedChange[], why: string): Promise<TransactionRecord> {
+  private async revert(seq: number, journal: readonly DesiredChange[], why: string): Promise<TransactionRecord> {
     const description = `transaction ${seq} reverted: ${why}`;
-    const finished = await this.enqueue(() => revertJob(description, undoing(this.graph, journal)));
+    const finished = await this.enqueue(() => revertRequest(description, undoing(this.graph, journal)));
     if (finished === undefined) throw new BugError("NO_TRANSACTION", "a revert came to nothing");
     return finished.record;
   }
 
-  /** The books say that it failed, and now it may have happened after all. */
+  /** The cache says that it failed, and now it may have happened after all. */
   private lateAnswer(node: Node, kind: string): void {
     this.problem(`${kind} of ${node.key} answered after its time; it is read anew`);
     if (!this.closed) this.repair([root(node).key], "late answer");
@@ -329,7 +337,7 @@ class KVScheduler implements Scheduler {
   private repair(keys: readonly string[], description: string): void {
     this.unattended(
       description,
-      this.enqueue(() => refreshJob(description, new Set(keys))),
+      this.enqueue(() => refreshRequest(description, new Set(keys))),
     );
   }
 

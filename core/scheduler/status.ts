@@ -1,19 +1,19 @@
 import { type Existence, isPresent, missing } from "./dependencies.js";
 import type { Graph } from "./graph.js";
-import { type Condition, isOrphaned, type Node } from "./node.js";
+import { isOrphaned, type Node, type ValueCondition } from "./node.js";
 import type { InvalidField, ValueState, ValueStatusRecord } from "./types.js";
 
 const NO_DETAILS: readonly string[] = [];
-const CHANGED_BELOW: readonly string[] = ["changed below by somebody else"];
+const CHANGED_SOUTHBOUND: readonly string[] = ["changed southbound by somebody else"];
 const NO_DERIVED: readonly ValueStatusRecord[] = [];
 /** Of an invalid value. */
 const MOST_REFUSALS = 100;
 
-function plain(state: ValueState): Condition {
+function plain(state: ValueState): ValueCondition {
   return { state, error: "", details: NO_DETAILS };
 }
 
-const PLAIN: Readonly<Record<ValueState, Condition>> = {
+const PLAIN: Readonly<Record<ValueState, ValueCondition>> = {
   NONEXISTENT: plain("NONEXISTENT"),
   MISSING: plain("MISSING"),
   UNIMPLEMENTED: plain("UNIMPLEMENTED"),
@@ -31,14 +31,14 @@ const PLAIN: Readonly<Record<ValueState, Condition>> = {
 export function stateOf(node: Node): ValueState {
   if (node.failure !== undefined) return node.failure.retrying ? "RETRYING" : "FAILED";
   if (node.rejected !== undefined) return "INVALID";
-  if (node.wanted === undefined) return unwantedState(node);
+  if (node.desired === undefined) return undesiredState(node);
   if (node.present && isOrphaned(node)) return "DISCOVERED";
   if (node.descriptor === undefined) return "UNIMPLEMENTED";
   if (node.present && node.managed) return "CONFIGURED";
   return "PENDING";
 }
 
-function unwantedState(node: Node): ValueState {
+function undesiredState(node: Node): ValueState {
   if (!node.present) return "NONEXISTENT";
   return node.managed ? "DISCOVERED" : "OBTAINED";
 }
@@ -48,11 +48,11 @@ function refine(state: ValueState, node: Node, details: readonly string[]): Valu
   return state === "PENDING" && node.missing && details.length === 0 ? "MISSING" : state;
 }
 
-/** Why a value is not (only) configured: what it waits for, which fields are wrong, whose derived value it wanted. */
+/** Why a value is not (only) configured: what it waits for, which fields are wrong, whose derived value it desired. */
 function detailsOf(graph: Graph, node: Node, state: ValueState): readonly string[] {
   if (state === "PENDING") return waitsFor(graph, node);
   if (state === "INVALID") return refusals(node.rejected?.fields ?? []);
-  if (state === "CONFIGURED" && node.value !== node.wanted) return CHANGED_BELOW;
+  if (state === "CONFIGURED" && node.value !== node.desired) return CHANGED_SOUTHBOUND;
   if (!graph.hasContested) return NO_DETAILS;
   return graph
     .contestedBy(node)
@@ -63,7 +63,7 @@ function waitsFor(graph: Graph, node: Node): readonly string[] {
   const labels = missing(graph, node, isPresent);
   if (labels.length > 0 || !node.present) return labels;
   // Somebody else's value is there, and keeps what ours would need.
-  return node.wantedDependencies.map(({ label }) => `${label}, which depends on it`);
+  return node.desiredDependencies.map(({ label }) => `${label}, which depends on it`);
 }
 
 function refusals(fields: readonly InvalidField[]): readonly string[] {
@@ -74,7 +74,7 @@ function refusals(fields: readonly InvalidField[]): readonly string[] {
 }
 
 /** What is said of a value. One object stands for all values of which there is no more to say than their state. */
-export function conditionOf(graph: Graph, node: Node): Condition {
+export function conditionOf(graph: Graph, node: Node): ValueCondition {
   const state = stateOf(node);
   const details = detailsOf(graph, node, state);
   const error = node.failure?.message ?? (state === "INVALID" ? details.join("; ") : "");
@@ -122,7 +122,7 @@ export function removed(key: string): ValueStatusRecord {
 export function plannedStatusOf(graph: Graph, node: Node, existsAfter: Existence): ValueStatusRecord {
   const now = statusOf(graph, node);
   if (node.rejected !== undefined) return now;
-  if (node.wanted === undefined) return node.exists ? now : removed(node.key);
+  if (node.desired === undefined) return node.exists ? now : removed(node.key);
   if (!node.eligible) return now;
   if (node.granted) return { ...now, state: "CONFIGURED", error: "", details: NO_DETAILS, derived: NO_DERIVED };
   return { ...now, state: "PENDING", error: "", details: missing(graph, node, existsAfter), derived: NO_DERIVED };

@@ -1,7 +1,7 @@
 import type { Slices } from "../slices.js";
 import type { Descriptors } from "./descriptors.js";
 import type { Graph } from "./graph.js";
-import type { Condition, Moment, Node } from "./node.js";
+import type { Moment, Node, ValueCondition } from "./node.js";
 import { conditionOf, isShown } from "./status.js";
 import type { ValueRecord } from "./types.js";
 import { asked } from "./views.js";
@@ -20,7 +20,7 @@ interface Past {
   readonly key: string;
   readonly derivedFrom: string | undefined;
   readonly value: object;
-  readonly condition: Condition;
+  readonly condition: ValueCondition;
   readonly since: Moment;
   readonly until: number;
 }
@@ -150,7 +150,7 @@ function shownValue(node: Node): object {
   return node.value ?? asked(node) ?? {};
 }
 
-function sameCondition(a: Condition | undefined, b: Condition | undefined): boolean {
+function sameCondition(a: ValueCondition | undefined, b: ValueCondition | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined || a.state !== b.state || a.error !== b.error) return false;
   return a.details.length === b.details.length && a.details.every((detail, i) => detail === b.details[i]);

@@ -6,17 +6,17 @@ import { differences, withDependents } from "./drift.js";
 import { deepEqual } from "./equality.js";
 import { type Caution, type Execution, type ExecutorOptions, execute } from "./executor.js";
 import type { Graph } from "./graph.js";
-import type { Job } from "./jobs.js";
 import { type Node, type RejectedValue, root, withParts } from "./node.js";
 import { describe, expected, summaryOf } from "./operation-records.js";
 import type { Operation } from "./operations.js";
 import { makePlan, type Plan } from "./planner.js";
-import { type RetrievalOptions, readBelow, readWithDependents } from "./retrieval.js";
+import type { Request } from "./request.js";
+import { type RetrievalOptions, readSouthbound, readWithDependents } from "./retrieval.js";
 import { nonexistent, plannedStatusOf, refusalOf, removed, statusOf } from "./status.js";
 import type { RecordedOperation, TransactionRecord, ValueStatusRecord } from "./types.js";
 
-/** A wanted value as it was before a transaction and after. */
-export interface WantedChange {
+/** A desired value as it was before a transaction and after. */
+export interface DesiredChange {
   readonly node: Node;
   readonly before: object | undefined;
   readonly after: object | undefined;
@@ -24,13 +24,13 @@ export interface WantedChange {
   readonly orphanedBefore: boolean;
 }
 
-export interface FinishedJob {
+export interface FinishedTransaction {
   readonly record: TransactionRecord;
   /** Nodes whose last operation failed. */
   readonly failed: readonly Node[];
   /** Every node that was looked at, for status watchers. */
   readonly looked: readonly Node[];
-  readonly journal: readonly WantedChange[];
+  readonly journal: readonly DesiredChange[];
 }
 
 export interface TransactionContext {
@@ -45,19 +45,19 @@ export interface TransactionContext {
 /** Runs one transaction from its changes to its record. `seq` is 0 for a simulation. */
 export async function runTransaction(
   context: TransactionContext,
-  job: Job,
+  job: Request,
   seq: number,
   id: number,
-): Promise<FinishedJob> {
-  return new Transaction(context, job, seq, id).run();
+): Promise<FinishedTransaction> {
+  return new TransactionRun(context, job, seq, id).run();
 }
 
-class Transaction {
+class TransactionRun {
   private readonly start: number;
   private readonly slices = new Slices();
   private readonly looked: Node[] = [];
   private readonly touched: Node[] = [];
-  private readonly journal: WantedChange[] = [];
+  private readonly journal: DesiredChange[] = [];
   private readonly planned: RecordedOperation[] = [];
   private readonly executed: RecordedOperation[] = [];
   private readonly failed = new Set<Node>();
@@ -65,45 +65,45 @@ class Transaction {
    * Base values that had failed before, and that nothing was said about now: they are tried again where it fits, and that they fail again
    * is nothing that the transaction did.
    */
-  private readonly ailing = new Set<Node>();
-  private readonly ailments = new Set<RecordedOperation>();
+  private readonly previouslyFailed = new Set<Node>();
+  private readonly repeatedFailures = new Set<RecordedOperation>();
   private readonly problems: string[] = [];
-  /** Base values that are not as wanted, and are to be left so. */
+  /** Base values that are not as desired, and are to be left so. */
   private held: ReadonlySet<Node> = new Set();
   private reverted = false;
   /** Values are tried again that had failed: what they depend on may have gone, and they not. */
-  private forgetful: boolean;
+  private recheckDependencies: boolean;
 
   constructor(
     private readonly context: TransactionContext,
-    private readonly job: Job,
+    private readonly request: Request,
     private readonly seq: number,
     private readonly id: number,
   ) {
     this.start = context.clock.now();
-    this.forgetful = job.kind === "retry";
+    this.recheckDependencies = request.kind === "retry";
   }
 
-  async run(): Promise<FinishedJob> {
+  async run(): Promise<FinishedTransaction> {
     const { graph } = this.context;
-    // What is wanted from now on tells descriptors what to look for: an agent that has just started knows nothing else.
+    // What is desired from now on tells descriptors what to look for: an agent that has just started knows nothing else.
     await this.change();
     const changed = this.touched.splice(0);
-    if (this.job.read === "everything") await this.readEverything();
-    else if (this.job.read !== "nothing") await this.refresh(this.job.read);
-    for (const { key, value, metadata } of this.job.notifications) {
+    if (this.request.read === "everything") await this.readEverything();
+    else if (this.request.read !== "nothing") await this.refresh(this.request.read);
+    for (const { key, value, metadata } of this.request.notifications) {
       if (this.slices.isDue) await this.slices.next();
       graph.setObtained(graph.node(key), value, metadata, this.touched);
     }
-    for (const key of this.job.seeds) this.touch(graph.get(key));
+    for (const key of this.request.keys) this.touch(graph.get(key));
     for (const node of changed) this.touched.push(node);
     this.recordInvalid();
-    if (this.job.simulate) return await this.simulate();
+    if (this.request.simulate) return await this.simulate();
     const invalid = this.journal.some(({ node }) => isRejected(node));
-    if (invalid && (this.job.rejectInvalid || this.job.atomic)) return await this.refuse();
-    for (const { node } of this.journal) if (forgetFailures(node)) this.forgetful = true;
-    await this.settle();
-    if (this.job.atomic && [...this.failed].some(this.isToBlame)) await this.revert();
+    if (invalid && (this.request.rejectInvalid || this.request.atomic)) return await this.refuse();
+    for (const { node } of this.journal) if (forgetFailures(node)) this.recheckDependencies = true;
+    await this.converge();
+    if (this.request.atomic && [...this.failed].some(this.isOwnFailure)) await this.revert();
     for (const node of this.failed)
       if (node.failure !== undefined) node.failure.retrying = this.context.willRetry(node);
     const values = await this.statuses();
@@ -114,8 +114,8 @@ class Transaction {
   private async readEverything(): Promise<void> {
     const { graph, descriptors } = this.context;
     const before = new Map(this.journal.map((each) => [each.node, each.before]));
-    const options = { ...this.retrieval(), keepOrphans: this.job.orphans === "keep", before };
-    this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
+    const options = { ...this.retrieval(), keepOrphans: this.request.orphans === "keep", before };
+    this.problems.push(...(await readSouthbound(graph, descriptors, this.touched, options)));
     if (this.slices.hasBegun && this.slices.isOver) await this.slices.next();
   }
 
@@ -126,8 +126,8 @@ class Transaction {
     const options = { ...this.retrieval(), found };
     const { bases, before, problems } = await readWithDependents(graph, descriptors, keys, this.touched, options);
     this.problems.push(...problems);
-    const held = this.job.judge?.(differences(bases, before, found)) ?? new Set();
-    this.held = withDependents(held, (node) => graph.watchers.of(node.key));
+    const held = this.request.judge?.(differences(bases, before, found)) ?? new Set();
+    this.held = withDependents(held, (node) => graph.dependents.of(node.key));
   }
 
   private retrieval(): RetrievalOptions {
@@ -135,10 +135,10 @@ class Transaction {
     return { timeout: executor.operationTimeout, clock, keepOrphans: true, slices: this.slices };
   }
 
-  /** Writes the changes into the graph as wanted values. */
+  /** Writes the changes into the graph as desired values. */
   private async change(): Promise<void> {
     const { graph } = this.context;
-    const { changes, replaceAll, orphans } = this.job;
+    const { changes, replaceAll, orphans } = this.request;
     if (replaceAll) {
       for (const node of graph.all()) {
         if (node.orphaned && orphans === "keep") {
@@ -146,7 +146,7 @@ class Transaction {
           continue;
         }
         // A value that nobody wants any more, and that could not be deleted, is deleted again.
-        const asked = node.wanted !== undefined || node.rejected !== undefined || node.failure !== undefined;
+        const asked = node.desired !== undefined || node.rejected !== undefined || node.failure !== undefined;
         if (node.base === undefined && asked && !changes.has(node.key)) this.want(node, undefined);
       }
     }
@@ -157,31 +157,31 @@ class Transaction {
     this.displaceOrphans();
   }
 
-  /** An orphan gives way to a value that is wanted and needs what only one can have. */
+  /** An orphan gives way to a value that is desired and needs what only one can have. */
   private displaceOrphans(): void {
     const { orphanClaims } = this.context.graph;
     if (orphanClaims.size === 0) return;
     for (const { node } of [...this.journal]) {
-      if (node.wanted === undefined || node.orphaned) continue;
-      for (const claim of node.descriptor?.claims?.(node.key, node.wanted) ?? []) {
+      if (node.desired === undefined || node.orphaned) continue;
+      for (const claim of node.descriptor?.claims?.(node.key, node.desired) ?? []) {
         const holder = orphanClaims.get(claim);
         if (holder !== undefined) this.want(holder, undefined);
       }
     }
   }
 
-  private want(node: Node, wanted: object | undefined): void {
-    const { wanted: before, orphaned } = node;
-    this.journal.push({ node, before, after: wanted, rejectedBefore: node.rejected, orphanedBefore: orphaned });
+  private want(node: Node, desired: object | undefined): void {
+    const { desired: before, orphaned } = node;
+    this.journal.push({ node, before, after: desired, rejectedBefore: node.rejected, orphanedBefore: orphaned });
     if (
       !orphaned &&
-      wanted !== undefined &&
+      desired !== undefined &&
       before !== undefined &&
       node.rejected === undefined &&
-      deepEqual(before, wanted)
+      deepEqual(before, desired)
     ) {
       this.touch(node);
-    } else this.context.graph.setWanted(node, wanted, this.touched);
+    } else this.context.graph.setDesired(node, desired, this.touched);
   }
 
   /** Has a value looked at, with its parts. */
@@ -201,9 +201,9 @@ class Transaction {
     }
   }
 
-  private async plan(seeds: readonly Node[], id: number, verify = false): Promise<Plan> {
+  private async plan(starts: readonly Node[], id: number, verify = false): Promise<Plan> {
     const { held, slices } = this;
-    const plan = await makePlan(this.context.graph, seeds, { transaction: id, verify, held, slices });
+    const plan = await makePlan(this.context.graph, starts, { transaction: id, verify, held, slices });
     for (const node of plan.nodes) this.look(node);
     return plan;
   }
@@ -214,7 +214,7 @@ class Transaction {
     this.looked.push(node);
   }
 
-  private async simulate(): Promise<FinishedJob> {
+  private async simulate(): Promise<FinishedTransaction> {
     const { graph } = this.context;
     const plan = await this.plan(this.touched, this.id);
     for (const operation of plan.operations) {
@@ -234,7 +234,7 @@ class Transaction {
   }
 
   /** Nothing is applied, since a value is invalid. */
-  private async refuse(): Promise<FinishedJob> {
+  private async refuse(): Promise<FinishedTransaction> {
     const { graph } = this.context;
     const bad = new Map(this.journal.map(({ node }) => [node.key, withoutFailure(node, () => refusalOf(graph, node))]));
     await this.undo([]);
@@ -248,17 +248,21 @@ class Transaction {
   }
 
   /** Plans and executes until nothing is left to do but what failed. */
-  private async settle(): Promise<void> {
-    let seeds: readonly Node[] = this.touched;
-    if (this.held.size > 0) seeds = seeds.filter((node) => !this.held.has(root(node)));
-    for (let round = 0; seeds.length > 0; round++) {
-      const plan = await this.plan(seeds, this.id, round === 0 && (this.job.read !== "nothing" || this.forgetful));
-      const caution = { stopsOn: this.job.atomic ? this.isToBlame : undefined, troubled: round > 0 };
+  private async converge(): Promise<void> {
+    let starts: readonly Node[] = this.touched;
+    if (this.held.size > 0) starts = starts.filter((node) => !this.held.has(root(node)));
+    for (let round = 0; starts.length > 0; round++) {
+      const plan = await this.plan(
+        starts,
+        this.id,
+        round === 0 && (this.request.read !== "nothing" || this.recheckDependencies),
+      );
+      const caution = { stopsOn: this.request.atomic ? this.isOwnFailure : undefined, troubled: round > 0 };
       const { failed, skipped } = await this.execute(plan, this.id, caution, round === 0 ? this.planned : []);
       const touchedBefore = this.touched.length;
       await this.readFailed(failed);
-      if (this.job.atomic && failed.some(this.isToBlame)) return;
-      seeds = [...failed, ...skipped, ...this.touched.slice(touchedBefore)];
+      if (this.request.atomic && failed.some(this.isOwnFailure)) return;
+      starts = [...failed, ...skipped, ...this.touched.slice(touchedBefore)];
     }
   }
 
@@ -267,7 +271,7 @@ class Transaction {
     if (failed.length === 0) return;
     const { graph, descriptors } = this.context;
     const options = { ...this.retrieval(), only: new Set(failed.map((node) => root(node).key)) };
-    this.problems.push(...(await readBelow(graph, descriptors, this.touched, options)));
+    this.problems.push(...(await readSouthbound(graph, descriptors, this.touched, options)));
   }
 
   /** Executes a plan; `planned` gets what each operation is expected to do. */
@@ -276,10 +280,10 @@ class Transaction {
     for (const node of plan.supported) {
       if (node.putOperation === -1 && node.notedSupports !== undefined) node.supports = node.notedSupports;
     }
-    this.noteAiling(plan);
+    this.notePreviouslyFailed(plan);
     for (const node of plan.adopted) adopt(graph, node);
     for (const node of plan.nodes) {
-      if (node.failedIn !== id && (isSettled(node) || isWaiting(node))) node.failure = undefined;
+      if (node.failedIn !== id && (isAsDesired(node) || isWaiting(node))) node.failure = undefined;
     }
     const running = execute(graph, plan.operations, id, caution, executor);
     // Only now: the southbound is at work.
@@ -300,23 +304,24 @@ class Transaction {
       else if (outcome === "failed" && operation !== undefined) {
         const failure = this.failure(operation);
         this.executed.push(failure);
-        if (!this.isToBlame(operation.node)) this.ailments.add(failure);
+        if (!this.isOwnFailure(operation.node)) this.repeatedFailures.add(failure);
       }
     }
   }
 
   /** What had failed of the values that the transaction changes is forgotten by now. */
-  private noteAiling({ operations }: Plan): void {
+  private notePreviouslyFailed({ operations }: Plan): void {
     if (this.journal.length === 0) return;
-    for (const { node } of operations) if (node.failure !== undefined) this.ailing.add(root(node));
+    for (const { node } of operations) if (node.failure !== undefined) this.previouslyFailed.add(root(node));
   }
 
   /** Does its failure count as one of the transaction? */
-  private readonly isToBlame = (node: Node): boolean => this.ailing.size === 0 || !this.ailing.has(root(node));
+  private readonly isOwnFailure = (node: Node): boolean =>
+    this.previouslyFailed.size === 0 || !this.previouslyFailed.has(root(node));
 
   private failure(operation: Operation): RecordedOperation {
     const { node } = operation;
-    const isUndone = this.job.atomic && this.isToBlame(node);
+    const isUndone = this.request.atomic && this.isOwnFailure(node);
     const state = this.context.willRetry(node) && !isUndone ? "RETRYING" : "FAILED";
     return { ...describe(node, operation.kind, state, operation.recreate), error: node.failure?.message ?? "" };
   }
@@ -329,7 +334,7 @@ class Transaction {
     await this.undo(undone);
     for (const node of this.failed) node.failure = undefined;
     const revertId = -this.id;
-    const plan = await this.plan(undone, revertId, this.forgetful);
+    const plan = await this.plan(undone, revertId, this.recheckDependencies);
     const { failed } = await this.execute(plan, revertId, { troubled: false }, []);
     await this.readFailed(failed);
     this.failuresOfReverted = failures;
@@ -342,7 +347,7 @@ class Transaction {
     for (const { node, before, rejectedBefore, orphanedBefore } of [...this.journal].reverse()) {
       if (this.slices.isDue) await this.slices.next();
       if (orphanedBefore && before !== undefined) graph.setOrphan(node, before, touched);
-      else graph.setWanted(node, before, touched);
+      else graph.setDesired(node, before, touched);
       node.rejected = rejectedBefore;
     }
   }
@@ -356,7 +361,7 @@ class Transaction {
     return statuses;
   }
 
-  private statusAfter({ node, after }: WantedChange): ValueStatusRecord {
+  private statusAfter({ node, after }: DesiredChange): ValueStatusRecord {
     const failure = this.failuresOfReverted.get(node);
     const now = this.statusNow(node);
     if (failure !== undefined) return { ...now, state: "FAILED", error: failure.message };
@@ -370,18 +375,20 @@ class Transaction {
   private forgetIdle(): void {
     const { graph } = this.context;
     for (const nodes of graph.orphans.size === 0 ? [] : [this.looked, [...this.touched]]) {
-      for (const node of nodes) if (isOrphanGone(graph, node)) graph.setWanted(node, undefined, this.touched);
+      for (const node of nodes) if (isOrphanGone(graph, node)) graph.setDesired(node, undefined, this.touched);
     }
     for (const node of this.looked) if (node.idle) graph.forget(node);
     for (const node of this.touched) if (node.idle) graph.forget(node);
   }
 
-  private blameworthy(): readonly RecordedOperation[] {
-    return this.ailments.size === 0 ? this.executed : this.executed.filter((each) => !this.ailments.has(each));
+  private ownOperations(): readonly RecordedOperation[] {
+    return this.repeatedFailures.size === 0
+      ? this.executed
+      : this.executed.filter((each) => !this.repeatedFailures.has(each));
   }
 
-  private finish(values: readonly ValueStatusRecord[]): FinishedJob {
-    const { kind, description, simulate } = this.job;
+  private finish(values: readonly ValueStatusRecord[]): FinishedTransaction {
+    const { kind, description, simulate } = this.request;
     const record: TransactionRecord = {
       seq: this.seq,
       kind,
@@ -392,7 +399,7 @@ class Transaction {
       executed: simulate ? [] : this.executed,
       values,
       reverted: this.reverted,
-      error: summaryOf(this.problems, this.blameworthy()),
+      error: summaryOf(this.problems, this.ownOperations()),
     };
     for (const node of this.touched) this.look(node);
     const failed = [...this.failed].filter((node) => node.failure !== undefined);
@@ -408,9 +415,9 @@ function isRejected(node: Node): boolean {
 }
 
 /** An orphan that went with what it rested on, which nobody wants: there is nothing that it could come back to. */
-function isOrphanGone(graph: Graph, { orphaned, present, failure, wantedDependencies }: Node): boolean {
+function isOrphanGone(graph: Graph, { orphaned, present, failure, desiredDependencies }: Node): boolean {
   if (!orphaned || present || failure !== undefined) return false;
-  return !wantedDependencies.every((each) => "key" in each && graph.get(each.key)?.wanted !== undefined);
+  return !desiredDependencies.every((each) => "key" in each && graph.get(each.key)?.desired !== undefined);
 }
 
 /** Were there any? */
@@ -431,7 +438,7 @@ function withoutFailure<T>(node: Node, say: () => T): T {
 }
 
 function adopt(graph: Graph, node: Node): void {
-  if (node.wanted !== undefined) graph.setPresent(node, node.wanted, true, node.metadata);
+  if (node.desired !== undefined) graph.setPresent(node, node.desired, true, node.metadata);
   else graph.showObtained(node);
 }
 
@@ -440,7 +447,7 @@ function isWaiting(node: Node): boolean {
   return node.eligible && !node.present && !node.granted;
 }
 
-/** What is below is what is wanted. */
-function isSettled(node: Node): boolean {
-  return node.wanted === undefined ? !node.managed : node.eligible && node.value === node.wanted && node.managed;
+/** What is below is what is desired. */
+function isAsDesired(node: Node): boolean {
+  return node.desired === undefined ? !node.managed : node.eligible && node.value === node.desired && node.managed;
 }

@@ -3,14 +3,14 @@ import type { Descriptor, DriftPolicy, KeyedValue, MetadataMap, RetrievedValue }
 export type * from "./descriptor-types.js";
 
 /**
- * States of a value, as in the seed (vpp-agent's `ValueState`).
+ * States of a value, as in vpp-agent's `ValueState`.
  *
- * - `NONEXISTENT`: unknown key. `MISSING`: wanted, but a resync did not find it and it could not be re-created yet.
- * - `UNIMPLEMENTED`: wanted, and no descriptor handles its key. `REMOVED`: was deleted; said once, by the
+ * - `NONEXISTENT`: unknown key. `MISSING`: desired, but a resync did not find it and it could not be re-created yet.
+ * - `UNIMPLEMENTED`: desired, and no descriptor handles its key. `REMOVED`: was deleted; said once, by the
  *   transaction that did it.
- * - `CONFIGURED`: wanted and there. `OBTAINED`: there, made by somebody else. `DISCOVERED`: ours, found below, and nobody said
+ * - `CONFIGURED`: desired and there. `OBTAINED`: there, made by somebody else. `DISCOVERED`: ours, found below, and nobody said
  *   anything about it: an orphan, which stays until somebody does.
- * - `PENDING`: wanted, waits for its dependencies. `INVALID`: its descriptor refused it.
+ * - `PENDING`: desired, waits for its dependencies. `INVALID`: its descriptor refused it.
  * - `FAILED`: the last operation failed and is not retried. `RETRYING`: it failed, and a retry is on its way.
  */
 export type ValueState =
@@ -46,9 +46,9 @@ export type TransactionKind =
 
 export interface TransactionSpec {
   readonly description?: string;
-  /** Keys with their new wanted value; `undefined` deletes. Values are canonical. A map must stay as it is until the answer. */
+  /** Keys with their new desired value; `undefined` deletes. Values are canonical. A map must stay as it is until the answer. */
   readonly changes: Iterable<readonly [key: string, value: object | undefined]>;
-  /** `update`: only these keys change. Resyncs: these are all the wanted values there are. */
+  /** `update`: only these keys change. Resyncs: these are all the desired values there are. */
   readonly kind?: "update" | "full-resync" | "upstream-resync";
   /** Stop at the first failure and undo what was applied. Not for resyncs. */
   readonly atomic?: boolean;
@@ -116,7 +116,7 @@ export interface SouthboundNotification {
 export interface ValueRecord {
   readonly key: string;
   readonly state: ValueState;
-  /** What was below; what was wanted when nothing was. */
+  /** What was below; what was desired when nothing was. */
   readonly value: object;
   readonly error: string;
   readonly details: readonly string[];
@@ -161,7 +161,7 @@ export interface FlagStatistics {
   readonly perValue: Readonly<Record<string, number>>;
 }
 
-/** A managed value was found changed or gone. Told once until it is as wanted again. */
+/** A managed value was found changed or gone. Told once until it is as desired again. */
 export interface Drift {
   readonly key: string;
   /** What northbound wants, and was there. */
@@ -188,7 +188,7 @@ export interface Scheduler {
   /** Keeps, or reverts at once, a transaction that waits for confirmation. Resolves `undefined` when none does. */
   confirm(seq: number): Promise<TransactionRecord | undefined>;
   cancel(seq: number): Promise<TransactionRecord | undefined>;
-  /** Reads everything below anew and repairs what differs from what is wanted. */
+  /** Reads everything below anew and repairs what differs from what is desired. */
   resyncDownstream(description?: string): Promise<TransactionRecord>;
   /** Values of others (OBTAINED). Notifications about values that northbound manages are ignored. Applied in order, batched. */
   notify(notifications: readonly SouthboundNotification[]): void;
@@ -211,7 +211,7 @@ export interface Scheduler {
   watchStatus(listener: (statuses: readonly ValueStatusRecord[]) => void): () => void;
   /** Called with each finished transaction that did something. */
   watchTransactions(listener: (record: TransactionRecord) => void): () => void;
-  /** Called with what a refresh found changed below by somebody else. */
+  /** Called with what a refresh found changed southbound by somebody else. */
   watchDrift(listener: (drifts: readonly Drift[]) => void): () => void;
   /** What is remembered of a key, oldest first; the last one is the present, if there is any. */
   timeline(key: string): readonly ValueRecord[];
@@ -221,8 +221,8 @@ export interface Scheduler {
   flagStatistics(flag: FlagName, prefixes?: readonly string[]): FlagStatistics;
   /** `southbound` reads anew; the others are from memory. Obtained values are in `southbound` and `cached`. */
   dump(view: GraphView, prefix?: string): Promise<readonly (RetrievedValue & { readonly state: ValueState })[]>;
-  /** The wanted value, or that of an orphan, or `undefined`. */
-  wanted(key: string): object | undefined;
+  /** The desired value, or that of an orphan, or `undefined`. */
+  desired(key: string): object | undefined;
   /** Values of ours that were found below and that nobody wants, base values alone. */
   orphans(): Iterable<KeyedValue>;
   readonly orphanCount: number;

@@ -9,7 +9,7 @@ export type DumpedValue = RetrievedValue & { readonly state: ValueState };
 
 /** What northbound asked for, be it valid or not. */
 export function asked(node: Node): object | undefined {
-  return node.rejected?.value ?? (node.orphaned ? undefined : node.wanted);
+  return node.rejected?.value ?? (node.orphaned ? undefined : node.desired);
 }
 
 /** Base values in key order. */
@@ -21,8 +21,8 @@ export function bases(graph: Graph, prefix: string): Node[] {
   return nodes.sort(byKey);
 }
 
-/** Base values as the books have them: what is wanted, or what is below. */
-export function dumpBooks(graph: Graph, view: "northbound" | "cached", prefix: string): readonly DumpedValue[] {
+/** Base values as the cache has them: what is desired, or what is below. */
+export function dumpCached(graph: Graph, view: "northbound" | "cached", prefix: string): readonly DumpedValue[] {
   return bases(graph, prefix).flatMap((node) => {
     const value = view === "northbound" ? asked(node) : node.value;
     if (value === undefined) return [];
@@ -31,8 +31,8 @@ export function dumpBooks(graph: Graph, view: "northbound" | "cached", prefix: s
   });
 }
 
-/** Base values as they are below, read anew. Changes nothing in the books. */
-export async function dumpBelow(
+/** Base values as they are below, read anew. Changes nothing in the cache. */
+export async function dumpSouthbound(
   graph: Graph,
   descriptors: Descriptors,
   prefix: string,

@@ -15,7 +15,7 @@ const EARLIER = "the file of an earlier run";
 export type KeysByFile = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** What a reading means, compared with what was known before. */
-export interface Reading {
+export interface DirectoryReading {
   readonly absence: Absence;
   /** Keys that were taken out of files that are there and say something: that is a wish. */
   readonly removed: readonly SourceItem[];
@@ -52,7 +52,7 @@ export class Provenance {
    * @param files the keys of each file that says something.
    * @param missing what becomes of the values of the others: `remove` takes their absence for a wish.
    */
-  compare(files: KeysByFile, missing: "keep" | "remove"): Reading {
+  compare(files: KeysByFile, missing: "keep" | "remove"): DirectoryReading {
     const next = new Map(files);
     const removed: SourceItem[] = [];
     const lost: string[] = [];
@@ -75,7 +75,7 @@ export class Provenance {
   }
 
   /** The reading was delivered. */
-  accept({ files }: Reading): void {
+  accept({ files }: DirectoryReading): void {
     this.#files = files;
   }
 
@@ -87,7 +87,7 @@ export class Provenance {
   }
 }
 
-export function positionOf({ files }: Reading): SourcePosition {
+export function positionOf({ files }: DirectoryReading): SourcePosition {
   let largest = "";
   for (const [file, keys] of files) if (keys.size > (files.get(largest)?.size ?? -1)) largest = file;
   const listed = [...files].map(([file, keys]) => [file, file === largest ? "the others" : [...keys]] as const);

@@ -5,7 +5,7 @@ import { CONTENT_TYPE } from "#core/model/types.js";
 import { transactionLimits } from "#core/northbound/incoming.js";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { Api } from "./api.js";
-import { Reply, type Request } from "./exchange.js";
+import { HttpReply, type Request } from "./exchange.js";
 
 const TRANSACTION = "tenuto.v1.Transaction";
 const TRANSACTION_RESULT = "tenuto.v1.TransactionResult";
@@ -37,15 +37,15 @@ export async function parseIfJson(bytes: Buffer, type: string | undefined): Prom
 }
 
 /** The answer with a result: 422 when it was rejected, else 200. */
-export function replyWithResult({ models }: Api, request: Headed, result: TransactionResult): Reply {
+export function replyWithResult({ models }: Api, request: Headed, result: TransactionResult): HttpReply {
   const status = result.outcome === "REJECTED" ? 422 : 200;
   return replyWith(request, result, () => models.encodeMessage(TRANSACTION_RESULT, result, "protobuf"), status);
 }
 
 /** The answer in JSON, or in protobuf when the request came as protobuf or accepts nothing else. */
-export function replyWith(request: Headed, message: object, binary: () => Uint8Array, status = 200): Reply {
-  if (!wantsProtobuf(request)) return Reply.json(message, status);
-  return Reply.of(CONTENT_TYPE.protobuf, binary(), { status });
+export function replyWith(request: Headed, message: object, binary: () => Uint8Array, status = 200): HttpReply {
+  if (!wantsProtobuf(request)) return HttpReply.json(message, status);
+  return HttpReply.of(CONTENT_TYPE.protobuf, binary(), { status });
 }
 
 /** The answer to a transaction that could not even be read. */

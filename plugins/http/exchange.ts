@@ -21,7 +21,7 @@ export interface Request<Parameter extends string = never> {
   readonly body: Buffer;
 }
 
-/** Answers a request with a {@link Reply}, or with a value that is sent as JSON with status 200; throws what is answered as an error. */
+/** Answers a request with a {@link HttpReply}, or with a value that is sent as JSON with status 200; throws what is answered as an error. */
 export type Handler<Parameter extends string = never> = (
   request: Request<Parameter>,
 ) => object | null | Promise<object | null>;
@@ -29,16 +29,16 @@ export type Handler<Parameter extends string = never> = (
 type Content = string | Uint8Array | LongAnswer | ((response: ServerResponse) => void);
 
 /** An answer that is not just a value with status 200. */
-export class Reply {
+export class HttpReply {
   private constructor(
     readonly content: Content,
     readonly status: number,
     readonly headers: Readonly<Record<string, string>>,
   ) {}
 
-  static json(value: object | null, status = 200): Reply {
+  static json(value: object | null, status = 200): HttpReply {
     const content = hasLongList(value) ? new LongAnswer(value) : JSON.stringify(value);
-    return new Reply(content, status, { "content-type": "application/json; charset=utf-8" });
+    return new HttpReply(content, status, { "content-type": "application/json; charset=utf-8" });
   }
 
   static of(
@@ -48,12 +48,12 @@ export class Reply {
       status = 200,
       headers = {},
     }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
-  ): Reply {
-    return new Reply(content, status, { ...headers, "content-type": type });
+  ): HttpReply {
+    return new HttpReply(content, status, { ...headers, "content-type": type });
   }
 
   /** An answer that goes on: whoever takes the response writes its head and ends it. */
-  static stream(take: (response: ServerResponse) => void): Reply {
-    return new Reply(take, 200, {});
+  static stream(take: (response: ServerResponse) => void): HttpReply {
+    return new HttpReply(take, 200, {});
   }
 }

@@ -11,7 +11,7 @@ interface Route {
   readonly handle: Handler<string>;
 }
 
-export interface FoundRoute {
+export interface MatchedHandler {
   readonly handle: Handler<string>;
   readonly params: Readonly<Record<string, string>>;
 }
@@ -42,10 +42,10 @@ export class RouteTable {
   }
 
   /** The route for a path without its query. HEAD is GET. Throws `URIError` for a path that cannot be decoded. */
-  find(method: string, path: string): FoundRoute | undefined {
-    const wanted = method === "HEAD" ? "GET" : method;
+  find(method: string, path: string): MatchedHandler | undefined {
+    const desired = method === "HEAD" ? "GET" : method;
     for (const route of this.#routes) {
-      const found = route.method === wanted && route.match(path);
+      const found = route.method === desired && route.match(path);
       if (found) return { handle: route.handle, params: Object.fromEntries(Object.entries(found.params).map(asText)) };
     }
     return undefined;

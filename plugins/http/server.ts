@@ -5,7 +5,7 @@ import type { TlsOptions } from "node:tls";
 import type { Logger } from "#core/logging/types.js";
 import { Connections } from "./connections.js";
 import { errorBody, RefusedError, statusOf } from "./errors.js";
-import { Reply } from "./exchange.js";
+import { HttpReply } from "./exchange.js";
 import { LongAnswer } from "./long-answer.js";
 import type { RouteTable } from "./route-table.js";
 
@@ -99,7 +99,7 @@ export class HttpServer {
     await this.#send(reply, response, method === "HEAD");
   }
 
-  async #send({ content, status, headers }: Reply, response: ServerResponse, isHead: boolean): Promise<void> {
+  async #send({ content, status, headers }: HttpReply, response: ServerResponse, isHead: boolean): Promise<void> {
     if (typeof content === "function") {
       if (isHead) response.end();
       else content(response);
@@ -120,7 +120,7 @@ export class HttpServer {
     await content.sendTo(response);
   }
 
-  async #boundedReply(incoming: IncomingMessage, response: ServerResponse): Promise<Reply> {
+  async #boundedReply(incoming: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
     const reply = await this.#reply(incoming, response);
     if (!isLarge(reply)) return reply;
     if (this.#largeAnswers < LARGE_ANSWERS_AT_ONCE) {
@@ -133,9 +133,9 @@ export class HttpServer {
     throw new RefusedError(503, "BUSY", "the agent is busy: too many large answers at once; ask again");
   }
 
-  async #reply(incoming: IncomingMessage, response: ServerResponse): Promise<Reply> {
+  async #reply(incoming: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
     const { method = "", url = "", headers } = incoming;
-    if (this.#closing) return Reply.json({ error: { code: "CLOSING", message: "the agent is closing" } }, 503);
+    if (this.#closing) return HttpReply.json({ error: { code: "CLOSING", message: "the agent is closing" } }, 503);
     this.#options.admit?.(incoming);
     const { path, query } = splitUrl(url);
     const route = this.#find(method, path);
@@ -179,9 +179,9 @@ export class HttpServer {
     }
   }
 
-  #notFound(method: string, url: string): Reply {
+  #notFound(method: string, url: string): HttpReply {
     const message = `there is no ${method} ${url}; see "paths" for what there is`;
-    return Reply.json({ error: { code: "NOT_FOUND", message }, paths: this.#routes.list() }, 404);
+    return HttpReply.json({ error: { code: "NOT_FOUND", message }, paths: this.#routes.list() }, 404);
   }
 
   async #body(incoming: IncomingMessage, room: Room): Promise<Buffer> {
@@ -205,16 +205,16 @@ export class HttpServer {
     return Buffer.concat(pieces, length);
   }
 
-  #refusal({ method, url, destroyed, complete }: IncomingMessage, error: unknown): Reply {
+  #refusal({ method, url, destroyed, complete }: IncomingMessage, error: unknown): HttpReply {
     const status = statusOf(error);
     // Who hung up before the request was whole hears nothing of it, and did no harm.
     const isGone = destroyed && !complete;
     if (status >= 500 && !isGone) this.#options.log.error({ err: error, method, url }, "request failed");
-    return Reply.json(errorBody(error), status);
+    return HttpReply.json(errorBody(error), status);
   }
 }
 
-function isLarge({ content }: Reply): boolean {
+function isLarge({ content }: HttpReply): boolean {
   return content instanceof LongAnswer || (typeof content !== "function" && content.length > LARGE);
 }
 
@@ -231,9 +231,9 @@ class Room {
   }
 }
 
-async function answered(answer: object | null | Promise<object | null>): Promise<Reply> {
+async function answered(answer: object | null | Promise<object | null>): Promise<HttpReply> {
   const known = await answer;
-  return known instanceof Reply ? known : Reply.json(known);
+  return known instanceof HttpReply ? known : HttpReply.json(known);
 }
 
 function splitUrl(url: string): { readonly path: string; readonly query: URLSearchParams } {

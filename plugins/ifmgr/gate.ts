@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { ConfigGate, GateKeeper, HeldValue, KeyValue } from "#core/northbound/index.js";
+import type { ConfigGate, GateContext, HeldValue, KeyValue } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import { REGISTRATION_PREFIX } from "#proto/index.js";
 import type { Applied } from "./applied.js";
@@ -13,8 +13,8 @@ export interface GateListener {
   isRunning(hostName: string): boolean;
   /** What a held value of the interface waits for. */
   waitsFor(hostName: string): string;
-  /** The gate knows what is wanted, from now on. */
-  opened(keeper: GateKeeper): void;
+  /** The gate knows what is desired, from now on. */
+  opened(context: GateContext): void;
   /** Registrations, or the candidates of these interfaces, may have changed. */
   restaged(changed: ReadonlySet<string>): void;
   /** What was held goes to the scheduler. */
@@ -27,7 +27,7 @@ export interface GateListener {
  */
 export class InterfaceGate implements ConfigGate {
   readonly name = "ifmgr";
-  #open: { readonly keeper: GateKeeper; readonly staging: Staging } | undefined;
+  #open: { readonly context: GateContext; readonly staging: Staging } | undefined;
 
   constructor(
     private readonly registrations: Registrations,
@@ -36,13 +36,13 @@ export class InterfaceGate implements ConfigGate {
     private readonly listener: GateListener,
   ) {}
 
-  open(keeper: GateKeeper): void {
+  open(context: GateContext): void {
     const isManaged = (hostName: string): boolean =>
       this.registrations.has(hostName) || this.listener.isRunning(hostName);
-    this.#open = { keeper, staging: new Staging(keeper.desired, isManaged) };
-    this.registrations.read(keeper.desired);
+    this.#open = { context, staging: new Staging(context.desired, isManaged) };
+    this.registrations.read(context.desired);
     this.#open.staging.everything();
-    this.listener.opened(keeper);
+    this.listener.opened(context);
   }
 
   hold(key: string): HeldValue | undefined {
@@ -50,7 +50,7 @@ export class InterfaceGate implements ConfigGate {
     const owner = this.#open.staging.ownerOf(key);
     const keptFor = this.kept.interfaceOf(key);
     const hostName = owner ?? keptFor;
-    const passes = owner === undefined && this.#open.keeper.desired.wanted(key) !== undefined;
+    const passes = owner === undefined && this.#open.context.desired.get(key) !== undefined;
     if (hostName === undefined || passes) return undefined;
     const applied = keptFor === undefined ? undefined : this.kept.of(keptFor).get(key);
     return { applied, waitsFor: this.listener.waitsFor(hostName) };
@@ -62,10 +62,10 @@ export class InterfaceGate implements ConfigGate {
 
   changed(keys: Iterable<string>): void {
     if (this.#open === undefined) return;
-    const { keeper, staging } = this.#open;
+    const { context, staging } = this.#open;
     const list = [...keys];
     const registers = list.some((key) => key.startsWith(REGISTRATION_PREFIX));
-    if (registers) this.registrations.read(keeper.desired);
+    if (registers) this.registrations.read(context.desired);
     const { changed, moved } = staging.update(list);
     this.#settle(moved);
     if (registers || changed.size > 0) this.listener.restaged(changed);
@@ -76,16 +76,16 @@ export class InterfaceGate implements ConfigGate {
     return this.#open?.staging.candidate(hostName) ?? new Map<string, object>();
   }
 
-  /** Interfaces that something is wanted for. */
+  /** Interfaces that something is desired for. */
   staged(): readonly string[] {
     return this.#open?.staging.hostNames() ?? [];
   }
 
-  /** Is another value than an interface's own wanted under the key? */
+  /** Is another value than an interface's own desired under the key? */
   isForeign(key: string, hostName: string): boolean {
     if (this.#open === undefined) return false;
-    const { keeper, staging } = this.#open;
-    return keeper.desired.wanted(key) !== undefined && staging.ownerOf(key) !== hostName;
+    const { context, staging } = this.#open;
+    return context.desired.get(key) !== undefined && staging.ownerOf(key) !== hostName;
   }
 
   /** The machine of an interface that is not registered any more has ended: what it held goes its way. */
@@ -106,7 +106,7 @@ export class InterfaceGate implements ConfigGate {
         passing.push(key);
         continue;
       }
-      const value = this.kept.interfaceOf(key) === undefined ? this.scheduler.wanted(key) : undefined;
+      const value = this.kept.interfaceOf(key) === undefined ? this.scheduler.desired(key) : undefined;
       if (value !== undefined) adopted.set(owner, (adopted.get(owner) ?? new Map(this.kept.of(owner))).set(key, value));
     }
     for (const [owner, configuration] of adopted) this.kept.set(owner, configuration);
@@ -114,14 +114,14 @@ export class InterfaceGate implements ConfigGate {
     this.#pass(passing);
   }
 
-  /** Hands over what is wanted under keys that nothing holds any more. */
+  /** Hands over what is desired under keys that nothing holds any more. */
   #pass(keys: readonly string[]): void {
     if (keys.length === 0 || this.#open === undefined) return;
-    const { keeper } = this.#open;
+    const { context } = this.#open;
     const changes = (): Map<string, object | undefined> =>
-      new Map(keys.filter((key) => this.hold(key) === undefined).map((key) => [key, keeper.desired.wanted(key)]));
+      new Map(keys.filter((key) => this.hold(key) === undefined).map((key) => [key, context.desired.get(key)]));
     this.listener.passed(
-      keeper.apply({ id: `ifmgr-${randomUUID()}`, description: "ifmgr: not held any more", changes }),
+      context.apply({ id: `ifmgr-${randomUUID()}`, description: "ifmgr: not held any more", changes }),
     );
   }
 }

@@ -1,14 +1,7 @@
-import {
-  type Action,
-  type Condition,
-  type EventName,
-  type State,
-  TRANSITIONS,
-  type Transition,
-} from "./transitions.js";
+import { type Action, type EventName, type Guard, type State, TRANSITIONS, type Transition } from "./transitions.js";
 
 /** What can be done to an interface, and takes time. */
-export type Job = "apply" | "remove";
+export type Work = "apply" | "remove";
 
 /** The machine's view of a configuration. */
 export interface Configurations<C> {
@@ -23,9 +16,9 @@ export interface Machine<C> {
   readonly candidate: C;
   /** What was handed to the kernel, as far as ended work has told. */
   readonly running: C;
-  readonly job: Job | undefined;
+  readonly job: Work | undefined;
   /** What follows the job. */
-  readonly next: Job | undefined;
+  readonly next: Work | undefined;
 }
 
 export type MachineEvent<C> =
@@ -38,7 +31,7 @@ export interface Step<C> {
   /** The row of the table, `undefined` when the event has none or when other work follows the work that ended. */
   readonly transition: Transition | undefined;
   /** Work to begin now. */
-  readonly begin: Job | undefined;
+  readonly begin: Work | undefined;
 }
 
 /** A machine that nothing has happened to yet. */
@@ -76,17 +69,13 @@ function hear<C>(machine: Machine<C>, event: MachineEvent<C>, { empty }: Configu
   }
 }
 
-function transitionFor(
-  state: State,
-  event: EventName,
-  isTrue: (condition: Condition) => boolean,
-): Transition | undefined {
+function transitionFor(state: State, event: EventName, isTrue: (condition: Guard) => boolean): Transition | undefined {
   return TRANSITIONS.find(
     (row) => row.from === state && row.event === event && (row.when === undefined || isTrue(row.when)),
   );
 }
 
-function holds<C>(condition: Condition, { candidate, running }: Machine<C>, all: Configurations<C>): boolean {
+function holds<C>(condition: Guard, { candidate, running }: Machine<C>, all: Configurations<C>): boolean {
   switch (condition) {
     case "candidate = running":
       return all.equal(candidate, running);
@@ -110,6 +99,6 @@ function work<C>(machine: Machine<C>, transition: Transition): Step<C> {
   return { machine: { ...machine, job }, transition, begin: job };
 }
 
-function isJob(action: Action): action is Job {
+function isJob(action: Action): action is Work {
   return action === "apply" || action === "remove";
 }

@@ -1,9 +1,9 @@
 import { errorMessage } from "#core/errors.js";
-import { type Configurations, type Job, type Machine, type MachineEvent, step } from "./machine.js";
+import { type Configurations, type Machine, type MachineEvent, step, type Work } from "./machine.js";
 import type { EventName } from "./transitions.js";
 
 /** What work has led to. */
-export interface Outcome<C> {
+export interface WorkOutcome<C> {
   /** What runs now. */
   readonly running: C;
   /** Why it is not what it should be; empty when it is. */
@@ -12,8 +12,8 @@ export interface Outcome<C> {
 
 /** Does the work that a machine asks for: at any time one piece per interface. */
 export interface Works<C> {
-  apply(candidate: C, running: C): Promise<Outcome<C>>;
-  remove(running: C): Promise<Outcome<C>>;
+  apply(candidate: C, running: C): Promise<WorkOutcome<C>>;
+  remove(running: C): Promise<WorkOutcome<C>>;
 }
 
 export interface ManagedInterfaceOptions<C> {
@@ -28,7 +28,7 @@ export interface ManagedInterfaceOptions<C> {
 /**
  * One registered interface: its state machine, and the work that the machine asks for, done one piece after the other.
  *
- * Work that does not lead to what it should is tried again after a pause. The pause ends early when something else is wanted meanwhile, so that a
+ * Work that does not lead to what it should is tried again after a pause. The pause ends early when something else is desired meanwhile, so that a
  * configuration that was put right is applied at once.
  */
 export class ManagedInterface<C> {
@@ -96,11 +96,11 @@ export class ManagedInterface<C> {
     await this.#working;
   }
 
-  #begin(job: Job, again: boolean): void {
+  #begin(job: Work, again: boolean): void {
     if (!this.#closed) this.#working = this.#work(job, again);
   }
 
-  async #work(job: Job, again: boolean): Promise<void> {
+  async #work(job: Work, again: boolean): Promise<void> {
     if (again && this.#failures > 0) {
       this.#pausing = new AbortController();
       await this.#options.pause(this.#failures, this.#pausing.signal);
@@ -118,7 +118,7 @@ export class ManagedInterface<C> {
     return this.#machine.next !== undefined || this.#machine.state === "SHUTTINGDOWN";
   }
 
-  async #do(job: Job): Promise<Outcome<C> & { readonly target: C }> {
+  async #do(job: Work): Promise<WorkOutcome<C> & { readonly target: C }> {
     const { candidate, running } = this.#machine;
     const { works, configurations } = this.#options;
     const target = job === "apply" ? candidate : configurations.empty;

@@ -14,8 +14,8 @@ import {
 
 /** What ownership is told from. */
 export interface OwnershipView {
-  /** The wanted value of a key. */
-  wanted(key: string): object | undefined;
+  /** The desired value of a key. */
+  desired(key: string): object | undefined;
   /** Is the interface with this host name registered? */
   isRegistered(hostName: string): boolean;
 }
@@ -52,7 +52,7 @@ function interfacesNamedBy(key: string, value: object): readonly (string | undef
 /** `above`: names that were followed on the way down, since a wrong configuration may go round in circles. */
 function ownerOfName(view: OwnershipView, name: string | undefined, above: Set<string>): string | undefined {
   if (!name || above.has(name)) return undefined;
-  const value = view.wanted(interfaceKey(name));
+  const value = view.desired(interfaceKey(name));
   return value === undefined ? undefined : ownerOfInterface(view, value, above.add(name));
 }
 

@@ -10,12 +10,12 @@ import { Store } from "#plugins/store/index.js";
 import { registrationModel } from "#proto/index.js";
 import { type IfmgrConfig, ifmgrConfig } from "./config.js";
 import { registrationDescriptor } from "./descriptor.js";
-import { Fleet } from "./fleet.js";
+import { InterfaceManager } from "./interface-manager.js";
 import { Notes } from "./notes.js";
 import { IfmgrRequests } from "./requests.js";
 
 /**
- * Configuration at plug time, after DANOS's ifmgrd: what is wanted for a registered interface is staged, and applied when the
+ * Configuration at plug time, after DANOS's ifmgrd: what is desired for a registered interface is staged, and applied when the
  * interface is plugged. See docs/ifmgr.md.
  */
 @plugin({
@@ -23,12 +23,12 @@ import { IfmgrRequests } from "./requests.js";
   description: "configuration at plug time: a state machine per registered interface",
   config: ifmgrConfig,
   provides: [
-    provide(ConfigGate, (ifmgr: IfmgrPlugin) => ifmgr.fleet.gate),
+    provide(ConfigGate, (ifmgr: IfmgrPlugin) => ifmgr.manager.gate),
     provide(RequestGroup, (ifmgr: IfmgrPlugin) => ifmgr.requests),
   ],
 })
 export class IfmgrPlugin implements Plugin {
-  readonly fleet: Fleet;
+  readonly manager: InterfaceManager;
   readonly requests: IfmgrRequests;
 
   constructor(
@@ -43,8 +43,17 @@ export class IfmgrPlugin implements Plugin {
     @inject(Northbound) northbound: Northbound,
     @injectOptional(HostInterfaces) present: HostInterfaces | undefined,
   ) {
-    this.fleet = new Fleet({ config, label, scheduler, publisher, notes: new Notes(store), present, health, log });
-    this.requests = new IfmgrRequests(this.fleet, northbound);
+    this.manager = new InterfaceManager({
+      config,
+      label,
+      scheduler,
+      publisher,
+      notes: new Notes(store),
+      present,
+      health,
+      log,
+    });
+    this.requests = new IfmgrRequests(this.manager, northbound);
   }
 
   init(): void {
@@ -54,11 +63,11 @@ export class IfmgrPlugin implements Plugin {
 
   /** The orchestrator, which comes earlier, has opened the gate by now, and handed in the first resync. */
   afterInit(): void {
-    this.fleet.begin();
+    this.manager.begin();
     this.health.ok();
   }
 
   async close(): Promise<void> {
-    await this.fleet.close();
+    await this.manager.close();
   }
 }

@@ -1,7 +1,7 @@
 import type { DesiredView } from "#core/northbound/index.js";
 import { parseRegistrationKey, REGISTRATION_PREFIX, type Registration, registrationKey } from "#proto/index.js";
 
-/** Which interfaces are registered: by a wanted value each, or by a pattern of the configuration. */
+/** Which interfaces are registered: by a desired value each, or by a pattern of the configuration. */
 export class Registrations {
   readonly #patterns: readonly RegExp[];
   #desired: DesiredView | undefined;
@@ -12,7 +12,7 @@ export class Registrations {
     this.#patterns = patterns.map(patternOf);
   }
 
-  /** Lists the wanted registrations anew. */
+  /** Lists the desired registrations anew. */
   read(desired: DesiredView): void {
     this.#desired = desired;
     this.#names = desired
@@ -25,7 +25,7 @@ export class Registrations {
     return this.#names;
   }
 
-  /** Is it registered, by what is wanted at this moment? */
+  /** Is it registered, by what is desired at this moment? */
   has(hostName: string): boolean {
     return this.valueOf(hostName) !== undefined || this.matchesPattern(hostName);
   }
@@ -36,7 +36,7 @@ export class Registrations {
 
   /** The registration by value, `undefined` for one by pattern. */
   valueOf(hostName: string): Registration | undefined {
-    return this.#desired?.wanted(registrationKey(hostName));
+    return this.#desired?.get(registrationKey(hostName));
   }
 }
 

@@ -2,7 +2,7 @@ import { InvalidInputError } from "#core/errors.js";
 import type { Change, GroupRequest, Northbound, RequestGroup } from "#core/northbound/index.js";
 import { type InterfaceRequest, registrationKey } from "#proto/index.js";
 import { isHostName } from "./descriptor.js";
-import type { Fleet } from "./fleet.js";
+import type { InterfaceManager } from "./interface-manager.js";
 
 type Handler = (request: InterfaceRequest) => Promise<object> | object;
 
@@ -12,7 +12,7 @@ export class IfmgrRequests implements RequestGroup {
   readonly requests: Readonly<Record<string, GroupRequest>>;
 
   constructor(
-    private readonly fleet: Fleet,
+    private readonly manager: InterfaceManager,
     private readonly northbound: Northbound,
   ) {
     this.requests = {
@@ -26,20 +26,20 @@ export class IfmgrRequests implements RequestGroup {
   }
 
   async #apply(): Promise<object> {
-    await this.fleet.apply();
+    await this.manager.apply();
     return this.#list();
   }
 
   #send(asked: InterfaceRequest, type: "plug" | "unplug"): object {
     const name = nameOf(asked);
-    this.fleet.send(name, { type });
+    this.manager.send(name, { type });
     return this.#list(name);
   }
 
   /** What is registered already, by whomever, stays as it is. */
   async #register(asked: InterfaceRequest): Promise<object> {
     const name = nameOf(asked);
-    if (!this.fleet.registrations.has(name)) {
+    if (!this.manager.registrations.has(name)) {
       await this.#commit({ key: registrationKey(name), value: { interface: name } });
     }
     return this.#list(name);
@@ -47,7 +47,7 @@ export class IfmgrRequests implements RequestGroup {
 
   async #unregister(asked: InterfaceRequest): Promise<object> {
     const name = nameOf(asked);
-    const { registrations } = this.fleet;
+    const { registrations } = this.manager;
     if (registrations.valueOf(name) !== undefined) await this.#commit({ key: registrationKey(name), delete: true });
     if (!registrations.has(name)) return this.#list(name);
     const by = registrations.valueOf(name) === undefined ? "a pattern in ifmgr.interfaces" : "another source";
@@ -64,7 +64,7 @@ export class IfmgrRequests implements RequestGroup {
   }
 
   #list(name?: string): object {
-    return { interfaces: this.fleet.statuses(name) };
+    return { interfaces: this.manager.statuses(name) };
   }
 }
 

@@ -13,7 +13,7 @@ export interface Moved {
 export interface Restaged {
   /** Interfaces with another candidate than before. */
   readonly changed: ReadonlySet<string>;
-  /** Wanted values whose owner is another than before. */
+  /** Desired values whose owner is another than before. */
   readonly moved: readonly Moved[];
 }
 
@@ -30,9 +30,9 @@ export class Staging {
     private readonly isRegistered: (hostName: string) => boolean,
   ) {}
 
-  /** The owner of what is wanted under a key as of now. */
+  /** The owner of what is desired under a key as of now. */
   ownerOf(key: string): string | undefined {
-    const value = this.desired.wanted(key);
+    const value = this.desired.get(key);
     return value === undefined ? undefined : this.#ownerOf(key, value);
   }
 
@@ -46,7 +46,7 @@ export class Staging {
     return new Map(this.#candidates.get(hostName));
   }
 
-  /** What is wanted under these keys has changed. */
+  /** What is desired under these keys has changed. */
   update(keys: Iterable<string>): Restaged {
     const list = [...keys];
     const shifts = list.some(
@@ -58,7 +58,7 @@ export class Staging {
     return this.#stage(list);
   }
 
-  /** Looks at everything that is or was wanted. */
+  /** Looks at everything that is or was desired. */
   everything(): Restaged {
     return this.#stage(new Set([...this.#owners.keys(), ...this.desired.merged().map(({ key }) => key)]));
   }
@@ -67,7 +67,7 @@ export class Staging {
     const changed = new Set<string>();
     const moved: Moved[] = [];
     for (const key of keys) {
-      const value = this.desired.wanted(key);
+      const value = this.desired.get(key);
       const owner = value === undefined ? undefined : this.#ownerOf(key, value);
       const before = this.#owners.get(key);
       if (owner !== before) {
@@ -81,7 +81,7 @@ export class Staging {
 
   #ownerOf(key: string, value: object): string | undefined {
     const { desired, isRegistered } = this;
-    return ownerOf({ wanted: (name) => desired.wanted(name), isRegistered }, key, value);
+    return ownerOf({ desired: (name) => desired.get(name), isRegistered }, key, value);
   }
 
   #take(owner: string, key: string, changed: Set<string>): void {

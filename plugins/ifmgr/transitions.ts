@@ -16,12 +16,12 @@ export type EventName = "apply" | "reset" | "plug" | "unplug" | "kill" | "done";
 export type Action = "stage" | "stage empty" | "apply" | "remove" | "stop";
 
 /** Compares the configurations as they are after staging and, for `done`, after what the work has left running. */
-export type Condition = "candidate = running" | "candidate ≠ running" | "nothing runs" | "something runs";
+export type Guard = "candidate = running" | "candidate ≠ running" | "nothing runs" | "something runs";
 
 export interface Transition {
   readonly from: State;
   readonly event: EventName;
-  readonly when?: Condition;
+  readonly when?: Guard;
   readonly actions: readonly Action[];
   readonly to: State;
 }

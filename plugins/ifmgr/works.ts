@@ -1,19 +1,19 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "#core/logging/types.js";
-import type { GateChanges, GateKeeper, TransactionResult } from "#core/northbound/index.js";
+import type { GateChanges, GateContext, TransactionResult } from "#core/northbound/index.js";
 import type { Applied } from "./applied.js";
 import { differences, type InterfaceConfiguration, interfaceConfigurations } from "./configuration.js";
 import type { Hook } from "./hooks/hook.js";
 import { type HookOccasion, HookRun } from "./hooks/run.js";
-import type { Job } from "./machine.js";
-import type { Outcome, Works } from "./managed-interface.js";
+import type { Work } from "./machine.js";
+import type { WorkOutcome, Works } from "./managed-interface.js";
 
 export interface InterfaceWorksOptions {
   readonly hostName: string;
   readonly label: string;
-  readonly keeper: GateKeeper;
+  readonly context: GateContext;
   readonly applied: Applied;
-  /** Does the value under a key, as it is wanted now, belong to somebody else? */
+  /** Does the value under a key, as it is desired now, belong to somebody else? */
   readonly isForeign: (key: string) => boolean;
   readonly hooks: () => readonly Hook[];
   /** Aborts when the agent ends: hook programs are stopped then. */
@@ -32,15 +32,15 @@ const HOOK_EVENTS = {
 export class InterfaceWorks implements Works<InterfaceConfiguration> {
   constructor(private readonly options: InterfaceWorksOptions) {}
 
-  apply(candidate: InterfaceConfiguration): Promise<Outcome<InterfaceConfiguration>> {
+  apply(candidate: InterfaceConfiguration): Promise<WorkOutcome<InterfaceConfiguration>> {
     return this.#work("apply", candidate);
   }
 
-  remove(): Promise<Outcome<InterfaceConfiguration>> {
+  remove(): Promise<WorkOutcome<InterfaceConfiguration>> {
     return this.#work("remove", interfaceConfigurations.empty);
   }
 
-  async #work(action: Job, target: InterfaceConfiguration): Promise<Outcome<InterfaceConfiguration>> {
+  async #work(action: Work, target: InterfaceConfiguration): Promise<WorkOutcome<InterfaceConfiguration>> {
     const { hostName, label, applied, log } = this.options;
     const running = applied.of(hostName);
     if (target.size === 0 && running.size === 0) return { running, error: "" };
@@ -62,11 +62,11 @@ export class InterfaceWorks implements Works<InterfaceConfiguration> {
   }
 
   /** The scheduler's transaction. What fails in it is the scheduler's to try again. */
-  async #hand(action: Job, target: InterfaceConfiguration, id: string): Promise<TransactionResult> {
-    const { hostName, keeper, remember } = this.options;
+  async #hand(action: Work, target: InterfaceConfiguration, id: string): Promise<TransactionResult> {
+    const { hostName, context, remember } = this.options;
     await remember(target);
     const description = action === "apply" ? `ifmgr: configuration of ${hostName}` : `ifmgr: ${hostName} was unplugged`;
-    return await keeper.apply({ id, description, changes: () => this.#take(target) });
+    return await context.apply({ id, description, changes: () => this.#take(target) });
   }
 
   /** From now on the target is what is applied. A key that was given to somebody else meanwhile is left alone. */

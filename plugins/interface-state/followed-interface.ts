@@ -8,11 +8,11 @@ export interface Subject {
   readonly metadata: InterfaceMetadata;
   readonly reporter: InterfaceReporter;
   /** Nobody configured it: it is known by its host name, and is another one under another. */
-  readonly isStranger: boolean;
+  readonly isUnmanaged: boolean;
 }
 
 /** What was heard of an interface when a read began. */
-export interface Heard {
+export interface LastEvents {
   readonly links: number;
 }
 
@@ -51,13 +51,13 @@ export class FollowedInterface {
     this.#put(address, present);
   }
 
-  readBegins(): Heard {
+  readBegins(): LastEvents {
     this.#reads += 1;
     return { links: this.#linksHeard };
   }
 
   /** An answer has come: `link` is `undefined` when there is none. Returns whether the interface is there. */
-  readAnswered(before: Heard, link: Link | undefined, addresses: Iterable<string>): boolean {
+  readAnswered(before: LastEvents, link: Link | undefined, addresses: Iterable<string>): boolean {
     const isOutdated = before.links !== this.#linksHeard;
     if (link === undefined && !isOutdated) return false;
     if (!isOutdated) this.link = link;

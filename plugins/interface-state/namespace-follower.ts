@@ -3,7 +3,7 @@ import type { NamespaceLease } from "#plugins/linux/index.js";
 import type { Address, Link, NamespaceHandle, NetlinkEvent } from "#plugins/netlink/index.js";
 import { canonicalInterfaceAddress } from "#proto/index.js";
 import { FollowedInterface, type Subject } from "./followed-interface.js";
-import { Gathering } from "./gathering.js";
+import { LinkBatcher } from "./link-batcher.js";
 
 /** Links whose carrier came together are asked for their speed together: ms after the first. */
 const SPEED_DELAY = 50;
@@ -12,7 +12,7 @@ const FEW = 8;
 /** The others are read together, ms after the first. */
 const ARRIVAL_DELAY = 100;
 /** How long a link that nobody configured must have been there, ms: most are about to be configured, or renamed. */
-const STRANGER_DELAY = 500;
+const UNMANAGED_DELAY = 500;
 
 /** The driver, or the kernel, cannot tell a speed; or the link has just gone. */
 const NO_SPEED: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOENT", "ENODEV"]);
@@ -20,7 +20,7 @@ const NO_SPEED: ReadonlySet<string> = new Set(["EOPNOTSUPP", "ENOENT", "ENODEV"]
 export interface NamespaceFollowerOptions {
   readonly lease: NamespaceLease;
   /** Gives the subject of a link that nobody configured, or nothing for one that is not to be followed. Left out: none is. */
-  readonly stranger: ((link: Link) => Subject | undefined) | undefined;
+  readonly unmanaged: ((link: Link) => Subject | undefined) | undefined;
   /** A link is gone, or is not what it was. */
   readonly left: (subject: Subject) => void;
   /** Told when the kernel cannot be asked. */
@@ -34,9 +34,9 @@ export class NamespaceFollower {
   readonly #followed = new Map<number, FollowedInterface>();
   /** Host names of all links, by index. */
   readonly #names = new Map<number, string>();
-  readonly #speeds = new Gathering(SPEED_DELAY, (indexes) => this.#unattended(this.#readSpeeds(indexes)));
-  readonly #strangers: Gathering | undefined;
-  readonly #arrivals = new Gathering(ARRIVAL_DELAY, () => {
+  readonly #speeds = new LinkBatcher(SPEED_DELAY, (indexes) => this.#unattended(this.#readSpeeds(indexes)));
+  readonly #unmanaged: LinkBatcher | undefined;
+  readonly #arrivals = new LinkBatcher(ARRIVAL_DELAY, () => {
     const areMany = this.#newcomers > FEW;
     this.#newcomers = 0;
     if (areMany) this.#unattended(this.read());
@@ -50,8 +50,8 @@ export class NamespaceFollower {
 
   constructor(options: NamespaceFollowerOptions) {
     this.#options = options;
-    if (options.stranger === undefined) return;
-    this.#strangers = new Gathering(STRANGER_DELAY, (indexes) => this.#unattended(this.#meet(indexes)));
+    if (options.unmanaged === undefined) return;
+    this.#unmanaged = new LinkBatcher(UNMANAGED_DELAY, (indexes) => this.#unattended(this.#meet(indexes)));
   }
 
   /** Starts to listen, then reads what was there before. */
@@ -79,7 +79,7 @@ export class NamespaceFollower {
   /** The link is nobody's any more, or its subject is another link. */
   unfollow(index: number): void {
     this.#followed.delete(index);
-    this.#strangers?.add(index);
+    this.#unmanaged?.add(index);
   }
 
   /** Nothing that is still followed will be heard of again. */
@@ -88,8 +88,8 @@ export class NamespaceFollower {
     this.close();
   }
 
-  /** Follows what nobody configured too, as far as it is wanted. */
-  async meetStrangers(): Promise<void> {
+  /** Follows what nobody configured too, as far as it is desired. */
+  async discoverUnmanaged(): Promise<void> {
     await this.#meet([...this.#names.keys()]);
   }
 
@@ -109,7 +109,7 @@ export class NamespaceFollower {
         else this.#tell(index, each);
         if (counted && link?.statistics !== undefined) each.subject.reporter.counted(link.statistics);
       }
-      this.#noticeStrangers(links.keys());
+      this.#noteUnmanaged(links.keys());
     } finally {
       for (const { each } of reads) each.readEnds();
     }
@@ -119,7 +119,7 @@ export class NamespaceFollower {
     this.#closed = true;
     this.#speeds.close();
     this.#arrivals.close();
-    this.#strangers?.close();
+    this.#unmanaged?.close();
     this.#unsubscribe?.();
     this.#options.lease.release();
   }
@@ -182,7 +182,7 @@ export class NamespaceFollower {
     }
     this.#named(index, link.name);
     if (followed === undefined) {
-      this.#strangers?.add(index);
+      this.#unmanaged?.add(index);
       return;
     }
     followed.hearLink(link);
@@ -203,9 +203,9 @@ export class NamespaceFollower {
     if (link === undefined) return;
     if (!followed.carries) followed.speed = 0;
     else if (followed.speed === 0 && !followed.isSpeedless) this.#speeds.add(index);
-    if (subject.isStranger && link.name !== subject.metadata.hostName) {
+    if (subject.isUnmanaged && link.name !== subject.metadata.hostName) {
       this.#lose(index, followed);
-      this.#strangers?.add(index);
+      this.#unmanaged?.add(index);
       return;
     }
     followed.tell(link.master === undefined ? undefined : this.#names.get(link.master));
@@ -259,14 +259,14 @@ export class NamespaceFollower {
     for (const index of indexes) {
       if (this.#closed || this.#followed.has(index)) continue;
       const link = await this.#handle.linkByIndex(index);
-      const subject = link === undefined || this.#followed.has(index) ? undefined : this.#options.stranger?.(link);
+      const subject = link === undefined || this.#followed.has(index) ? undefined : this.#options.unmanaged?.(link);
       if (subject !== undefined) this.follow(subject);
     }
   }
 
-  #noticeStrangers(indexes: Iterable<number>): void {
-    if (this.#strangers === undefined) return;
-    for (const index of indexes) if (!this.#followed.has(index)) this.#strangers.add(index);
+  #noteUnmanaged(indexes: Iterable<number>): void {
+    if (this.#unmanaged === undefined) return;
+    for (const index of indexes) if (!this.#followed.has(index)) this.#unmanaged.add(index);
   }
 
   #unattended(work: Promise<void>): void {

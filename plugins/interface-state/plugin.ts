@@ -13,9 +13,9 @@ import type { InterfaceNotificationNotifType, InterfaceState, NetNamespace } fro
 import { interfaceKey } from "#proto/index.js";
 import type { Subject } from "./followed-interface.js";
 import { NamespaceFollower } from "./namespace-follower.js";
+import { PublishedNames } from "./published-names.js";
 import { InterfaceReporter, nowSeconds } from "./reporter.js";
 import { InterfaceRequests } from "./requests.js";
-import { ToldNames } from "./told-names.js";
 
 export const interfaceStateConfig = z.strictObject({
   interfaces: z
@@ -69,10 +69,10 @@ export class InterfaceStatePlugin implements Plugin {
   readonly #reporters = new Map<string, InterfaceReporter>();
   readonly #followed = new Map<string, Followed>();
   /** Interfaces that nobody configured, by the name they are published under. */
-  readonly #strangers = new Map<string, Followed>();
+  readonly #unmanaged = new Map<string, Followed>();
   /** By identity of the namespace. */
   readonly #followers = new Map<string, NamespaceUse>();
-  readonly #toldNames: ToldNames;
+  readonly #toldNames: PublishedNames;
   #toldEarlier: readonly string[] = [];
   readonly #undo: (() => void)[] = [];
   #interval: NodeJS.Timeout | undefined;
@@ -94,7 +94,7 @@ export class InterfaceStatePlugin implements Plugin {
     @inject(Logger) private readonly log: Logger,
   ) {
     this.requests = new InterfaceRequests(events, (name) => this.#republish(name));
-    this.#toldNames = new ToldNames(store, (error) =>
+    this.#toldNames = new PublishedNames(store, (error) =>
       log.warn({ error: errorMessage(error) }, "the names of published interfaces could not be written"),
     );
   }
@@ -127,24 +127,24 @@ export class InterfaceStatePlugin implements Plugin {
   /** What is configured is there, as far as it can be. What else there is, and what has gone since an earlier run, is told now. */
   async #begin(): Promise<void> {
     this.#begun = true;
-    if (this.config.interfaces === "all") await this.#meetStrangers();
+    if (this.config.interfaces === "all") await this.#discoverUnmanaged();
     await Promise.all([...this.#followers.values()].map((use) => use.follower));
     if (this.#closed) return;
     this.#caughtUp = true;
     for (const name of this.#toldEarlier) {
-      if (this.#followed.has(name) || this.#strangers.has(name) || this.interfaces.get(name) !== undefined) continue;
+      if (this.#followed.has(name) || this.#unmanaged.has(name) || this.interfaces.get(name) !== undefined) continue;
       const last_change = String(nowSeconds());
       this.#publish("UPDOWN", { name, admin_status: "DELETED", oper_status: "DELETED", last_change });
     }
   }
 
-  async #meetStrangers(): Promise<void> {
+  async #discoverUnmanaged(): Promise<void> {
     const own = await this.namespaces.open(undefined);
     const { identity } = own;
     own.close();
     if (this.#closed) return;
     void this.#useFollower(undefined, identity, "interface-state");
-    for (const { follower } of [...this.#followers.values()]) await (await follower)?.meetStrangers();
+    for (const { follower } of [...this.#followers.values()]) await (await follower)?.discoverUnmanaged();
   }
 
   /** An interface came, went, or is another one now. */
@@ -152,21 +152,21 @@ export class InterfaceStatePlugin implements Plugin {
     const before = this.#followed.get(name);
     if (before !== undefined && metadata !== undefined && isSame(before.metadata, metadata)) return;
     if (before !== undefined) this.#unfollow(name, before);
-    const stranger = metadata === undefined ? undefined : this.#strangers.get(name);
-    const last = before ?? stranger;
+    const unmanaged = metadata === undefined ? undefined : this.#unmanaged.get(name);
+    const last = before ?? unmanaged;
     const isOther = metadata === undefined || (last !== undefined && !isSamePlace(last.metadata, metadata));
     if (isOther && before !== undefined) this.#reporters.get(name)?.gone();
     if (metadata === undefined) {
       this.#reporters.delete(name);
       return;
     }
-    if (stranger !== undefined) this.#giveUp(name, stranger, isOther);
+    if (unmanaged !== undefined) this.#giveUp(name, unmanaged, isOther);
     const follower = this.#useFollower(metadata.namespace, metadata.namespaceIdentity, interfaceKey(name));
     this.#followed.set(name, { metadata, follower });
     const reporter = this.#reporterOf(name);
     follower.then((started) => {
       const isCurrent = this.#followed.get(name)?.metadata === metadata;
-      if (isCurrent) started?.follow({ metadata, reporter, isStranger: false });
+      if (isCurrent) started?.follow({ metadata, reporter, isUnmanaged: false });
     }, this.#troubled);
   }
 
@@ -184,7 +184,7 @@ export class InterfaceStatePlugin implements Plugin {
 
   /** A configured interface has the name of one that nobody configured. It may be the same one. */
   #giveUp(name: string, { metadata, follower }: Followed, isOther: boolean): void {
-    this.#strangers.delete(name);
+    this.#unmanaged.delete(name);
     if (!isOther) return;
     this.#reporters.get(name)?.gone();
     follower.then((started) => started?.unfollow(metadata.index), this.#troubled);
@@ -199,7 +199,7 @@ export class InterfaceStatePlugin implements Plugin {
   }
 
   async #startFollower(namespace: NetNamespace | undefined, namespaceIdentity: string, key: string): Follower {
-    const stranger = (link: Link): Subject | undefined => {
+    const unmanaged = (link: Link): Subject | undefined => {
       const follower = this.#followers.get(namespaceIdentity)?.follower;
       return follower && this.#meet(link, namespace, namespaceIdentity, follower);
     };
@@ -207,10 +207,10 @@ export class InterfaceStatePlugin implements Plugin {
       const lease = await this.namespaces.acquire(namespace, key);
       const follower = new NamespaceFollower({
         lease,
-        stranger: this.config.interfaces === "all" ? stranger : undefined,
-        left: ({ metadata: { name }, isStranger }) => {
-          if (!isStranger) return;
-          this.#strangers.delete(name);
+        unmanaged: this.config.interfaces === "all" ? unmanaged : undefined,
+        left: ({ metadata: { name }, isUnmanaged }) => {
+          if (!isUnmanaged) return;
+          this.#unmanaged.delete(name);
           this.#reporters.delete(name);
         },
         onTrouble: this.#troubled,
@@ -232,13 +232,13 @@ export class InterfaceStatePlugin implements Plugin {
   ): Subject | undefined {
     const { index, name: hostName } = link;
     const name = namespace?.reference === undefined ? hostName : `${namespace.reference}/${hostName}`;
-    const isTaken = this.#followed.has(name) || this.#strangers.has(name);
+    const isTaken = this.#followed.has(name) || this.#unmanaged.has(name);
     const isConfigured = this.interfaces.byIndex(namespaceIdentity, index) !== undefined;
     if (!this.#begun || this.#closed || isTaken || isConfigured) return undefined;
     const place = { index, namespaceIdentity, ...(namespace === undefined ? {} : { namespace }) };
     const metadata: InterfaceMetadata = { name, type: "EXISTING", hostName, ours: false, ...place };
-    this.#strangers.set(name, { metadata, follower });
-    return { metadata, reporter: this.#reporterOf(name), isStranger: true };
+    this.#unmanaged.set(name, { metadata, follower });
+    return { metadata, reporter: this.#reporterOf(name), isUnmanaged: true };
   }
 
   #reporterOf(name: string): InterfaceReporter {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Clock, systemClock } from "#core/scheduler/clock.js";
 import type { LinkStatistics } from "#plugins/netlink/index.js";
 import type { InterfaceNotificationNotifType, InterfaceState } from "#proto/index.js";
-import { type Condition, sameCondition, statisticsOf } from "./state.js";
+import { type InterfaceCondition, sameCondition, statisticsOf } from "./state.js";
 
 export interface ReporterOptions {
   /** Milliseconds between two notifications of changes: at least, and while changes keep coming faster. */
@@ -24,8 +24,8 @@ export interface ReporterOptions {
 export class InterfaceReporter {
   /** Kind of the first notification about a link: it is new, or was there already. */
   first: "CREATED" | "SNAPSHOT" = "CREATED";
-  #told: Condition | undefined;
-  #latest: Condition | undefined;
+  #told: InterfaceCondition | undefined;
+  #latest: InterfaceCondition | undefined;
   #statistics: LinkStatistics | undefined;
   #toldStatistics: LinkStatistics | undefined;
   #lastChange = 0;
@@ -44,7 +44,7 @@ export class InterfaceReporter {
   }
 
   /** The interface is now in this condition. */
-  changed(condition: Condition, statistics: LinkStatistics | undefined): void {
+  changed(condition: InterfaceCondition, statistics: LinkStatistics | undefined): void {
     this.#statistics = statistics ?? this.#statistics;
     if (sameCondition(condition, this.#latest)) return;
     if (this.#latest === undefined || statusChanged(this.#latest, condition)) this.#lastChange = nowSeconds();
@@ -111,7 +111,7 @@ export class InterfaceReporter {
     else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
   }
 
-  #send(type: InterfaceNotificationNotifType, condition: Condition): void {
+  #send(type: InterfaceNotificationNotifType, condition: InterfaceCondition): void {
     const folded = this.#folded;
     this.#folded = 0;
     this.#toldStatistics = this.#statistics;
@@ -124,7 +124,7 @@ export class InterfaceReporter {
   }
 }
 
-function statusChanged(before: Condition, after: Condition): boolean {
+function statusChanged(before: InterfaceCondition, after: InterfaceCondition): boolean {
   return before.admin_status !== after.admin_status || before.oper_status !== after.oper_status;
 }
 

@@ -4,7 +4,7 @@ import type { Link, LinkStatistics } from "#plugins/netlink/index.js";
 import type { InterfaceState, InterfaceStateStatistics, InterfaceStateStatus } from "#proto/index.js";
 
 /** What a state says apart from counters, times and numbers of notifications: if it is equal, nothing has changed. */
-export type Condition = Omit<InterfaceState, "statistics" | "last_change" | "sequence" | "folded_changes">;
+export type InterfaceCondition = Omit<InterfaceState, "statistics" | "last_change" | "sequence" | "folded_changes">;
 
 /** What the kernel says about an interface elsewhere than in its link. */
 export interface Surroundings {
@@ -21,7 +21,7 @@ export function conditionOf(
   metadata: InterfaceMetadata,
   link: Link,
   { addresses, master, speed }: Surroundings,
-): Condition {
+): InterfaceCondition {
   return {
     name: metadata.name,
     internal_name: link.name,
@@ -42,7 +42,7 @@ export function conditionOf(
 }
 
 /** Every event of the kernel asks it, before anything is told: `isDeepStrictEqual` is for what is not plain. */
-export function sameCondition(a: Condition, b: Condition | undefined): boolean {
+export function sameCondition(a: InterfaceCondition, b: InterfaceCondition | undefined): boolean {
   if (b === undefined) return false;
   const [one, other] = [a, b] as Readonly<Record<string, unknown>>[];
   const fields = Object.keys(a);

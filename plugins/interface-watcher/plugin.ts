@@ -16,7 +16,7 @@ import {
   NAMESPACE_HOST_NAME_PREFIX,
 } from "#proto/index.js";
 import { HostInterfaces, PresentInterfaces } from "./host-interfaces.js";
-import { NamedNamespaces, WatchedNamespaces } from "./named-namespaces.js";
+import { NamespaceWatchers, WatchedNamespaces } from "./namespace-watchers.js";
 import { SettledLinks } from "./settled-links.js";
 import { WatchedNamespace } from "./watched-namespace.js";
 
@@ -50,7 +50,7 @@ export type InterfaceWatcherConfig = z.infer<typeof interfaceWatcherConfig>;
 export class InterfaceWatcherPlugin implements Plugin {
   readonly present: PresentInterfaces;
   readonly #links: SettledLinks;
-  readonly #named: NamedNamespaces;
+  readonly #named: NamespaceWatchers;
   readonly #troubles = new Map<string, string>();
   #own: WatchedNamespace | undefined;
 
@@ -67,7 +67,7 @@ export class InterfaceWatcherPlugin implements Plugin {
       link: (hostName, present) => this.#notify(hostNameKey(hostName), present),
       address: (hostName, address, present) => this.#notify(hostNameAddressKey(hostName, address), present),
     });
-    this.#named = new NamedNamespaces({
+    this.#named = new NamespaceWatchers({
       netlink,
       names,
       settleDelay,

@@ -11,7 +11,7 @@ import { HEADERS } from "#proto/kafka.js";
 import type { KafkaConfig } from "./config.js";
 import { type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
 import { deadLetter } from "./dead-letters.js";
-import { headerOf, type Origin } from "./message.js";
+import { headerOf, type MessageOrigin } from "./message.js";
 import { unreadableReason } from "./records/log-record.js";
 import type { ReplyTopics } from "./reply-topics.js";
 
@@ -32,7 +32,7 @@ export interface CommandsContext {
 }
 
 /** What became of a command. */
-export type Answer =
+export type CommandAnswer =
   /** One of several parts, with more to come. */
   | { readonly kind: "part"; readonly id: string }
   | {
@@ -59,7 +59,7 @@ export class Commands {
   }
 
   /** Never throws: what cannot be decoded or applied is a dead letter. */
-  async apply(message: KafkaMessage, origin: Origin): Promise<Answer> {
+  async apply(message: KafkaMessage, origin: MessageOrigin): Promise<CommandAnswer> {
     let id = "";
     try {
       const unreadable = unreadableReason(message);
@@ -100,7 +100,7 @@ export class Commands {
   }
 
   /** Whose command it was cannot be told. */
-  #unreadable(message: KafkaMessage, origin: Origin, error: string): Answer {
+  #unreadable(message: KafkaMessage, origin: MessageOrigin, error: string): CommandAnswer {
     const { config, label } = this.#context;
     return {
       kind: "dead",
@@ -114,7 +114,7 @@ export class Commands {
   async #commit(
     message: KafkaMessage,
     transaction: Transaction,
-    origin: Origin,
+    origin: MessageOrigin,
   ): Promise<TransactionResult | undefined> {
     const { northbound, parts } = this.#context;
     const position = headerOf(message, HEADERS.part);
@@ -128,7 +128,7 @@ export class Commands {
   }
 
   /** Whoever waits for an answer, and can be told apart, gets one as well. */
-  #dead(message: KafkaMessage, origin: Origin, decodedId: string, thrown: unknown): Answer {
+  #dead(message: KafkaMessage, origin: MessageOrigin, decodedId: string, thrown: unknown): CommandAnswer {
     const { config, label, log } = this.#context;
     const invalid = thrown instanceof TenutoError && thrown.kind === "invalid-input";
     if (!invalid) log.error({ err: thrown, ...origin }, "a command could not be worked on");
@@ -171,6 +171,6 @@ function encodingOf(message: KafkaMessage): Encoding {
  * The id of a transaction that came without one: the same when the message is read again, so that it is not applied twice.
  * With the time, because a topic that was made anew counts its offsets from 0 again.
  */
-function ownId({ timestamp }: KafkaMessage, { topic, partition, offset }: Origin): string {
+function ownId({ timestamp }: KafkaMessage, { topic, partition, offset }: MessageOrigin): string {
   return `${topic}/${partition}/${offset}/${timestamp}`;
 }

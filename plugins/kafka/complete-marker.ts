@@ -1,14 +1,14 @@
 import type { KafkaMessage } from "kafkajs";
 
 /** Somebody's word that the topic has every value. */
-export interface CompleteMarker {
+export interface TopicCompleteMarker {
   readonly partition: number;
   readonly offset: bigint;
   /** How many there are, if it says so. */
   readonly values: number | undefined;
 }
 
-export function markerOf(message: KafkaMessage, partition: number): CompleteMarker {
+export function markerOf(message: KafkaMessage, partition: number): TopicCompleteMarker {
   return { partition, offset: BigInt(message.offset), values: valuesIn(message.value) };
 }
 

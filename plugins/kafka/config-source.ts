@@ -13,11 +13,11 @@ import type { BusContext } from "./connection/context.js";
 import type { BusProducer } from "./connection/producer.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
 import type { TopicFacts } from "./connection/topic-facts.js";
-import { gapSince, type Position, positionSchema } from "./continuity.js";
+import { gapSince, positionSchema, type TopicPosition } from "./continuity.js";
 import type { Origins } from "./dead-letters.js";
-import { EpochRecords, newEpoch, recordOf } from "./epoch-record.js";
+import { newEpoch, recordOf, TopicEpochRecords } from "./epoch-record.js";
 import { headerOf, originOf, originText, type ReadMessage } from "./message.js";
-import { Reading } from "./reading.js";
+import { TopicReading } from "./reading.js";
 import { leadershipOf, unreadableReason } from "./records/log-record.js";
 
 const NO_KEY = "a message without a key: the key says which value is meant";
@@ -48,15 +48,15 @@ export class KafkaConfigSource implements ConfigSource {
   readonly priority = 50;
   readonly #context: SourceContext;
   readonly #topic: string;
-  readonly #records: EpochRecords;
+  readonly #records: TopicEpochRecords;
   #supervisor: ConsumerSupervisor | undefined;
-  #reading: Reading | undefined;
-  #position: Position | undefined;
+  #reading: TopicReading | undefined;
+  #position: TopicPosition | undefined;
 
   constructor(context: SourceContext) {
     this.#context = context;
     this.#topic = topicFor(context.config.topics.config, context.agent.label);
-    this.#records = new EpochRecords(this.#topic, context.producer, context.log);
+    this.#records = new TopicEpochRecords(this.#topic, context.producer, context.log);
   }
 
   /** Returns at once. */
@@ -83,7 +83,7 @@ export class KafkaConfigSource implements ConfigSource {
     this.#context.conditions.fine("lost values");
     this.#records.stop();
     this.#position = undefined;
-    this.#reading = new Reading(facts, storedPosition(positionSchema, consumer.position));
+    this.#reading = new TopicReading(facts, storedPosition(positionSchema, consumer.position));
     if (this.#reading.complete) await this.#snapshot(this.#reading, consumer);
     return FROM_THE_START;
   }
@@ -111,7 +111,7 @@ export class KafkaConfigSource implements ConfigSource {
   }
 
   /** The topic has been read as a whole. */
-  async #snapshot(reading: Reading, consumer: ConfigConsumer): Promise<void> {
+  async #snapshot(reading: TopicReading, consumer: ConfigConsumer): Promise<void> {
     const { topics, log, config } = this.#context;
     const before = storedPosition(positionSchema, consumer.position);
     const { facts, found } = reading;
@@ -128,7 +128,7 @@ export class KafkaConfigSource implements ConfigSource {
     if (!isProven && position.partitions.some(({ next }) => next !== "0")) this.#prove(position);
   }
 
-  #absence(reading: Reading, gap: string | undefined): Absence {
+  #absence(reading: TopicReading, gap: string | undefined): Absence {
     if (reading.isComplete(this.#topic)) return { kind: "complete" };
     if (gap === undefined || this.#context.config.missing === "remove") return { kind: "continuous" };
     return { kind: "unknown", reason: gap };
@@ -156,7 +156,7 @@ export class KafkaConfigSource implements ConfigSource {
     if (messages.length > 0) this.#prove(moved);
   }
 
-  #recorded({ message }: ReadMessage, position: Position): void {
+  #recorded({ message }: ReadMessage, position: TopicPosition): void {
     const seen = recordOf(message);
     const isOurs = seen?.epoch === position.epoch;
     if (isOurs) position.count = Math.max(position.count, seen.count);
@@ -170,7 +170,7 @@ export class KafkaConfigSource implements ConfigSource {
   }
 
   /** What was read is stored: a record in the topic shows it. */
-  #prove({ epoch, count }: Position): void {
+  #prove({ epoch, count }: TopicPosition): void {
     this.#records.write({ epoch, count: count + 1 });
   }
 
@@ -199,14 +199,18 @@ export class KafkaConfigSource implements ConfigSource {
 }
 
 /** Was nothing read that had not been read before? */
-function isSame(before: Position, { partitions }: Position): boolean {
+function isSame(before: TopicPosition, { partitions }: TopicPosition): boolean {
   return partitions.every(({ partition, next }) =>
     before.partitions.some((one) => one.partition === partition && one.next === next),
   );
 }
 
 /** The position behind a batch. */
-function movedOn(position: Position, reads: readonly ReadMessage[], { partition, lastOffset }: TopicBatch): Position {
+function movedOn(
+  position: TopicPosition,
+  reads: readonly ReadMessage[],
+  { partition, lastOffset }: TopicBatch,
+): TopicPosition {
   const last = reads.at(-1);
   const next = String(BigInt(lastOffset) + 1n);
   const time = reads.reduce((most, { message }) => max(most, BigInt(message.timestamp)), BigInt(position.time));

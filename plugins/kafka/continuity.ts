@@ -27,17 +27,17 @@ export const positionSchema = z.object({
   epoch: z.string(),
   count: z.number(),
 });
-export type Position = z.infer<typeof positionSchema>;
+export type TopicPosition = z.infer<typeof positionSchema>;
 
 /** Our record as the topic has it. */
-export interface RecordSeen {
+export interface TopicRecordSeen {
   readonly epoch: string;
   readonly count: number;
 }
 
 /** What a reading of the whole topic found. */
 export interface Found {
-  readonly record: RecordSeen | undefined;
+  readonly record: TopicRecordSeen | undefined;
   /** Is there a record at an offset that was read before, with a time that no record had that was read before? */
   readonly rewritten: boolean;
 }
@@ -51,7 +51,7 @@ export interface Found {
  * gone back.
  */
 export async function gapSince(
-  before: Position | undefined,
+  before: TopicPosition | undefined,
   topic: string,
   facts: TopicFacts,
   policy: string | undefined,
@@ -70,11 +70,11 @@ export async function gapSince(
   if (before.count === 0 && facts.id === undefined) {
     return `nothing of ours was in topic ${topic} that would show whether it lost something`;
   }
-  const isForgetful = policy?.split(",").includes("delete") === true;
-  return isForgetful ? `topic ${topic} loses values by itself: its cleanup.policy is ${policy}` : undefined;
+  const losesValues = policy?.split(",").includes("delete") === true;
+  return losesValues ? `topic ${topic} loses values by itself: its cleanup.policy is ${policy}` : undefined;
 }
 
-async function movedBack(before: Position, topic: string, facts: TopicFacts): Promise<string | undefined> {
+async function movedBack(before: TopicPosition, topic: string, facts: TopicFacts): Promise<string | undefined> {
   for (const { partition, low, next, leadership } of before.partitions) {
     const now = facts.partitions.find((one) => one.partition === partition);
     const name = before.partitions.length > 1 ? `partition ${partition} of topic ${topic}` : `topic ${topic}`;
@@ -92,7 +92,7 @@ async function movedBack(before: Position, topic: string, facts: TopicFacts): Pr
   return undefined;
 }
 
-function lostRecord(before: Position, topic: string, record: RecordSeen | undefined): string | undefined {
+function lostRecord(before: TopicPosition, topic: string, record: TopicRecordSeen | undefined): string | undefined {
   if (before.count === 0) return undefined;
   if (record === undefined) return `topic ${topic} lost the record of this agent (tenuto/epoch)`;
   if (record.epoch === before.epoch && record.count >= before.count) return undefined;

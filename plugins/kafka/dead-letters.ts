@@ -3,7 +3,7 @@ import type { DeadLetter } from "#core/northbound/index.js";
 import { DEAD_LETTER_HEADERS, topicFor } from "#proto/kafka.js";
 import type { KafkaConfig } from "./config.js";
 import { headersSize, type OutgoingRecord, RECORD_ROOM } from "./connection/producer.js";
-import { type Origin, originText, type ReadMessage } from "./message.js";
+import { type MessageOrigin, originText, type ReadMessage } from "./message.js";
 
 const TRUNCATED_HEADER = "truncated";
 /** Of what a record may have, the message's own headers get at most this part; those behind are left out. */
@@ -75,7 +75,7 @@ export class Origins {
   }
 
   /** Tells of a dead letter by `tell`, of which no record shall be made: there is one. */
-  withoutRecord(origin: Origin, tell: (text: string) => void): void {
+  withoutRecord(origin: MessageOrigin, tell: (text: string) => void): void {
     const text = originText(origin);
     this.#sent.add(text);
     tell(text);

@@ -5,15 +5,15 @@ import type { TransactionLimits } from "#core/northbound/incoming.js";
 import type { EventPublisher, Northbound, TransactionEndpoint } from "#core/northbound/index.js";
 import { type DroppedTransaction, TransactionParts } from "#core/northbound/parts.js";
 import { topicFor } from "#proto/kafka.js";
-import { type Answer, Commands } from "./commands.js";
+import { type CommandAnswer, Commands } from "./commands.js";
 import type { BusContext } from "./connection/context.js";
 import type { BusProducer } from "./connection/producer.js";
 import { ConsumerSupervisor, type TopicBatch } from "./connection/supervisor.js";
 import type { TopicFacts } from "./connection/topic-facts.js";
 import type { Origins } from "./dead-letters.js";
 import { HeldOffsets } from "./held-offsets.js";
-import { type Origin, originOf } from "./message.js";
-import { Outbox, type Outcome } from "./outbox.js";
+import { type MessageOrigin, originOf } from "./message.js";
+import { type CommandOutcome, Outbox } from "./outbox.js";
 import { unreadableReason } from "./records/log-record.js";
 import { ReplyTopics } from "./reply-topics.js";
 
@@ -156,14 +156,14 @@ export class KafkaEndpoint implements TransactionEndpoint {
     this.#telling = setTimeout(() => conditions.fine("lost commands"), TOLD_FOR).unref();
   }
 
-  async #answer(commands: Commands, message: KafkaMessage, { topic, partition }: TopicBatch): Promise<Outcome> {
+  async #answer(commands: Commands, message: KafkaMessage, { topic, partition }: TopicBatch): Promise<CommandOutcome> {
     const origin = originOf(topic, partition, message);
     const reason = unreadableReason(message);
     if (reason !== undefined) this.#lost(`${reason}; see ${this.#context.config.topics.dead_letter}`);
     return this.#outcome(await commands.apply(message, origin), origin, message.offset);
   }
 
-  #outcome(answer: Answer, origin: Origin, offset: string): Outcome {
+  #outcome(answer: CommandAnswer, origin: MessageOrigin, offset: string): CommandOutcome {
     if (answer.kind === "part") {
       this.#held.hold(answer.id, origin);
       return { offset, records: () => [], sent: () => undefined };
@@ -173,7 +173,7 @@ export class KafkaEndpoint implements TransactionEndpoint {
   }
 
   /** The dead letter itself goes out with the answers, so that it is on the bus before the command counts as done. */
-  #tell(origin: Origin, { id, error }: { readonly id: string; readonly error: string }): void {
+  #tell(origin: MessageOrigin, { id, error }: { readonly id: string; readonly error: string }): void {
     this.#context.log.warn({ ...origin, error }, "a command can never be applied");
     this.#context.origins.withoutRecord(origin, (text) => {
       const data = { key: id, origin: text, error, payload: "" };

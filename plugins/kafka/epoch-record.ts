@@ -4,14 +4,14 @@ import type { Logger } from "#core/logging/types.js";
 import { EPOCH_RECORD } from "#proto/kafka.js";
 import { protocolError } from "./connection/failure.js";
 import type { BusProducer } from "./connection/producer.js";
-import type { RecordSeen } from "./continuity.js";
+import type { TopicRecordSeen } from "./continuity.js";
 
 /** A record is written at most so often, ms. */
 const INTERVAL = 2_000;
 /** Without the right to write it, ms until the next try. */
 const REFUSED = 10 * 60_000;
 
-export function recordOf({ value }: KafkaMessage): RecordSeen | undefined {
+export function recordOf({ value }: KafkaMessage): TopicRecordSeen | undefined {
   if (value === null) return undefined;
   try {
     const said: unknown = JSON.parse(value.toString());
@@ -33,14 +33,14 @@ export function newEpoch(): string {
  * Writes the record `tenuto/epoch` after what was read was stored, with a number that grows. It is what shows later that the topic has
  * gone on from there, and was not set back and written to again: compaction keeps the last one.
  */
-export class EpochRecords {
+export class TopicEpochRecords {
   readonly #topic: string;
   readonly #producer: BusProducer;
   readonly #log: Logger;
   #timer: NodeJS.Timeout | undefined;
   #next = 0;
   #writable = true;
-  #record: RecordSeen | undefined;
+  #record: TopicRecordSeen | undefined;
   #stopped = false;
 
   constructor(topic: string, producer: BusProducer, log: Logger) {
@@ -50,7 +50,7 @@ export class EpochRecords {
   }
 
   /** Writes this record as soon as one may be written; a later call replaces one that waits. */
-  write(record: RecordSeen): void {
+  write(record: TopicRecordSeen): void {
     this.#record = record;
     this.#stopped = false;
     this.#timer ??= setTimeout(() => void this.#write(), Math.max(0, this.#next - Date.now())).unref();

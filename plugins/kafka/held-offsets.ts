@@ -1,4 +1,4 @@
-import type { Origin } from "./message.js";
+import type { MessageOrigin } from "./message.js";
 
 /**
  * Offsets that the group must not go beyond: those of the first parts of transactions that are not complete. An agent that
@@ -6,9 +6,9 @@ import type { Origin } from "./message.js";
  */
 export class HeldOffsets {
   /** By transaction id. */
-  readonly #first = new Map<string, Origin>();
+  readonly #first = new Map<string, MessageOrigin>();
 
-  hold(id: string, origin: Origin): void {
+  hold(id: string, origin: MessageOrigin): void {
     if (!this.#first.has(id)) this.#first.set(id, origin);
   }
 
@@ -17,7 +17,7 @@ export class HeldOffsets {
   }
 
   /** Where the group may go on once everything up to `done` in a partition is done. */
-  limit({ topic, partition }: Omit<Origin, "offset">, done: string): string {
+  limit({ topic, partition }: Omit<MessageOrigin, "offset">, done: string): string {
     let limit = BigInt(done) + 1n;
     for (const held of this.#first.values()) {
       const here = held.topic === topic && held.partition === partition;

@@ -9,22 +9,22 @@ export function headerOf({ headers = {} }: KafkaMessage, name: string): string {
 }
 
 /** Where a message came from. */
-export interface Origin {
+export interface MessageOrigin {
   readonly topic: string;
   readonly partition: number;
   readonly offset: string;
 }
 
 export interface ReadMessage {
-  readonly origin: Origin;
+  readonly origin: MessageOrigin;
   readonly message: KafkaMessage;
 }
 
-export function originOf(topic: string, partition: number, message: KafkaMessage): Origin {
+export function originOf(topic: string, partition: number, message: KafkaMessage): MessageOrigin {
   return { topic, partition, offset: firstOffsetOf(message) };
 }
 
 /** An origin as text: `tenuto.t1.config@17`, with the partition when it is not the first one. */
-export function originText({ topic, partition, offset }: Origin): string {
+export function originText({ topic, partition, offset }: MessageOrigin): string {
   return `${topic}${partition === 0 ? "" : `[${partition}]`}@${offset}`;
 }

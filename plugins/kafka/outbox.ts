@@ -3,7 +3,7 @@ import { type BusProducer, type OutgoingRecord, sizeOf, TOO_LARGE, UNSENDABLE } 
 import type { ReplyTopics } from "./reply-topics.js";
 
 /** What one command leads to. */
-export interface Outcome {
+export interface CommandOutcome {
   /** Offset of the command. */
   readonly offset: string;
   /** The records to send, each at most `limit` bytes. Called again with a smaller limit when the topic takes less. */
@@ -22,13 +22,13 @@ export interface OutboxOptions {
   readonly maxPendingBytes: number;
   readonly signal: AbortSignal;
   /** An outcome that no topic takes, however small it is made. Those behind it go on. */
-  readonly lost: (outcome: Outcome, error: BusError) => void;
+  readonly lost: (outcome: CommandOutcome, error: BusError) => void;
   /** The outcomes of all commands up to this offset are on the bus. */
   readonly done: (offset: string) => Promise<void>;
 }
 
 interface Known {
-  readonly outcome: Outcome;
+  readonly outcome: CommandOutcome;
   readonly records: readonly OutgoingRecord[];
   readonly bytes: number;
   /** A topic that a requester named. */
@@ -67,7 +67,7 @@ export class Outbox {
   }
 
   /** Takes an outcome that never fails to come. */
-  add(outcome: Promise<Outcome>): void {
+  add(outcome: Promise<CommandOutcome>): void {
     const waiting: Waiting = {
       pending: outcome.then((known) => {
         waiting.known = this.#encoded(known);
@@ -123,7 +123,7 @@ export class Outbox {
     return taken;
   }
 
-  #encoded(outcome: Outcome): Known {
+  #encoded(outcome: CommandOutcome): Known {
     const records = outcome.records(this.#options.maxMessageBytes);
     const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
     return { outcome, records, bytes, replyTo: this.#replyTo(records) };
@@ -144,7 +144,7 @@ export class Outbox {
   }
 
   /** Smaller and smaller if the topic does not take it, and to the topic for all if a requester's own is not there. */
-  async #sendAlone(outcome: Outcome): Promise<void> {
+  async #sendAlone(outcome: CommandOutcome): Promise<void> {
     const { producer, signal, maxMessageBytes } = this.#options;
     let limit = maxMessageBytes;
     for (;;) {

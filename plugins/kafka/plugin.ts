@@ -10,7 +10,7 @@ import { topicFor } from "#proto/kafka.js";
 import { type KafkaConfig, kafkaConfig } from "./config.js";
 import { KafkaConfigSource } from "./config-source.js";
 import { KafkaClient } from "./connection/client.js";
-import type { Part } from "./connection/context.js";
+import type { KafkaPart } from "./connection/context.js";
 import { BusProducer } from "./connection/producer.js";
 import { type TopicSpec, Topics } from "./connection/topics.js";
 import { Origins } from "./dead-letters.js";
@@ -49,7 +49,7 @@ export class KafkaPlugin implements Plugin {
   readonly source: KafkaConfigSource;
   readonly sink: KafkaStateSink;
   readonly #config: KafkaConfig;
-  readonly #conditions: Conditions<Part>;
+  readonly #conditions: Conditions<KafkaPart>;
   readonly #producer: BusProducer;
 
   constructor(
@@ -60,7 +60,7 @@ export class KafkaPlugin implements Plugin {
     @inject(ModelRegistry) registry: ModelRegistry,
     @inject(EventPublisher) publisher: EventPublisher,
   ) {
-    const conditions = new Conditions<Part>(health);
+    const conditions = new Conditions<KafkaPart>(health);
     const client = new KafkaClient(config, agent.label, log);
     const bus = { config, client, conditions, log, topics: new Topics({ config, conditions, log }) };
     const producer = new BusProducer(bus, sharedTopics(config, agent.label));

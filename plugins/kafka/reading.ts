@@ -1,16 +1,16 @@
 import type { KafkaMessage } from "kafkajs";
 import { COMPLETE_MARKER, EPOCH_RECORD, RESERVED_KEYS } from "#proto/kafka.js";
-import { type CompleteMarker, markerOf } from "./complete-marker.js";
+import { markerOf, type TopicCompleteMarker } from "./complete-marker.js";
 import type { TopicFacts } from "./connection/topic-facts.js";
-import type { Found, Position, RecordSeen } from "./continuity.js";
+import type { Found, TopicPosition, TopicRecordSeen } from "./continuity.js";
 import { recordOf } from "./epoch-record.js";
 import type { ReadMessage } from "./message.js";
 import { leadershipOf } from "./records/log-record.js";
 
 /** The first reading of a compacted topic: from its beginning up to where it ended when the reading began. */
-export class Reading {
+export class TopicReading {
   readonly facts: TopicFacts;
-  readonly #before: Position | undefined;
+  readonly #before: TopicPosition | undefined;
   /** What is left to be read: the offset to reach, by partition. */
   readonly #ends: Map<number, bigint>;
   /** The last message of every key, tombstones too. */
@@ -19,10 +19,10 @@ export class Reading {
   readonly #leaderships = new Map<number, number>();
   #time = -1n;
   #rewritten = false;
-  #record: RecordSeen | undefined;
-  #marker: CompleteMarker | undefined;
+  #record: TopicRecordSeen | undefined;
+  #marker: TopicCompleteMarker | undefined;
 
-  constructor(facts: TopicFacts, before: Position | undefined) {
+  constructor(facts: TopicFacts, before: TopicPosition | undefined) {
     this.facts = facts;
     this.#before = before;
     const readable = facts.partitions.filter(({ low, high }) => BigInt(low) < BigInt(high));
@@ -78,7 +78,11 @@ export class Reading {
     return fits && (isNews || before === undefined);
   }
 
-  #counts({ offset }: CompleteMarker): { readonly earlier: number; readonly values: number; readonly deleted: number } {
+  #counts({ offset }: TopicCompleteMarker): {
+    readonly earlier: number;
+    readonly values: number;
+    readonly deleted: number;
+  } {
     let [earlier, values, deleted] = [0, 0, 0];
     for (const { message } of this.#last.values()) {
       const isBehind = BigInt(message.offset) > offset;
@@ -90,7 +94,7 @@ export class Reading {
   }
 
   /** Where the reading has come to, as part of a history that goes on or begins. */
-  position(topic: string, epoch: string, count: number): Position {
+  position(topic: string, epoch: string, count: number): TopicPosition {
     const partitions = this.facts.partitions.map(({ partition, low }) => {
       const next = String(this.#next.get(partition) ?? 0n);
       return { partition, low, next, leadership: this.#leaderships.get(partition) ?? -1 };

@@ -39,10 +39,10 @@ export class ReplyTopics {
     return topic !== this.#results;
   }
 
-  /** The topic for a result. `wanted` is empty when the command names none. */
-  choose(wanted: string): string {
-    if (wanted === "" || !this.isAllowed(wanted)) return this.#results;
-    return (this.#refused.get(wanted) ?? 0) > Date.now() ? this.#results : wanted;
+  /** The topic for a result. `desired` is empty when the command names none. */
+  choose(desired: string): string {
+    if (desired === "" || !this.isAllowed(desired)) return this.#results;
+    return (this.#refused.get(desired) ?? 0) > Date.now() ? this.#results : desired;
   }
 
   refuse(topic: string): void {

@@ -11,7 +11,7 @@ import type {
 } from "#core/northbound/index.js";
 import { token } from "#core/plugin/index.js";
 
-export interface Subscription {
+export interface MemorySubscription {
   /** Only these kinds of events; all when left out. */
   readonly kinds?: readonly AgentEvent["kind"][];
 }
@@ -23,7 +23,7 @@ export interface MemoryBus {
   /** Everything else one may ask of the agent. Throws `BusError` unless the agent runs. */
   northbound(): Northbound;
   /** Calls `listener` with every event from now on, in order. One that throws is logged. Returns the function that ends it. */
-  subscribe(listener: (envelope: EventEnvelope) => void, subscription?: Subscription): () => void;
+  subscribe(listener: (envelope: EventEnvelope) => void, subscription?: MemorySubscription): () => void;
   /** The last state of an interface, `undefined` when it is unknown or was deleted. */
   lastState(name: string): EventEnvelope | undefined;
   lastStates(): readonly EventEnvelope[];
@@ -31,7 +31,7 @@ export interface MemoryBus {
 
 export const MemoryBus = token<MemoryBus>("MemoryBus");
 
-interface Subscriber extends Subscription {
+interface Subscriber extends MemorySubscription {
   readonly listener: (envelope: EventEnvelope) => void;
 }
 
@@ -65,7 +65,7 @@ export class InProcessBus implements MemoryBus, TransactionEndpoint, StateSink {
     return await this.northbound().commit(transaction, this.name);
   }
 
-  subscribe(listener: (envelope: EventEnvelope) => void, subscription: Subscription = {}): () => void {
+  subscribe(listener: (envelope: EventEnvelope) => void, subscription: MemorySubscription = {}): () => void {
     const subscriber = { ...subscription, listener };
     this.subscribers.add(subscriber);
     return () => this.subscribers.delete(subscriber);

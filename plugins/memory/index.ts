@@ -1,2 +1,2 @@
-export { MemoryBus, type Subscription } from "./bus.js";
+export { MemoryBus, type MemorySubscription } from "./bus.js";
 export { type MemoryConfig, MemoryPlugin, memoryConfig } from "./plugin.js";

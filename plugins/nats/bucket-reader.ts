@@ -1,7 +1,7 @@
 import { AckPolicy, createInbox, DeliverPolicy, type Msg, nuid, type Subscription } from "nats";
 import { BusError } from "#core/errors.js";
 import type { Bucket } from "./buckets.js";
-import type { Session } from "./connection.js";
+import type { NatsSession } from "./connection.js";
 
 /** One entry of a bucket as the broker delivers it. */
 export interface BucketEntry {
@@ -42,13 +42,13 @@ export class BucketReader {
   /** Entries that waited when the reading began. */
   readonly waiting: number;
   readonly #bucket: Bucket;
-  readonly #session: Session;
+  readonly #session: NatsSession;
   readonly #subscription: Subscription;
   #delivered = 0;
   #watchdog: NodeJS.Timeout | undefined;
   #failure: Error | undefined;
 
-  private constructor(session: Session, bucket: Bucket, subscription: Subscription, waiting: number) {
+  private constructor(session: NatsSession, bucket: Bucket, subscription: Subscription, waiting: number) {
     this.#session = session;
     this.#bucket = bucket;
     this.#subscription = subscription;
@@ -56,7 +56,7 @@ export class BucketReader {
   }
 
   /** `after`: entries beyond this revision only. */
-  static async open(session: Session, bucket: Bucket, filter: string, after?: number): Promise<BucketReader> {
+  static async open(session: NatsSession, bucket: Bucket, filter: string, after?: number): Promise<BucketReader> {
     const inbox = createInbox(session.inbox);
     const subscription = session.connection.subscribe(inbox);
     try {

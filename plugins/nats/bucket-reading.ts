@@ -2,8 +2,8 @@ import type { SourceItem } from "#core/northbound/index.js";
 import { COMPLETE_MARKER, EPOCH_RECORD, keyFromConfigBucket, RESERVED_PREFIX } from "#proto/nats.js";
 import type { BucketEntry } from "./bucket-reader.js";
 import type { Bucket } from "./buckets.js";
-import type { Position, Reading } from "./continuity.js";
-import { NO_RECORD, type RecordSeen, recordOf } from "./epoch-record.js";
+import type { BucketFindings, BucketPosition } from "./continuity.js";
+import { type BucketRecordSeen, NO_RECORD, recordOf } from "./epoch-record.js";
 
 /** What an entry of the bucket is. */
 export type Meaning =
@@ -26,14 +26,14 @@ export function itemOf(bucket: string, key: string, { kind, data, revision }: Bu
 }
 
 /** The word of an orchestrator that the bucket has everything. */
-export interface CompleteMarker {
+export interface BucketCompleteMarker {
   readonly revision: number;
   readonly time: bigint;
   /** How many values the bucket had when it was written, if it says so. */
   readonly values: number | undefined;
 }
 
-function completeMarker({ data, revision, time }: BucketEntry): CompleteMarker {
+function completeMarker({ data, revision, time }: BucketEntry): BucketCompleteMarker {
   let values: unknown;
   try {
     const content: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
@@ -52,15 +52,15 @@ function completeMarker({ data, revision, time }: BucketEntry): CompleteMarker {
 export class BucketReading {
   readonly #label: string;
   readonly #bucket: Bucket;
-  readonly #before: Position | undefined;
+  readonly #before: BucketPosition | undefined;
   readonly #values = new Map<string, SourceItem>();
   readonly #deletes = new Map<string, SourceItem>();
   readonly #revisions: number[] = [];
   readonly #deleteRevisions: number[] = [];
   /** Keys of the bucket that have a value. */
   readonly live = new Set<string>();
-  record: RecordSeen = NO_RECORD;
-  #complete: CompleteMarker | undefined;
+  record: BucketRecordSeen = NO_RECORD;
+  #complete: BucketCompleteMarker | undefined;
   #revision = 0;
   #time = 0n;
   #news = 0;
@@ -69,7 +69,7 @@ export class BucketReading {
   #hasLast = false;
   #rewritten = false;
 
-  constructor(label: string, bucket: Bucket, before: Position | undefined) {
+  constructor(label: string, bucket: Bucket, before: BucketPosition | undefined) {
     this.#label = label;
     this.#bucket = bucket;
     this.#before = before;
@@ -127,7 +127,7 @@ export class BucketReading {
     return fits && (isNews || this.#before === undefined);
   }
 
-  facts(): Reading {
+  facts(): BucketFindings {
     return {
       bucket: this.#bucket.name,
       info: this.#bucket.info,
@@ -142,7 +142,7 @@ export class BucketReading {
   }
 
   /** Where the reading has come to. */
-  position(epoch: string, record: number): Position {
+  position(epoch: string, record: number): BucketPosition {
     const { created, state } = this.#bucket.info;
     return {
       bucket: this.#bucket.name,

@@ -8,9 +8,9 @@ import { bucketFilter } from "#proto/nats.js";
 import type { BucketReader } from "./bucket-reader.js";
 import { type Bucket, bucketKeys } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
-import type { NatsConditions, Session } from "./connection.js";
-import { mayForget, type Position } from "./continuity.js";
-import { type EpochRecords, turnOf } from "./epoch-record.js";
+import type { NatsConditions, NatsSession } from "./connection.js";
+import { type BucketPosition, mayForget } from "./continuity.js";
+import { type BucketEpochRecords, turnOf } from "./epoch-record.js";
 import { bucketFailure } from "./failure.js";
 
 interface WatchContext {
@@ -18,8 +18,8 @@ interface WatchContext {
   readonly agent: AgentInfo;
   readonly conditions: NatsConditions;
   readonly log: Logger;
-  readonly records: EpochRecords;
-  readonly session: Session;
+  readonly records: BucketEpochRecords;
+  readonly session: NatsSession;
   readonly bucket: Bucket;
   readonly reader: BucketReader;
 }
@@ -37,7 +37,7 @@ export class BucketWatch {
   readonly #context: WatchContext;
   readonly #ended = new AbortController();
   readonly #wake = new Wake();
-  #position: Position | undefined;
+  #position: BucketPosition | undefined;
   #live: ReadonlySet<string> = new Set();
   /** Of the record's key in the bucket. */
   #recordRevision = 0;
@@ -55,7 +55,7 @@ export class BucketWatch {
   }
 
   /** What was read is known from now on. `position` and `live` are the reader's own and go on changing. */
-  begin(position: Position, live: ReadonlySet<string>, recordRevision: number): void {
+  begin(position: BucketPosition, live: ReadonlySet<string>, recordRevision: number): void {
     this.#position = position;
     this.#live = live;
     this.#recordRevision = recordRevision;

@@ -8,7 +8,7 @@ import {
   type StreamInfo,
 } from "nats";
 import type { NatsConfig } from "./config.js";
-import type { Session } from "./connection.js";
+import type { NatsSession } from "./connection.js";
 
 /** How long one request to JetStream may take, ms. */
 const JETSTREAM_TIMEOUT = 5_000;
@@ -43,7 +43,7 @@ async function openOrCreate(jetstream: JetStreamClient, name: string, options: P
 
 /** Opens a bucket, and creates it when the broker does not have it. */
 export async function openBucket(
-  session: Session,
+  session: NatsSession,
   name: string,
   description: string,
   config: NatsConfig,

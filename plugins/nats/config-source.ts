@@ -9,10 +9,10 @@ import { BucketReading, itemOf, meaningOf } from "./bucket-reading.js";
 import { BucketWatch } from "./bucket-watch.js";
 import { type Bucket, openBucket } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
-import type { NatsConditions, Session, Sessions } from "./connection.js";
-import { gapSince, type Position, positionSchema } from "./continuity.js";
+import type { NatsConditions, NatsSession, Sessions } from "./connection.js";
+import { type BucketPosition, gapSince, positionSchema } from "./continuity.js";
 import { Deliveries } from "./deliveries.js";
-import { EpochRecords, newEpoch, recordOf } from "./epoch-record.js";
+import { BucketEpochRecords, newEpoch, recordOf } from "./epoch-record.js";
 import { bucketFailure } from "./failure.js";
 
 interface SourceContext {
@@ -24,7 +24,7 @@ interface SourceContext {
 }
 
 /** Copies of a replicated bucket may be a little behind: so often it is read again before its state is believed. */
-const DOUBTS = 3;
+const MAX_REVALIDATIONS = 3;
 
 /**
  * Desired state from the bucket `tenuto-config`: a snapshot, then changes as they are written.
@@ -37,14 +37,14 @@ export class NatsConfigSource implements ConfigSource {
   readonly name = "nats";
   readonly priority = 50;
   readonly #context: SourceContext;
-  readonly #records: EpochRecords;
+  readonly #records: BucketEpochRecords;
   #deliveries: Deliveries | undefined;
   /** How far the bucket was read, and what of it had a value. Without `live` it is to be read as a whole. */
-  #position: Position | undefined;
+  #position: BucketPosition | undefined;
   #live: Set<string> | undefined;
   /** Why the next reading lacks something, if that was seen while the bucket was watched. */
   #loss: string | undefined;
-  #doubts = 0;
+  #revalidations = 0;
   /** Revision of our record's key in the bucket, whatever it says. */
   #recordRevision = 0;
   /** The watch has come so far that a pause after it is a new one. */
@@ -52,7 +52,7 @@ export class NatsConfigSource implements ConfigSource {
 
   constructor(context: SourceContext) {
     this.#context = context;
-    this.#records = new EpochRecords(context.agent.label, context.log);
+    this.#records = new BucketEpochRecords(context.agent.label, context.log);
     context.bus.onSession((session) => {
       if (this.#deliveries !== undefined) void this.#follow(session);
     });
@@ -72,7 +72,7 @@ export class NatsConfigSource implements ConfigSource {
     await deliveries?.close();
   }
 
-  async #follow(session: Session): Promise<void> {
+  async #follow(session: NatsSession): Promise<void> {
     const { config, conditions, log } = this.#context;
     conditions.impaired("desired state", "the desired state is not read yet");
     const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
@@ -94,7 +94,7 @@ export class NatsConfigSource implements ConfigSource {
   }
 
   /** Follows the bucket until the watch ends. */
-  async #watch(session: Session, deliveries: Deliveries): Promise<void> {
+  async #watch(session: NatsSession, deliveries: Deliveries): Promise<void> {
     const { config, agent } = this.#context;
     const bucket = await openBucket(session, config.config_bucket, "Desired state of Tenuto agents", config);
     const before = this.#position;
@@ -147,11 +147,11 @@ export class NatsConfigSource implements ConfigSource {
       gap !== undefined &&
       isReplicated(bucket) &&
       before?.created === bucket.info.created &&
-      ++this.#doubts < DOUBTS
+      ++this.#revalidations < MAX_REVALIDATIONS
     ) {
       throw new ReadAgain(gap);
     }
-    this.#doubts = 0;
+    this.#revalidations = 0;
     this.#loss = undefined;
     const goesOn = gap === undefined && before !== undefined;
     const position = reading.position(goesOn ? before.epoch : newEpoch(), goesOn ? reading.record.revision : 0);
@@ -219,7 +219,7 @@ export class NatsConfigSource implements ConfigSource {
     deliveries.change(itemOf(watch.bucket.name, meaning.key, entry), position);
   }
 
-  #recorded(entry: BucketEntry, position: Position, watch: BucketWatch): void {
+  #recorded(entry: BucketEntry, position: BucketPosition, watch: BucketWatch): void {
     const { epoch, revision } = recordOf(entry);
     this.#recordRevision = revision;
     if (epoch !== position.epoch) {
@@ -238,7 +238,7 @@ class ReadAgain extends BusError {
 }
 
 /** Nobody wrote to the bucket since it was read. */
-function isUntouched({ created, sequence, written, messages }: Position, { info }: Bucket): boolean {
+function isUntouched({ created, sequence, written, messages }: BucketPosition, { info }: Bucket): boolean {
   const { state } = info;
   return (
     created === info.created && sequence === state.last_seq && written === state.last_ts && messages === state.messages

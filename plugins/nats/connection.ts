@@ -10,7 +10,7 @@ import { connectFailure } from "./failure.js";
 export type NatsConditions = Conditions<"connection" | "requests" | "ownership" | "desired state" | "last states">;
 
 /** One connection, from the moment it stands until it is lost. */
-export interface Session {
+export interface NatsSession {
   readonly connection: NatsConnection;
   /** What the agent's inboxes begin with. */
   readonly inbox: string;
@@ -20,9 +20,9 @@ export interface Session {
 
 /** Where sessions come from, for whoever sets himself up anew for each. */
 export interface Sessions {
-  readonly session: Session | undefined;
+  readonly session: NatsSession | undefined;
   /** The connection, also when there is no session for those who serve the label. */
-  readonly connected: Session | undefined;
+  readonly connected: NatsSession | undefined;
   /** Bytes that a message may have beside its headers. */
   readonly maxMessage: number;
   onSession(listener: SessionListener): void;
@@ -33,10 +33,10 @@ const HEADER_ROOM = 1_024;
 /** The broker's limit unless it says otherwise. */
 const MAX_PAYLOAD = 1024 * 1024;
 
-export type SessionListener = (session: Session) => void;
+export type SessionListener = (session: NatsSession) => void;
 
 /** Resolves when the broker has taken everything that was sent, or the session is over: a flush then never settles. */
-export async function flushed({ connection }: Session): Promise<void> {
+export async function flushSession({ connection }: NatsSession): Promise<void> {
   await Promise.race([connection.flush().catch(() => connection.closed()), connection.closed()]);
 }
 
@@ -51,7 +51,7 @@ interface ConnectionContext {
 /**
  * Keeps the agent connected, for ever: a connection that fails or is lost is replaced after a pause with backoff and jitter.
  *
- * Each connection is a {@link Session} of its own and whoever needs the bus sets itself up anew for it. The library can
+ * Each connection is a {@link NatsSession} of its own and whoever needs the bus sets itself up anew for it. The library can
  * reconnect by itself, but gives up after two refusals of the same credentials, keeps credentials it once read, and drops
  * what was written meanwhile; with sessions there is one way in, at start as after a loss.
  */
@@ -63,7 +63,7 @@ export class BusConnection implements Sessions {
   readonly inbox: string;
   /** Servers of the cluster that a server told us about. */
   #discovered: readonly string[] = [];
-  #session: Session | undefined;
+  #session: NatsSession | undefined;
   #maxMessage = MAX_PAYLOAD - HEADER_ROOM;
   /** Of the session. */
   #ended = new AbortController();
@@ -81,11 +81,11 @@ export class BusConnection implements Sessions {
     this.#listeners.push(listener);
   }
 
-  get session(): Session | undefined {
+  get session(): NatsSession | undefined {
     return this.#session;
   }
 
-  get connected(): Session | undefined {
+  get connected(): NatsSession | undefined {
     return this.#session;
   }
 

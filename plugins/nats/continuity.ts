@@ -23,10 +23,10 @@ export const positionSchema = z.object({
   epoch: z.string(),
   record: z.number(),
 });
-export type Position = z.infer<typeof positionSchema>;
+export type BucketPosition = z.infer<typeof positionSchema>;
 
 /** What a reading of the bucket found. */
-export interface Reading {
+export interface BucketFindings {
   readonly bucket: string;
   /** The stream, before the reading began. */
   readonly info: StreamInfo;
@@ -67,7 +67,7 @@ export function mayForget({ config }: StreamInfo): string | undefined {
  * back to an older state, does not have it, however much was written to it since. What vanishes from the middle leaves fewer values
  * behind than writes can explain: every delete was a write as well.
  */
-export function gapSince(before: Position | undefined, reading: Reading): string | undefined {
+export function gapSince(before: BucketPosition | undefined, reading: BucketFindings): string | undefined {
   const { info, record } = reading;
   const bucket = `bucket ${reading.bucket}`;
   const { created, state } = info;
@@ -93,7 +93,10 @@ export function gapSince(before: Position | undefined, reading: Reading): string
 }
 
 /** Values that vanished from between the others. */
-function lostInside(before: Position, { bucket, info, values, news, deletes }: Reading): string | undefined {
+function lostInside(
+  before: BucketPosition,
+  { bucket, info, values, news, deletes }: BucketFindings,
+): string | undefined {
   const { state } = info;
   const lost = state.lost?.msgs?.length ?? 0;
   if (lost > 0) return `the server says that bucket ${bucket} lost ${lost} messages`;

@@ -1,6 +1,6 @@
 import type { Logger } from "#core/logging/types.js";
 import type { Absence, ConfigConsumer, SourceItem, SourcePosition } from "#core/northbound/index.js";
-import type { Position } from "./continuity.js";
+import type { BucketPosition } from "./continuity.js";
 
 interface Snapshot {
   readonly items: readonly SourceItem[];
@@ -14,7 +14,7 @@ export class Deliveries {
   #snapshot: Snapshot | undefined;
   readonly #changes = new Map<string, SourceItem>();
   /** Covers what waits. */
-  #position: Position | undefined;
+  #position: BucketPosition | undefined;
   #delivering: Promise<void> | undefined;
   #closed = false;
   /** The consumer has stored all that it was given. */
@@ -27,19 +27,19 @@ export class Deliveries {
     this.#log = log;
   }
 
-  snapshot(items: readonly SourceItem[], absence: Absence, position: Position): void {
+  snapshot(items: readonly SourceItem[], absence: Absence, position: BucketPosition): void {
     this.#snapshot = { items, absence };
     this.#changes.clear();
     this.moved(position);
   }
 
-  change(item: SourceItem, position: Position): void {
+  change(item: SourceItem, position: BucketPosition): void {
     this.#changes.set(item.key, item);
     this.moved(position);
   }
 
   /** The position is another one, and nothing else. */
-  moved(position: Position): void {
+  moved(position: BucketPosition): void {
     if (this.#closed) return;
     this.#position = { ...position };
     this.#delivering ??= this.#drain();
@@ -73,7 +73,7 @@ export class Deliveries {
     }
   }
 
-  async #hand(position: Position | undefined): Promise<void> {
+  async #hand(position: BucketPosition | undefined): Promise<void> {
     if (this.#snapshot !== undefined) {
       const { items, absence } = this.#snapshot;
       this.#snapshot = undefined;

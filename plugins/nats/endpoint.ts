@@ -17,12 +17,12 @@ import {
   requestSubject,
   SERVICE,
 } from "#proto/nats.js";
-import { Answers, type Incoming } from "./answers.js";
 import type { NatsConfig } from "./config.js";
-import { flushed, type NatsConditions, type Session } from "./connection.js";
+import { flushSession, type NatsConditions, type NatsSession } from "./connection.js";
+import type { LabelOwnership } from "./label-ownership.js";
 import { contentTypeOf, errorReply, isError, type Outgoing } from "./messages.js";
-import type { Ownership } from "./ownership.js";
 import type { ReplySubjects } from "./reply-subjects.js";
+import { type Incoming, RequestHandler } from "./request-handler.js";
 import { Work } from "./work.js";
 
 const LISTS = ["get", "dump", "status", "history"] as const satisfies readonly ConfigRequest[];
@@ -46,7 +46,7 @@ interface EndpointContext {
   /** Requests of other plugins. */
   readonly groups: All<RequestGroup>;
   readonly publisher: EventPublisher;
-  readonly bus: Ownership;
+  readonly bus: LabelOwnership;
   readonly replySubjects: ReplySubjects;
   readonly conditions: NatsConditions;
   readonly log: Logger;
@@ -73,7 +73,7 @@ export class NatsEndpoint implements TransactionEndpoint {
   /** Requests that are answered with lists wait for one another, each kind by itself: an answer may have a hundred megabytes. */
   readonly #lists = new Map<ConfigRequest, SerialQueue>(LISTS.map((kind) => [kind, new SerialQueue()]));
   #bytesInWork = 0;
-  #answers: Answers | undefined;
+  #answers: RequestHandler | undefined;
   #service: Service | undefined;
 
   constructor(context: EndpointContext) {
@@ -86,7 +86,7 @@ export class NatsEndpoint implements TransactionEndpoint {
 
   serve(northbound: Northbound): void {
     const { registry, limits } = this.#context;
-    this.#answers = new Answers(registry, northbound, this.#parts, limits);
+    this.#answers = new RequestHandler(registry, northbound, this.#parts, limits);
     if (this.#context.bus.session !== undefined) void this.#offer(this.#context.bus.session);
   }
 
@@ -102,7 +102,7 @@ export class NatsEndpoint implements TransactionEndpoint {
     enough.abort();
   }
 
-  async #offer(session: Session): Promise<void> {
+  async #offer(session: NatsSession): Promise<void> {
     const answers = this.#answers;
     if (answers === undefined) return;
     const { agent, conditions, log, replySubjects } = this.#context;
@@ -126,7 +126,7 @@ export class NatsEndpoint implements TransactionEndpoint {
         });
       }
       this.#offerGroups(service, answers);
-      await flushed(session);
+      await flushSession(session);
       conditions.fine("requests");
       const stopped = await service.stopped;
       if (stopped !== null && !session.signal.aborted) throw stopped;
@@ -137,7 +137,7 @@ export class NatsEndpoint implements TransactionEndpoint {
     }
   }
 
-  #offerGroups(service: Service, answers: Answers): void {
+  #offerGroups(service: Service, answers: RequestHandler): void {
     const { agent, groups } = this.#context;
     for (const group of groups.get()) {
       for (const [name, request] of Object.entries(group.requests)) {

@@ -16,16 +16,16 @@ const WRONG_LAST_SEQUENCE = 10071;
 const EXPECTED_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
 
 /** Our record as the bucket has it. */
-export interface RecordSeen {
+export interface BucketRecordSeen {
   /** `undefined`: there is none, or one that says nothing. */
   readonly epoch: string | undefined;
   /** Of its entry, also of its delete marker. 0: nothing was ever written, or everything is gone. */
   readonly revision: number;
 }
 
-export const NO_RECORD: RecordSeen = { epoch: undefined, revision: 0 };
+export const NO_RECORD: BucketRecordSeen = { epoch: undefined, revision: 0 };
 
-export function recordOf({ kind, data, revision }: BucketEntry): RecordSeen {
+export function recordOf({ kind, data, revision }: BucketEntry): BucketRecordSeen {
   if (kind !== "put") return { epoch: undefined, revision };
   try {
     const content: unknown = JSON.parse(Buffer.from(data).toString("utf8"));
@@ -46,7 +46,7 @@ export function newEpoch(): string {
  * Writes the record `<label>.tenuto/epoch` of what was read of the bucket, after it was stored. It is what shows later that the bucket
  * has gone on from there, and was not set back and written to again.
  */
-export class EpochRecords {
+export class BucketEpochRecords {
   readonly #label: string;
   readonly #log: Logger;
   /** Records in a row that could not be written. */
@@ -112,6 +112,6 @@ function isRefused({ code }: NatsError): boolean {
 }
 
 /** Waits until a record may be written. */
-export async function turnOf(records: EpochRecords, signal: AbortSignal): Promise<void> {
+export async function turnOf(records: BucketEpochRecords, signal: AbortSignal): Promise<void> {
   while (records.wait > 0 && !signal.aborted) await pause(records.wait, signal);
 }

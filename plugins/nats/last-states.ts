@@ -8,7 +8,7 @@ import { Wake } from "#core/northbound/wake.js";
 import { nameFromStateBucket, stateBucketKey } from "#proto/nats.js";
 import { type Bucket, bucketKeys, openBucket, putWithHeaders } from "./buckets.js";
 import type { NatsConfig } from "./config.js";
-import type { NatsConditions, Session, Sessions } from "./connection.js";
+import type { NatsConditions, NatsSession, Sessions } from "./connection.js";
 import { eventMessage } from "./event-message.js";
 import { bucketFailure } from "./failure.js";
 
@@ -53,7 +53,7 @@ export class LastStates {
   }
 
   /** Brings the bucket up to date with a connection that has just come, and keeps it so until the connection ends. */
-  async serve(session: Session): Promise<void> {
+  async serve(session: NatsSession): Promise<void> {
     const { config, conditions, log } = this.#context;
     conditions.impaired("last states", "the last states are not written yet");
     const backoff = new Backoff(config.reconnect_min, config.reconnect_max);

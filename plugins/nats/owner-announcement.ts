@@ -33,20 +33,20 @@ export function claimWins(theirs: Announcement, ours: Announcement): boolean {
   return theirs.instance < ours.instance;
 }
 
-export function describe({ host, pid, since }: Announcement): string {
+export function describeOwner({ host, pid, since }: Announcement): string {
   return `the agent on host ${host} (process ${pid}, since ${since})`;
 }
 
 /** What the health says of another agent with the same label. */
 export function sharedLabel(label: string, other: Announcement | undefined, owns: boolean): string {
-  const who = other === undefined ? "another agent, which does not answer," : describe(other);
+  const who = other === undefined ? "another agent, which does not answer," : describeOwner(other);
   return owns
     ? `${who} has the same label ${label}: it waits and serves nothing; give it another label`
     : `${who} has the same label ${label} and serves it: this agent serves no requests on NATS, tells no states there, ` +
         "and leaves its network as it is; give one of them another label";
 }
 
-export interface Heard {
+export interface ReceivedAnnouncement {
   readonly announcement: Announcement;
   /** `performance.now()`. */
   readonly at: number;
@@ -56,9 +56,9 @@ const MAX_OTHERS = 100;
 
 /** Agents with the same label that wait. */
 export class Others {
-  readonly #heard = new Map<string, Heard>();
+  readonly #heard = new Map<string, ReceivedAnnouncement>();
 
-  add(heard: Heard): void {
+  add(heard: ReceivedAnnouncement): void {
     if (this.#heard.size < MAX_OTHERS) this.#heard.set(heard.announcement.instance, heard);
   }
 
@@ -71,7 +71,7 @@ export class Others {
     for (const [instance, { at }] of this.#heard) if (at < since) this.#heard.delete(instance);
   }
 
-  get any(): Heard | undefined {
+  get any(): ReceivedAnnouncement | undefined {
     const [first] = this.#heard.values();
     return first;
   }

@@ -10,7 +10,7 @@ import { type NatsConfig, natsConfig } from "./config.js";
 import { NatsConfigSource } from "./config-source.js";
 import { BusConnection, type NatsConditions } from "./connection.js";
 import { NatsEndpoint } from "./endpoint.js";
-import { Ownership } from "./ownership.js";
+import { LabelOwnership } from "./label-ownership.js";
 import { ReplySubjects } from "./reply-subjects.js";
 import { NatsStateSink } from "./state-sink.js";
 
@@ -33,7 +33,7 @@ export class NatsPlugin implements Plugin {
   readonly source: NatsConfigSource;
   readonly sink: NatsStateSink;
   readonly #bus: BusConnection;
-  readonly #ownership: Ownership;
+  readonly #ownership: LabelOwnership;
 
   constructor(
     @inject(PluginConfig) config: NatsConfig,
@@ -47,7 +47,7 @@ export class NatsPlugin implements Plugin {
     const conditions: NatsConditions = new Conditions(health, "connection");
     const bus = new BusConnection({ config, name: `tenuto ${agent.label}`, log, conditions });
     const replySubjects = new ReplySubjects(config.reply_prefixes, bus.inbox, log);
-    const ownership = new Ownership({ config, agent, bus, replySubjects, conditions, log });
+    const ownership = new LabelOwnership({ config, agent, bus, replySubjects, conditions, log });
     const context = { config, agent, registry, publisher, bus: ownership, replySubjects, conditions, log };
     this.#bus = bus;
     this.#ownership = ownership;

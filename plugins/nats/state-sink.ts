@@ -7,16 +7,16 @@ import { EventQueue } from "#core/northbound/event-queue.js";
 import type { EventEnvelope, EventPublisher, StateSink } from "#core/northbound/index.js";
 import { Wake } from "#core/northbound/wake.js";
 import type { NatsConfig } from "./config.js";
-import { flushed, type NatsConditions, type Session } from "./connection.js";
+import { flushSession, type NatsConditions, type NatsSession } from "./connection.js";
 import { eventMessage, subjectOf } from "./event-message.js";
+import type { LabelOwnership } from "./label-ownership.js";
 import { LastStates } from "./last-states.js";
-import type { Ownership } from "./ownership.js";
 
 interface SinkContext {
   readonly config: NatsConfig;
   readonly agent: AgentInfo;
   readonly publisher: EventPublisher;
-  readonly bus: Ownership;
+  readonly bus: LabelOwnership;
   readonly conditions: NatsConditions;
   readonly log: Logger;
 }
@@ -74,14 +74,14 @@ export class NatsStateSink implements StateSink {
     enough.abort();
   }
 
-  #serve(session: Session): void {
+  #serve(session: NatsSession): void {
     this.#tellDropped("while NATS was away");
     this.#queue.renewInterfaces(this.#context.publisher.currentInterfaces());
     void this.#pump(session);
     void this.#lastStates.serve(session);
   }
 
-  async #pump(session: Session): Promise<void> {
+  async #pump(session: NatsSession): Promise<void> {
     const { signal } = session;
     let sent = 0;
     let since = 0;
@@ -92,7 +92,7 @@ export class NatsStateSink implements StateSink {
       if (sent === 0) since = now;
       sent += this.#send(session, TURN);
       if (sent >= WINDOW || now - since >= UNCONFIRMED) {
-        await flushed(session);
+        await flushSession(session);
         sent = 0;
       } else if (this.#queue.size > 0) await nextTurn();
       if (this.#queue.size === 0) this.#tellDropped("since they came faster than NATS takes them");
@@ -107,7 +107,7 @@ export class NatsStateSink implements StateSink {
   }
 
   /** Publishes waiting events up to about `window` bytes; returns how many bytes that were. */
-  #send(session: Session, window: number): number {
+  #send(session: NatsSession, window: number): number {
     let sent = 0;
     for (;;) {
       const envelope = sent < window && !session.connection.isClosed() ? this.#queue.take() : undefined;
@@ -116,7 +116,7 @@ export class NatsStateSink implements StateSink {
     }
   }
 
-  #sendOne({ connection }: Session, envelope: EventEnvelope): number {
+  #sendOne({ connection }: NatsSession, envelope: EventEnvelope): number {
     const { agent, bus, log } = this.#context;
     const { data, headers } = eventMessage(envelope, bus.maxMessage);
     try {

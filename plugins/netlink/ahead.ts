@@ -13,11 +13,11 @@ let ahead: Worker | undefined;
 
 /**
  * Starts the netlink thread before anything else of this plugin is loaded: it comes up on another processor while this one reads the
- * agent's modules, of which it would otherwise wait for the end. The first room of the process takes it.
+ * agent's modules, of which it would otherwise wait for the end. The first client of the process takes it.
  */
 export function startThreadAhead(instead?: ThreadEntry): void {
   const thread = newThread(instead);
-  // One that fails is none: the room starts another, and tells of that one's failure.
+  // One that fails is none: the client starts another, and tells of that one's failure.
   const forget = (): void => {
     if (ahead === thread) ahead = undefined;
   };
@@ -25,7 +25,7 @@ export function startThreadAhead(instead?: ThreadEntry): void {
   ahead = thread;
 }
 
-/** Ends the thread that was started ahead, when no room of this process will take it. */
+/** Ends the thread that was started ahead, when no client of this process will take it. */
 export async function endThreadAhead(): Promise<void> {
   const thread = ahead;
   ahead = undefined;

@@ -3,7 +3,7 @@ import { whenCollected } from "#core/agent/memory.js";
 import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { inject, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
-import { NetlinkRoom } from "./room.js";
+import { NetlinkClient } from "./client.js";
 import { giveMemoryBack } from "./sys/libc.js";
 import { Netlink } from "./types.js";
 
@@ -40,10 +40,10 @@ export type NetlinkConfig = z.infer<typeof netlinkConfig>;
   name: "netlink",
   description: "Rtnetlink: links, addresses, routes, neighbours, rules and network namespaces of this host",
   config: netlinkConfig,
-  provides: [provide(Netlink, (netlink: NetlinkPlugin) => netlink.room)],
+  provides: [provide(Netlink, (netlink: NetlinkPlugin) => netlink.client)],
 })
 export class NetlinkPlugin implements Plugin {
-  readonly room: NetlinkRoom;
+  readonly client: NetlinkClient;
   #undo: (() => void) | undefined;
 
   constructor(
@@ -51,7 +51,7 @@ export class NetlinkPlugin implements Plugin {
     @inject(Logger) log: Logger,
     @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
   ) {
-    this.room = new NetlinkRoom({
+    this.client = new NetlinkClient({
       receiveBufferBytes: config.receive_buffer_bytes,
       eventBufferBytes: config.event_buffer_bytes,
       batchMessages: config.batch_messages,
@@ -74,13 +74,13 @@ export class NetlinkPlugin implements Plugin {
   }
 
   async init(): Promise<void> {
-    await this.room.start();
+    await this.client.start();
     this.#undo = whenCollected(giveMemoryBack);
     this.health.ok();
   }
 
   async close(): Promise<void> {
     this.#undo?.();
-    await this.room.close();
+    await this.client.close();
   }
 }

@@ -437,7 +437,7 @@ export interface NamespaceHandle {
 
   /**
    * Kernel events, in order. Returns the unsubscribe function. The first event may be older than the subscription's
-   * return. `ownRoutes: false` leaves out what requests through this room did to routes: the kernel does not even hand it over,
+   * return. `ownRoutes: false` leaves out what requests through this client did to routes: the kernel does not even hand it over,
    * unless another subscriber asks for it.
    */
   subscribe(
@@ -457,7 +457,7 @@ export interface NamedEvent {
   readonly created: boolean;
 }
 
-/** The netlink room's face. Provided by the netlink plugin. */
+/** The netlink client's face. Provided by the netlink plugin. */
 export interface Netlink {
   /** The agent's own namespace. Open from `init` to `close`. */
   readonly default: NamespaceHandle;

@@ -6,7 +6,7 @@ import type { Scheduler } from "#core/scheduler/token.js";
 import type { KeyedValue, TransactionRecord, TransactionSpec } from "#core/scheduler/types.js";
 import { turnBetween } from "#core/slices.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
-import type { Announcements } from "./announcements.js";
+import type { DeferredEvents } from "./deferred-events.js";
 import { type Changes, type DesiredState, type GivenUp, Yielded } from "./desired-state.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
@@ -31,13 +31,13 @@ export interface Commit {
 
 export interface Committed {
   readonly record: TransactionRecord;
-  /** What of the changes now counts as wanted by the source. */
+  /** What of the changes now counts as desired by the source. */
   readonly applied: Changes;
   /** The changes that undo that. */
   readonly undo: Changes;
   /** Orphaned values that gave way: given up when the commit is concluded, kept when it is undone. */
   readonly yielded: Yielded;
-  /** Values that had been found below, that nobody wanted, and that the commit changed or removed. */
+  /** Values that had been found below, that nobody desired, and that the commit changed or removed. */
   readonly displaced: ReadonlyMap<string, object>;
 }
 
@@ -68,7 +68,7 @@ export class Committer {
     private readonly store: Store,
     private readonly journal: Journal,
     private readonly numbering: Numbering,
-    private readonly announcements: Announcements,
+    private readonly deferredEvents: DeferredEvents,
     private readonly log: Logger,
     /** Called when a commit has been concluded. */
     private readonly concluded: () => void,
@@ -85,7 +85,7 @@ export class Committer {
 
   /**
    * Applies a change of one source, to be called {@link exclusively}. Nothing of it counts when the transaction was
-   * reverted, refused (`rejectInvalid`) or simulated. An invalid value never does: what was wanted before stays wanted.
+   * reverted, refused (`rejectInvalid`) or simulated. An invalid value never does: what was desired before stays desired.
    */
   async commit(commit: Commit): Promise<Committed> {
     const { source, changes } = commit;
@@ -101,7 +101,7 @@ export class Committer {
   }
 
   /**
-   * Hands everything that is wanted to the scheduler, to be compared with what is below. `orphans`: what becomes of values of
+   * Hands everything that is desired to the scheduler, to be compared with what is below. `orphans`: what becomes of values of
    * ours that nobody wants. Call it {@link exclusively}.
    */
   async resync(description: string, orphans: "keep" | "remove"): Promise<TransactionRecord> {
@@ -139,7 +139,7 @@ export class Committer {
       );
     this.concluded();
     // The answer leaves first.
-    this.announcements.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
+    this.deferredEvents.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
     return concluded;
   }
 

@@ -4,10 +4,10 @@ import type { SourceChanges } from "#plugins/store/index.js";
 import { type OrphanMark, orphanNote } from "./orphan-mark.js";
 
 /** Values set by request are a source of their own: kept in the store, above every other. */
-export const REQUESTS = { source: "store", priority: 100 } as const;
+export const REQUEST_SOURCE = { source: "store", priority: 100 } as const;
 
 /** A value and the source that has the say over it. */
-export interface Wanted {
+export interface DesiredValue {
   readonly value: object;
   readonly source: string;
 }
@@ -93,11 +93,11 @@ export class DesiredState {
   }
 
   /** Does another source want anything at all? */
-  isRivalled(source: string): boolean {
+  hasOtherSource(source: string): boolean {
     return this.layers.some((layer) => layer.source !== source && layer.values.size > 0);
   }
 
-  wanted(key: string): Wanted | undefined {
+  get(key: string): DesiredValue | undefined {
     for (const layer of this.layers) {
       const value = this.visible(layer, key);
       if (value !== undefined) return { value, source: layer.source };
@@ -105,7 +105,7 @@ export class DesiredState {
     return undefined;
   }
 
-  /** What is wanted under a key, whoever wants it. */
+  /** What is desired under a key, whoever wants it. */
   value(key: string): object | undefined {
     for (const layer of this.layers) {
       const value = layer.values.size === 0 ? undefined : this.visible(layer, key);
@@ -114,7 +114,7 @@ export class DesiredState {
     return undefined;
   }
 
-  /** What is wanted after merging, in key order. `prefix` is a key or the beginning of one. */
+  /** What is desired after merging, in key order. `prefix` is a key or the beginning of one. */
   merged(prefix = ""): readonly KeyValue[] {
     const values = new Map<string, object>();
     for (const layer of this.layers) {
@@ -139,7 +139,7 @@ export class DesiredState {
   /** The mark of the value in force under a key, when its source has lost it. */
   orphanOf(key: string): OrphanedValue | undefined {
     if (!this.hasOrphans) return undefined;
-    const source = this.wanted(key)?.source;
+    const source = this.get(key)?.source;
     if (source === undefined || !this.isOrphaned(source, key)) return undefined;
     const mark = this.layer(source).orphans.get(key)?.mark;
     return mark === undefined ? undefined : { source, key, mark };
@@ -195,7 +195,7 @@ export class DesiredState {
     for (const layer of this.layers) {
       const isOwn = layer.source === source;
       for (const [key, value] of isOwn ? changes : said) {
-        if (!isOwn && value === undefined && source !== REQUESTS.source) continue;
+        if (!isOwn && value === undefined && source !== REQUEST_SOURCE.source) continue;
         this.yieldOrphan(layer, key, yielded);
       }
     }

@@ -35,7 +35,7 @@ export class Gates {
   async divide(source: string, changes: Changes): Promise<Divided> {
     const keys = changes.keys();
     // Nobody else has a say.
-    if (this.gates.length === 0 && !this.desired.isRivalled(source)) return { now: changes, held: NOTHING_HELD };
+    if (this.gates.length === 0 && !this.desired.hasOtherSource(source)) return { now: changes, held: NOTHING_HELD };
     const now = new Map<string, object | undefined>();
     const held = new Map<string, HeldValue>();
     for (const key of keys) {
@@ -50,7 +50,7 @@ export class Gates {
     return { now, held };
   }
 
-  /** Everything that is to be applied now: what is wanted, less what is held, and what the gates keep applied instead. */
+  /** Everything that is to be applied now: what is desired, less what is held, and what the gates keep applied instead. */
   effective(): ReadonlyMap<string, object> {
     const values = new Map<string, object>();
     for (const { key, value } of this.desired.merged()) {
@@ -108,7 +108,7 @@ export class Gates {
     return [...merged, ...waiting.values()].sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   }
 
-  /** The wanted values under a prefix that are held. */
+  /** The desired values under a prefix that are held. */
   heldValues(prefix = ""): readonly KeyValue[] {
     if (this.gates.length === 0) return [];
     return this.desired.merged(prefix).filter(({ key }) => this.hold(key) !== undefined);
@@ -124,7 +124,7 @@ export class Gates {
 
   /** The values that a transaction of them would not get past. */
   private async refusedAmong(keys: Iterable<string>): Promise<readonly string[]> {
-    const changes = [...keys].map((key) => [key, this.desired.wanted(key)?.value] as const);
+    const changes = [...keys].map((key) => [key, this.desired.get(key)?.value] as const);
     if (changes.length === 0) return [];
     const record = await this.scheduler.commit({ description: "check of values that wait", changes, simulate: true });
     const invalid = new Set(invalidIn(record).map(({ key }) => key));
@@ -136,9 +136,9 @@ export class Gates {
   private waiting(keys: Iterable<string>): readonly ValueStatus[] {
     const waiting: ValueStatus[] = [];
     for (const key of keys) {
-      const wanted = this.desired.wanted(key);
-      const hold = wanted === undefined ? undefined : this.hold(key);
-      if (hold === undefined || isDeepStrictEqual(hold.applied, wanted?.value)) continue;
+      const desired = this.desired.get(key);
+      const hold = desired === undefined ? undefined : this.hold(key);
+      if (hold === undefined || isDeepStrictEqual(hold.applied, desired?.value)) continue;
       const { state, error, details } = this.heldStatus(key, hold);
       waiting.push({ key, state, error, last_operation: "UNDEFINED", details });
     }

@@ -72,7 +72,7 @@ export class ItemKeys {
   }
 
   /** The keys that changes concern came under these keys from now on. Returns the notes to store with the values. */
-  settle(applied: Changes, shortKeys: ShortKeys): ReadonlyMap<string, unknown> {
+  noteKeys(applied: Changes, shortKeys: ShortKeys): ReadonlyMap<string, unknown> {
     const notes = new Map<string, unknown>();
     if (this.#shortKeys.size === 0 && shortKeys.size === 0) return notes;
     for (const [key, value] of applied) {
@@ -109,7 +109,7 @@ export class ItemKeys {
       shortKeys.set(full, key);
     }
     if (changes.size === 0) return;
-    const notes = new Map(this.settle(changes, shortKeys));
+    const notes = new Map(this.noteKeys(changes, shortKeys));
     const marks = new Map(
       [...this.desired.orphans()].flatMap(({ source, key, mark }) => (source === this.source ? [[key, mark]] : [])),
     );

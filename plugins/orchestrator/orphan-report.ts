@@ -1,7 +1,7 @@
 import type { Conditions } from "#core/northbound/conditions.js";
 import type { AgentEvent, OrphanCount, ValueStatus } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
-import type { Announcements } from "./announcements.js";
+import type { DeferredEvents } from "./deferred-events.js";
 import type { DesiredState } from "./desired-state.js";
 import { foundDetail, lostDetail, type OrphanMark } from "./orphan-mark.js";
 import { statusOf } from "./results.js";
@@ -22,7 +22,7 @@ export class OrphanReport {
     private readonly desired: DesiredState,
     private readonly scheduler: Scheduler,
     private readonly conditions: Conditions<string>,
-    private readonly announcements: Announcements,
+    private readonly deferredEvents: DeferredEvents,
   ) {}
 
   /** The status of a value with what there is to say of it here. */
@@ -69,13 +69,13 @@ export class OrphanReport {
     for (const { source, key, mark } of this.desired.orphans()) {
       const { count, first, reason } = counts.get(source) ?? { count: 0, first: key, reason: mark.reason };
       counts.set(source, { source, count: count + 1, first, reason });
-      if (this.desired.wanted(key)?.source === source) now.set(key, mark);
+      if (this.desired.get(key)?.source === source) now.set(key, mark);
     }
     const before = this.told;
     this.told = now;
     this.lost = [...counts.values()];
     const changed = [...new Set([...before.keys(), ...now.keys()])].filter((key) => before.get(key) !== now.get(key));
-    this.announcements.publishSoon(this.events(changed));
+    this.deferredEvents.publishSoon(this.events(changed));
   }
 
   private *events(keys: readonly string[]): Generator<AgentEvent> {

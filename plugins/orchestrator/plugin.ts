@@ -27,17 +27,17 @@ import { type All, inject, injectAll, type Plugin, PluginConfig, plugin } from "
 import { Scheduler } from "#core/scheduler/token.js";
 import { Store } from "#plugins/store/index.js";
 import { absentSources } from "./absent-sources.js";
-import { Announcements } from "./announcements.js";
 import { Committer } from "./committer.js";
-import { DesiredState, REQUESTS } from "./desired-state.js";
+import { DeferredEvents } from "./deferred-events.js";
+import { DesiredState, REQUEST_SOURCE } from "./desired-state.js";
+import { CommitterGateContext } from "./gate-context.js";
 import { Gates } from "./gates.js";
 import { ItemKeys } from "./item-keys.js";
 import { Journal, ownCause } from "./journal.js";
-import { Keeper } from "./keeper.js";
 import { Numbering } from "./numbering.js";
 import { storedMarks } from "./orphan-mark.js";
+import { OrphanPolicy } from "./orphan-policy.js";
 import { OrphanReport } from "./orphan-report.js";
-import { Orphans } from "./orphans.js";
 import { Pruning } from "./pruning.js";
 import { Requests } from "./requests.js";
 import { outcomeOf, resultOf } from "./results.js";
@@ -78,14 +78,14 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private readonly numbering: Numbering;
   private readonly gates: Gates;
   private readonly views: Views;
-  private readonly announcements: Announcements;
+  private readonly deferredEvents: DeferredEvents;
   private readonly committer: Committer;
   private readonly requests: Requests;
   private readonly keys = new Map<string, ItemKeys>();
   private readonly conditions: Conditions<string>;
   private readonly orphanReport: OrphanReport;
   private readonly pruning: Pruning;
-  private orphanKeeper: Orphans | undefined;
+  private orphanPolicy: OrphanPolicy | undefined;
   private sourcesNote: ReadonlyMap<string, unknown> = new Map();
   private unwatch: readonly (() => void)[] = [];
 
@@ -103,16 +103,16 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   ) {
     this.gates = new Gates(this.desired, scheduler, events);
     this.numbering = new Numbering(scheduler, store);
-    this.announcements = new Announcements(events, store);
+    this.deferredEvents = new DeferredEvents(events, store);
     this.conditions = new Conditions(health);
-    const { desired, gates, journal, numbering, announcements } = this;
-    this.orphanReport = new OrphanReport(desired, scheduler, this.conditions, announcements);
+    const { desired, gates, journal, numbering, deferredEvents } = this;
+    this.orphanReport = new OrphanReport(desired, scheduler, this.conditions, deferredEvents);
     this.views = new Views(scheduler, journal, gates, this.orphanReport);
-    const review = (): void => this.orphanKeeper?.review();
-    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, announcements, log, review);
+    const review = (): void => this.orphanPolicy?.review();
+    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, deferredEvents, log, review);
     this.pruning = new Pruning(this.committer, desired, scheduler, journal, this.orphanReport);
-    const keys = this.keysOf(REQUESTS.source);
-    const replaced = (): void => this.orphanKeeper?.requestsReplaced();
+    const keys = this.keysOf(REQUEST_SOURCE.source);
+    const replaced = (): void => this.orphanPolicy?.requestsReplaced();
     const { max_transaction_changes: maxChanges } = config;
     this.requests = new Requests(this.committer, desired, keys, registry, store, log, maxChanges, replaced);
   }
@@ -122,7 +122,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     refuseSameNames(sources);
     this.addSources();
     this.gates.use(this.configGates.get());
-    this.orphanKeeper = new Orphans(
+    this.orphanPolicy = new OrphanPolicy(
       this.committer,
       this.scheduler,
       this.store,
@@ -133,7 +133,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     );
     this.unwatch = [
       this.numbering.begin(),
-      new StatusEvents(this.announcements, this.orphanReport).watch(this.scheduler),
+      new StatusEvents(this.deferredEvents, this.orphanReport).watch(this.scheduler),
     ];
   }
 
@@ -144,7 +144,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     await this.store.write({ notes: this.sourcesNote }).catch((error: unknown) => {
       this.log.warn({ err: error }, "the names of the sources could not be stored");
     });
-    await this.requests.settleUnconfirmed();
+    await this.requests.resumeUnconfirmed();
     await this.openGates();
     const begun = [this.firstResync(), ...this.sources.get().map((source) => this.startSource(source))];
     for (const endpoint of this.endpoints.get()) await endpoint.serve(this);
@@ -155,7 +155,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.requests.close();
     await this.committer.idle();
     for (const end of this.unwatch) end();
-    this.announcements.flush();
+    this.deferredEvents.flush();
     await this.store.write({ notes: this.numbering.notes() }).catch((error: unknown) => {
       this.log.warn({ err: error }, "the number of the last transaction could not be stored");
     });
@@ -195,7 +195,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     if (dry_run) return await this.pruning.plan();
     const record = downstream
       ? await this.scheduler.resyncDownstream("resync by request")
-      : await this.orphanKeeper?.resync();
+      : await this.orphanPolicy?.resync();
     if (record === undefined) throw new BugError("NOT_STARTED", "the orchestrator was asked to resync before its init");
     if (prune) return await this.pruning.run(record.error);
     return resultOf(ownCause(record).id, outcomeOf(record), record);
@@ -230,13 +230,13 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private async openGates(): Promise<void> {
     const { committer, desired, gates, scheduler, journal, events } = this;
     for (const gate of this.configGates.get()) {
-      await gate.open(new Keeper(gate.name, committer, desired, gates, scheduler, journal, events));
+      await gate.open(new CommitterGateContext(gate.name, committer, desired, gates, scheduler, journal, events));
     }
   }
 
   private async firstResync(): Promise<void> {
     try {
-      await this.orphanKeeper?.firstResync();
+      await this.orphanPolicy?.firstResync();
     } catch (error) {
       this.log.error({ err: error }, "the first resync failed");
       this.health.failed(`the first resync failed: ${errorMessage(error)}`);
@@ -246,8 +246,8 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   /** A source that cannot start leaves the others alone. */
   private async startSource(source: ConfigSource): Promise<void> {
     const { name } = source;
-    const spoken = (absence: Absence): void => this.orphanKeeper?.sourceSpoke(name, absence);
-    const reviewed = (): void => this.orphanKeeper?.review();
+    const spoken = (absence: Absence): void => this.orphanPolicy?.sourceSpoke(name, absence);
+    const reviewed = (): void => this.orphanPolicy?.review();
     try {
       const { committer, desired, registry, events, store } = this;
       const keys = this.keysOf(name);
@@ -266,7 +266,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
 
   /** The version before had shorter keys. */
   private async takeOverKeys(): Promise<void> {
-    const sources = [REQUESTS.source, ...this.sources.get().map(({ name }) => name)];
+    const sources = [REQUEST_SOURCE.source, ...this.sources.get().map(({ name }) => name)];
     for (const source of new Set([...sources, ...this.store.loaded().keys()])) {
       await this.keysOf(source)
         .takeOver()
@@ -274,10 +274,10 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     }
   }
 
-  /** Whoever is in the flavor, and those that left it: what they wanted stays, and their place. */
+  /** Whoever is in the flavor, and those that left it: what they desired stays, and their place. */
   private addSources(): void {
     const { desired, store } = this;
-    const present = [{ name: REQUESTS.source, priority: REQUESTS.priority }, ...this.sources.get()];
+    const present = [{ name: REQUEST_SOURCE.source, priority: REQUEST_SOURCE.priority }, ...this.sources.get()];
     const stored = store.loaded();
     const marks = storedMarks(store.notes());
     for (const { name, priority } of present) desired.addSource(name, priority, stored.get(name), marks.get(name));
@@ -293,7 +293,7 @@ export class OrchestratorPlugin implements Plugin, Northbound {
 
 /** Names tell the values of sources apart, in the store too. */
 function refuseSameNames(sources: readonly ConfigSource[]): void {
-  const names = new Set<string>([REQUESTS.source]);
+  const names = new Set<string>([REQUEST_SOURCE.source]);
   for (const { name } of sources) {
     if (names.has(name) || name.includes("/")) {
       throw new BugError(

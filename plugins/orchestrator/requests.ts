@@ -9,9 +9,9 @@ import type { TransactionRecord } from "#core/scheduler/types.js";
 import { turnBetween } from "#core/slices.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";
-import { Confirmations, type Unconfirmed } from "./confirmations.js";
-import { type Changes, type DesiredState, REQUESTS } from "./desired-state.js";
+import { type Changes, type DesiredState, REQUEST_SOURCE } from "./desired-state.js";
 import type { ItemKeys, ShortKeys } from "./item-keys.js";
+import { PendingConfirmations, type Unconfirmed } from "./pending-confirmations.js";
 import { invalidIn, invalidReason, outcomeOf, rejection, resultOf, summary } from "./results.js";
 import { type Refusal, refusalOf, type ValidTransaction, validateTransaction } from "./validation.js";
 
@@ -19,7 +19,7 @@ import { type Refusal, refusalOf, type ValidTransaction, validateTransaction } f
 export class Requests {
   /** Answers on their way, by transaction id. */
   private readonly running = new Map<string, Promise<TransactionResult>>();
-  private readonly confirmations = new Confirmations();
+  private readonly confirmations = new PendingConfirmations();
   /** A large transaction takes its time to be checked; those behind it must not overtake it. */
   private readonly intake = new SerialQueue();
 
@@ -71,7 +71,7 @@ export class Requests {
   }
 
   /** Answers for what waited for confirmation when the agent ended: it was not stored, so it is gone. */
-  async settleUnconfirmed(): Promise<void> {
+  async resumeUnconfirmed(): Promise<void> {
     for (const id of this.store.unconfirmed()) {
       const result = await this.store.result(id);
       if (result === undefined) continue;
@@ -113,7 +113,7 @@ export class Requests {
       if (held.length > 0) return { conclusion: this.reject(id, transaction, held) };
       const committed = await this.committer.commit({
         id,
-        source: REQUESTS.source,
+        source: REQUEST_SOURCE.source,
         from: endpoint,
         description: valid.description === "" ? `${endpoint} ${id}` : valid.description,
         changes,
@@ -155,16 +155,16 @@ export class Requests {
     if (result.outcome === "REJECTED" || result.outcome === "REVERTED")
       return await this.committer.conclude(result, { result });
     const before = this.keys.of(changes.keys());
-    const notes = this.keys.settle(changes, ofOneValue(transaction));
+    const notes = this.keys.noteKeys(changes, ofOneValue(transaction));
     if (transaction.confirmTimeout === undefined) {
       if (transaction.replace) this.replaced();
       return await this.accept({ changes, yielded, notes }, result);
     }
-    const unsettle = (): void => {
-      this.keys.settle(undo, before);
+    const forgetKeys = (): void => {
+      this.keys.noteKeys(undo, before);
     };
     const { replace: replaces } = transaction;
-    const waiting = { id, changes, undo, yielded, displaced, result, replaces, notes, unsettle };
+    const waiting = { id, changes, undo, yielded, displaced, result, replaces, notes, forgetKeys };
     this.awaitConfirmation(waiting, transaction.confirmTimeout);
     const unconfirmed = { ...result, outcome: "UNCONFIRMED" } as const;
     return await this.committer.conclude(unconfirmed, { result: unconfirmed });
@@ -175,7 +175,7 @@ export class Requests {
     { changes, yielded, notes }: Pick<Unconfirmed, "changes" | "yielded" | "notes">,
     result: TransactionResult,
   ): Promise<TransactionResult> {
-    const values = { source: REQUESTS.source, changes };
+    const values = { source: REQUEST_SOURCE.source, changes };
     const givenUp = this.desired.giveUp(yielded);
     return this.committer.conclude(result, {
       values,
@@ -206,7 +206,7 @@ export class Requests {
    */
   private replacing(changes: Changes): Changes {
     const all = new Map(changes);
-    for (const keys of [this.desired.of(REQUESTS.source).keys(), this.confirmations.keys()]) {
+    for (const keys of [this.desired.of(REQUEST_SOURCE.source).keys(), this.confirmations.keys()]) {
       for (const key of keys) if (!all.has(key)) all.set(key, undefined);
     }
     return all;
@@ -229,14 +229,15 @@ export class Requests {
 
   /** Says which values came under another key than theirs, and which are not this request's to decide. */
   private explained(result: TransactionResult, shortKeys: ShortKeys): TransactionResult {
-    const isRivalled = this.desired.isRivalled(REQUESTS.source);
+    const isRivalled = this.desired.hasOtherSource(REQUEST_SOURCE.source);
     if (!isRivalled && shortKeys.size === 0) return result;
     const values = result.values.map((status) => {
       const details = [...status.details];
       const shortKey = shortKeys.get(status.key);
       if (shortKey !== undefined) details.push(`came under ${shortKey}`);
-      const wanted = isRivalled ? this.desired.wanted(status.key) : undefined;
-      if (wanted !== undefined && wanted.source !== REQUESTS.source) details.push(`set by source ${wanted.source}`);
+      const desired = isRivalled ? this.desired.get(status.key) : undefined;
+      if (desired !== undefined && desired.source !== REQUEST_SOURCE.source)
+        details.push(`set by source ${desired.source}`);
       return details.length === status.details.length ? status : { ...status, details };
     });
     return { ...result, values };
@@ -258,13 +259,13 @@ export class Requests {
       this.desired.keep(waiting.yielded);
       const { record } = await this.committer.commit({
         id,
-        source: REQUESTS.source,
+        source: REQUEST_SOURCE.source,
         from: "orchestrator",
         description,
         changes: new Map([...waiting.undo, ...waiting.displaced]),
         said: NOTHING,
       });
-      waiting.unsettle();
+      waiting.forgetKeys();
       const result = resultOf(id, "REVERTED", record, record.error === "" ? reason : `${reason}; ${record.error}`);
       return { conclusion: this.committer.conclude(result, { result, ...this.restored(waiting.displaced) }) };
     });
@@ -277,8 +278,8 @@ export class Requests {
       reason: "a transaction that was not confirmed had taken its place",
       since: new Date().toISOString(),
     };
-    const notes = this.desired.markOrphans(REQUESTS.source, changes.keys(), mark);
-    return { values: { source: REQUESTS.source, changes }, notes };
+    const notes = this.desired.markOrphans(REQUEST_SOURCE.source, changes.keys(), mark);
+    return { values: { source: REQUEST_SOURCE.source, changes }, notes };
   }
 
   private async decidedBefore(id: string, request: "confirm" | "cancel"): Promise<TransactionResult> {

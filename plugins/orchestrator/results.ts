@@ -3,7 +3,7 @@ import type { OperationResult, Outcome, TransactionResult, ValueStatus } from "#
 import type { RecordedOperation, TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
 import type { Refusal } from "./validation.js";
 
-/** States in which a value is not as it was wanted, and not just waiting. */
+/** States in which a value is not as it was desired, and not just waiting. */
 const BAD_STATES: ReadonlySet<ValueState> = new Set(["INVALID", "FAILED", "RETRYING", "MISSING", "UNIMPLEMENTED"]);
 
 export function isBad(state: ValueState): boolean {

@@ -232,7 +232,7 @@ export class SourceFeed implements ConfigConsumer {
     const unchanged = [...values].filter(
       ([key, value]) => value !== undefined && !applied.has(key) && current.has(key),
     );
-    return this.keys.settle(new Map([...applied, ...unchanged]), shortKeys);
+    return this.keys.noteKeys(new Map([...applied, ...unchanged]), shortKeys);
   }
 
   private refuseClaims({ refused }: Meant<SourceItem>): readonly string[] {

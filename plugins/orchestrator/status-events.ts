@@ -1,7 +1,7 @@
 import type { AgentEvent } from "#core/northbound/index.js";
 import type { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
-import type { Announcements } from "./announcements.js";
+import type { DeferredEvents } from "./deferred-events.js";
 import { ownCause } from "./journal.js";
 import type { OrphanReport } from "./orphan-report.js";
 import { flatten, outcomeOf, resultOf, statusOf } from "./results.js";
@@ -20,15 +20,15 @@ export class StatusEvents {
   private readonly announced = new Set<string>();
 
   constructor(
-    private readonly announcements: Announcements,
+    private readonly deferredEvents: DeferredEvents,
     private readonly orphans: OrphanReport,
   ) {}
 
   /** Returns the function that ends it. */
   watch(scheduler: Scheduler): () => void {
     const unwatchStatus = scheduler.watchStatus((statuses) => {
-      if (statuses.length > FEW) this.announcements.publishBehind(this.changes(statuses));
-      else for (const event of this.changes(statuses)) this.announcements.publish(event);
+      if (statuses.length > FEW) this.deferredEvents.publishBehind(this.changes(statuses));
+      else for (const event of this.changes(statuses)) this.deferredEvents.publish(event);
     });
     const unwatchTransactions = scheduler.watchTransactions((record) => this.transactionFinished(record));
     return () => {
@@ -58,6 +58,6 @@ export class StatusEvents {
   private transactionFinished(record: TransactionRecord): void {
     if (record.kind === "update" || record.kind === "upstream-resync") return;
     const { id } = ownCause(record);
-    this.announcements.publish({ kind: "transaction", id, data: resultOf(id, outcomeOf(record), record) });
+    this.deferredEvents.publish({ kind: "transaction", id, data: resultOf(id, outcomeOf(record), record) });
   }
 }

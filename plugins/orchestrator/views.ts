@@ -31,7 +31,7 @@ export class Views {
     return statuses.filter((status) => (state === "pending" ? status.state === "PENDING" : isBad(status.state)));
   }
 
-  /** A value that is held is wanted, whatever the scheduler has in its place. */
+  /** A value that is held is desired, whatever the scheduler has in its place. */
   private withHeld(values: readonly KeyValue[], prefix?: string): readonly KeyValue[] {
     const held = this.gates.heldValues(prefix);
     if (held.length === 0) return values;

@@ -31,7 +31,7 @@ export interface Store {
   readonly damaged: boolean;
   /**
    * The store knows of everything the agent has made below. False for a new, switched off or damaged store: what is found
-   * below and nobody wants may then be wanted by somebody who has not spoken yet.
+   * below and nobody wants may then be desired by somebody who has not spoken yet.
    */
   readonly complete: boolean;
   /** Why it is not, in a few words; `undefined` when it is. */

@@ -172,29 +172,29 @@ test("a value that had failed before, and is tried again beside an atomic transa
 
 test("unnumbered interface: it borrows an address when there is any, and gives it back before the last one goes", async (t) => {
   const network = new Network();
-  const lender = (...addresses: string[]) => ({ type: "loopback", ip_addresses: addresses });
+  const donor = (...addresses: string[]) => ({ type: "loopback", ip_addresses: addresses });
 
   await network.commit({
-    "interface/borrower": { type: "tap", unnumbered: "lender" },
-    "interface/lender": lender(),
+    "interface/dependent": { type: "tap", unnumbered: "donor" },
+    "interface/donor": donor(),
   });
-  t.is(network.state("interface/borrower"), "CONFIGURED", "it works in L2 mode");
-  t.is(network.state("unnumbered/borrower"), "PENDING");
+  t.is(network.state("interface/dependent"), "CONFIGURED", "it works in L2 mode");
+  t.is(network.state("unnumbered/dependent"), "PENDING");
   network.took();
 
-  await network.commit({ "interface/lender": lender("10.0.0.1/24") });
-  t.deepEqual(network.took().slice(-2), ["create interface-address/lender/10.0.0.1/24", "create unnumbered/borrower"]);
+  await network.commit({ "interface/donor": donor("10.0.0.1/24") });
+  t.deepEqual(network.took().slice(-2), ["create interface-address/donor/10.0.0.1/24", "create unnumbered/dependent"]);
 
-  await network.commit({ "interface/lender": lender("10.0.0.2/24", "10.0.0.3/24") });
-  t.true(network.below.has("unnumbered/borrower"), "any address will do");
+  await network.commit({ "interface/donor": donor("10.0.0.2/24", "10.0.0.3/24") });
+  t.true(network.below.has("unnumbered/dependent"), "any address will do");
   network.took();
 
-  await network.commit({ "interface/lender": lender() });
+  await network.commit({ "interface/donor": donor() });
   const removals = network.took().filter((call) => call.startsWith("delete"));
   t.is(removals.length, 3);
-  t.not(removals.at(-1), "delete unnumbered/borrower", "the last address stays until it was given back");
-  t.is(network.state("interface/borrower"), "CONFIGURED");
-  t.is(network.state("unnumbered/borrower"), "PENDING");
+  t.not(removals.at(-1), "delete unnumbered/dependent", "the last address stays until it was given back");
+  t.is(network.state("interface/dependent"), "CONFIGURED");
+  t.is(network.state("unnumbered/dependent"), "PENDING");
 });
 
 test("creation from a key-value store: the first snapshot is a full resync, then changes follow", async (t) => {

@@ -142,26 +142,26 @@ test.serial("route waiting for the associated interface", async (t) => {
 test.serial(
   "unnumbered interface: it is there at once, and borrows the address of another when that comes",
   async (t) => {
-    const lender = { ...bridge, name: "my-loopback", ip_addresses: ["10.77.0.1/24"] } as const;
-    const value = { name: "my-tap", type: "TAP", enabled: true, unnumbered: lender.name, tuntap: {} } as const;
+    const donor = { ...bridge, name: "my-loopback", ip_addresses: ["10.77.0.1/24"] } as const;
+    const value = { name: "my-tap", type: "TAP", enabled: true, unnumbered: donor.name, tuntap: {} } as const;
     const addresses = async () => addressesOf((await link(value.name))!);
     await agent.commit(wantInterface(value));
     t.is(agent.status(interfaceKey(value.name)).state, "CONFIGURED");
     t.deepEqual(await addresses(), []);
-    const borrowed = () => agent.status(interfaceKey(value.name)).derived.find(({ key }) => key.includes("borrowed"));
-    t.like(borrowed(), { state: "PENDING", details: ["addresses of interface my-loopback"] });
+    const donated = () => agent.status(interfaceKey(value.name)).derived.find(({ key }) => key.includes("unnumbered"));
+    t.like(donated(), { state: "PENDING", details: ["addresses of interface my-loopback"] });
 
-    await agent.commit(wantInterface(lender));
-    t.is(borrowed()?.state, "CONFIGURED");
+    await agent.commit(wantInterface(donor));
+    t.is(donated()?.state, "CONFIGURED");
     t.deepEqual(await addresses(), ["10.77.0.1/32"]);
 
-    const gone = await agent.commit(dropInterface(lender.name));
+    const gone = await agent.commit(dropInterface(donor.name));
     t.true(
-      operations(gone).indexOf(`DELETE ${borrowed()?.key}`) <
-        operations(gone).indexOf(`DELETE ${interfaceKey(lender.name)}`),
+      operations(gone).indexOf(`DELETE ${donated()?.key}`) <
+        operations(gone).indexOf(`DELETE ${interfaceKey(donor.name)}`),
     );
     t.deepEqual(await addresses(), []);
-    t.is(borrowed()?.state, "PENDING");
+    t.is(donated()?.state, "PENDING");
   },
 );
 

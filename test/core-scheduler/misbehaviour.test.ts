@@ -104,7 +104,7 @@ for (const method of ["equivalent", "updateWithRecreate", "claims"] as const) {
   });
 }
 
-test("a descriptor whose retrieve throws is named, and its values stay as the books have them", async (t) => {
+test("a descriptor whose retrieve throws is named, and its values stay as the cache has them", async (t) => {
   const bench = new Bench({
     create: () => undefined,
     retrieve: () => Promise.reject(new Error("no memory")),

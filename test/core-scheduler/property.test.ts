@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { createScheduler } from "#core/scheduler/index.js";
 import type { Dependency, ValueStatusRecord } from "#core/scheduler/types.js";
 import { FakeClock } from "./fake-clock.js";
-import { expectedBelow } from "./reference-model.js";
+import { expectedSouthbound } from "./reference-model.js";
 import { dependenciesOf, Southbound, sameThing, type Thing } from "./southbound.js";
 
 /**
@@ -128,7 +128,7 @@ function step(faulty: boolean): fc.Arbitrary<Step> {
   );
 }
 
-const claim = "what is wanted and possible is below, nothing else of ours is, and nothing was ever without its needs";
+const claim = "what is desired and possible is below, nothing else of ours is, and nothing was ever without its needs";
 
 // With faults, values can be left that keep each other alive through `anyOf`. No order of taking those apart is without a moment in
 // which one of them has lost the other, so that the second property looks at all other values only; they must go all the same.
@@ -179,7 +179,7 @@ class Story {
   private readonly random: () => number;
   private readonly below: Southbound;
   private readonly scheduler = createScheduler({ clock: this.clock, concurrency: 3 });
-  private readonly wanted = new Map<string, Thing>();
+  private readonly desired = new Map<string, Thing>();
   private readonly obtained = new Set<string>();
 
   constructor(seed: number, faulty: boolean) {
@@ -245,12 +245,12 @@ class Story {
     const refused = how === "atomic" && (record.reverted || record.values.some(({ state }) => state === "INVALID"));
     if (refused) return;
     if (how === "full-resync")
-      for (const key of [...this.wanted.keys()]) if (!changes.has(key)) this.wanted.delete(key);
+      for (const key of [...this.desired.keys()]) if (!changes.has(key)) this.desired.delete(key);
     for (const [key, value] of changes) {
-      // An invalid value changes nothing: what was wanted before stays wanted.
+      // An invalid value changes nothing: what was desired before stays desired.
       if (value?.bad === true) continue;
-      if (value === undefined) this.wanted.delete(key);
-      else this.wanted.set(key, value);
+      if (value === undefined) this.desired.delete(key);
+      else this.desired.set(key, value);
     }
   }
 
@@ -326,17 +326,18 @@ class Story {
     for (const key of OBTAINED) if (!this.obtained.has(key)) this.below.values.delete(key);
     const foreign = [...this.below.foreign].filter((key) => CONTESTED.some((each) => isUnder(key, each)));
     const there = new Set([...this.obtained, ...foreign]);
-    const own = new Map([...this.wanted].filter(([key]) => !there.has(key)));
+    const own = new Map([...this.desired].filter(([key]) => !there.has(key)));
     for (const key of CONTESTED.filter((each) => there.has(each))) {
-      const value = this.wanted.get(key);
+      const value = this.desired.get(key);
       if (value === undefined || ![...(value.needs ?? []), ...(value.needsAny ?? [])].every(isObtained)) continue;
-      if (expectedBelow(new Map([[key, value]]), this.obtained).has(key)) throw new Error(`${key} was not taken over`);
+      if (expectedSouthbound(new Map([[key, value]]), this.obtained).has(key))
+        throw new Error(`${key} was not taken over`);
     }
-    const expected = expectedBelow(own, there);
+    const expected = expectedSouthbound(own, there);
     const found = new Map([...this.below.values].filter(([key]) => !OBTAINED.includes(key) && !foreign.includes(key)));
     const keys = [...found.keys()].sort().join(" ");
-    const wanted = [...expected.keys()].sort().join(" ");
-    if (keys !== wanted) throw new Error(`below are [${keys}], expected [${wanted}]`);
+    const desired = [...expected.keys()].sort().join(" ");
+    if (keys !== desired) throw new Error(`below are [${keys}], expected [${desired}]`);
     for (const [key, value] of expected) {
       if (!sameThing(value, found.get(key) ?? {})) throw new Error(`${key} is ${JSON.stringify(found.get(key))}`);
     }

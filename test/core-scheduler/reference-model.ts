@@ -1,12 +1,15 @@
 import { type Thing, withoutParts } from "./southbound.js";
 
 /**
- * What should be below, worked out the slow and obvious way: start with nothing, and add every wanted value whose needs are there,
+ * What should be below, worked out the slow and obvious way: start with nothing, and add every desired value whose needs are there,
  * until nothing can be added.
  */
-export function expectedBelow(wanted: ReadonlyMap<string, Thing>, obtained: ReadonlySet<string>): Map<string, Thing> {
+export function expectedSouthbound(
+  desired: ReadonlyMap<string, Thing>,
+  obtained: ReadonlySet<string>,
+): Map<string, Thing> {
   const all = new Map<string, Thing>();
-  for (const [key, value] of wanted) unfold(key, value, all);
+  for (const [key, value] of desired) unfold(key, value, all);
   const below = new Map<string, Thing>();
   for (let before = -1; before !== below.size; ) {
     before = below.size;

@@ -53,7 +53,7 @@ test("a snapshot shows the graph as it was at a time, with what depended on what
   const network = new Network();
   await network.commit({
     "interface/my-tap": { type: "tap", ip_addresses: ["10.0.0.1/24"] },
-    "interface/borrower": { type: "tap", unnumbered: "my-tap" },
+    "interface/dependent": { type: "tap", unnumbered: "my-tap" },
     "route/waiting": { interface: "nowhere" },
   });
   const then = network.clock.now();
@@ -67,10 +67,10 @@ test("a snapshot shows the graph as it was at a time, with what depended on what
     values.map(({ key, state }) => `${key} ${state}`),
     [
       "interface-address/my-tap/10.0.0.1/24 CONFIGURED",
-      "interface/borrower CONFIGURED",
+      "interface/dependent CONFIGURED",
       "interface/my-tap CONFIGURED",
       "route/waiting PENDING",
-      "unnumbered/borrower CONFIGURED",
+      "unnumbered/dependent CONFIGURED",
     ],
   );
   t.deepEqual(
@@ -78,13 +78,13 @@ test("a snapshot shows the graph as it was at a time, with what depended on what
     [
       "interface/my-tap derives interface-address/my-tap/10.0.0.1/24 true",
       "route/waiting depends-on interface/nowhere false",
-      "interface/borrower derives unnumbered/borrower true",
-      "unnumbered/borrower depends-on interface-address/my-tap/10.0.0.1/24 true",
+      "interface/dependent derives unnumbered/dependent true",
+      "unnumbered/dependent depends-on interface-address/my-tap/10.0.0.1/24 true",
     ],
   );
   t.deepEqual(
     (await network.scheduler.snapshot()).values.map(({ key, state }) => `${key} ${state}`),
-    ["interface/borrower CONFIGURED", "route/waiting PENDING", "unnumbered/borrower PENDING"],
+    ["interface/dependent CONFIGURED", "route/waiting PENDING", "unnumbered/dependent PENDING"],
   );
   t.deepEqual((await network.scheduler.snapshot(then - 1)).values, []);
 });

@@ -22,7 +22,7 @@ test("a transaction that nobody confirms is reverted when its time is over", asy
     { confirmTimeout: 5_000 },
   );
   await network.pass(4_999);
-  t.deepEqual(network.scheduler.wanted("interface/my-tap"), jumbo);
+  t.deepEqual(network.scheduler.desired("interface/my-tap"), jumbo);
   await network.pass(1);
   t.deepEqual(network.below.get("interface/my-tap"), tap);
   t.is(network.state("interface/other"), "NONEXISTENT");
@@ -41,7 +41,7 @@ test("a transaction that is cancelled is reverted at once, and what came after i
     reverted?.executed.map(({ operation, key }) => `${operation} ${key}`),
     ["DELETE interface/a"],
   );
-  t.deepEqual(network.scheduler.wanted("interface/b"), jumbo);
+  t.deepEqual(network.scheduler.desired("interface/b"), jumbo);
   t.is(await network.scheduler.cancel(seq), undefined);
   t.is(network.clock.pending, 0);
 });
@@ -121,13 +121,16 @@ test("a record says what was planned, also where it was not done", async (t) => 
   );
 });
 
-test("dumps show what is wanted, what the books have, and what is really there", async (t) => {
+test("dumps show what is desired, what the cache has, and what is really there", async (t) => {
   const network = new Network();
   await network.commit({ "interface/my-tap": tap, "route/waiting": { interface: "nowhere" } });
-  network.below.set("interface/stranger", tap);
+  network.below.set("interface/unmanaged", tap);
   const keys = async (view: "northbound" | "cached" | "southbound", prefix?: string) =>
     (await network.scheduler.dump(view, prefix)).map(({ key, state }) => `${key} ${state}`);
   t.deepEqual(await keys("northbound"), ["interface/my-tap CONFIGURED", "route/waiting PENDING"]);
   t.deepEqual(await keys("cached"), ["interface/my-tap CONFIGURED"]);
-  t.deepEqual(await keys("southbound", "interface/"), ["interface/my-tap CONFIGURED", "interface/stranger DISCOVERED"]);
+  t.deepEqual(await keys("southbound", "interface/"), [
+    "interface/my-tap CONFIGURED",
+    "interface/unmanaged DISCOVERED",
+  ]);
 });

@@ -70,15 +70,15 @@ test("drift is told with the value as it was and as it was found", async (t) => 
   const network = new Network({ drift: "report" });
   const drifts: Drift[] = [];
   network.scheduler.watchDrift((found) => drifts.push(...found));
-  const wanted = { type: "tap", ip_addresses: ["10.0.0.1/24"] };
-  await network.commit({ "interface/my-tap": wanted });
+  const desired = { type: "tap", ip_addresses: ["10.0.0.1/24"] };
+  await network.commit({ "interface/my-tap": desired });
 
   network.below.delete("interface-address/my-tap/10.0.0.1/24");
   await network.scheduler.refresh(["interface/my-tap"]);
   t.deepEqual(drifts.splice(0), [
     {
       key: "interface/my-tap",
-      before: wanted,
+      before: desired,
       after: tap,
       keys: ["interface-address/my-tap/10.0.0.1/24"],
       policy: "report",

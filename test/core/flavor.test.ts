@@ -90,8 +90,8 @@ test("two different plugins with one name are refused, and the message says how 
 });
 
 test("what is no plugin is refused", async (t) => {
-  class Stranger {}
-  const error = await thrownBy(InvalidInputError, () => flavor("x", [Stranger]));
+  class NoPlugin {}
+  const error = await thrownBy(InvalidInputError, () => flavor("x", [NoPlugin]));
   t.is(error.code, "FLAVOR_ITEM_NOT_A_PLUGIN");
-  t.regex(error.message, /^Stranger is not a plugin/);
+  t.regex(error.message, /^NoPlugin is not a plugin/);
 });

@@ -113,7 +113,7 @@ test("a sink that throws is logged, and the others still get the event", async (
   const received: EventEnvelope[] = [];
   const log = logLines();
   const broken = sinkPlugin("broken", [], () => {
-    throw new Error("no room");
+    throw new Error("no client");
   });
   await using agent = agentOf([broken, sinkPlugin("sink", received)], { logStream: log.stream });
   await agent.start();

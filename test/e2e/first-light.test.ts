@@ -39,7 +39,7 @@ function states(result: Result): Readonly<Record<string, string>> {
 }
 
 /** The state of every value below a key prefix, as the agent reports it. */
-async function statesBelow(bus: Orchestrator, prefix: string): Promise<Readonly<Record<string, string>>> {
+async function southboundStates(bus: Orchestrator, prefix: string): Promise<Readonly<Record<string, string>>> {
   const { values } = await bus.request<Pick<Result, "values">>("config.status", { prefix });
   return Object.fromEntries(values.map(({ key, state }) => [key, state]));
 }
@@ -110,7 +110,7 @@ test("one end alone is pending and says on what; the other end arrives and both 
 
   const second = await bus.commit([pair.far.change]);
   t.is(second.outcome, "APPLIED");
-  t.deepEqual(await statesBelow(bus, bothEnds(pair)), bothConfigured(pair));
+  t.deepEqual(await southboundStates(bus, bothEnds(pair)), bothConfigured(pair));
   const { near, far } = await inKernel(pair);
   t.deepEqual([facts(near), facts(far)], [configured(pair.near), configured(pair.far)]);
 });
@@ -150,13 +150,13 @@ test("an end is deleted: the pair goes, the other end is pending again, the name
 
   const result = await bus.commit([{ key: pair.far.key, delete: true }]);
   t.is(result.outcome, "APPLIED");
-  t.deepEqual(await statesBelow(bus, bothEnds(pair)), { [pair.near.key]: "PENDING" });
+  t.deepEqual(await southboundStates(bus, bothEnds(pair)), { [pair.near.key]: "PENDING" });
   t.deepEqual(await inKernel(pair), { near: undefined, far: undefined });
   await eventually(async () => !(await namespaces()).includes("del"), { what: "the namespace to be removed" });
 
   const again = await bus.commit([pair.far.change]);
   t.is(again.outcome, "APPLIED");
-  t.deepEqual(await statesBelow(bus, bothEnds(pair)), bothConfigured(pair));
+  t.deepEqual(await southboundStates(bus, bothEnds(pair)), bothConfigured(pair));
   const { near, far } = await inKernel(pair);
   t.deepEqual([facts(near), facts(far)], [configured(pair.near), configured(pair.far)]);
 });
@@ -215,7 +215,7 @@ test("with the bucket tenuto-config as its source it comes back by itself after 
   await bus.put(pair.near.key, pair.near.change.value);
   await bus.put(pair.far.key, pair.far.change.value);
   const isHeld = async (): Promise<boolean> =>
-    isDeepStrictEqual(await statesBelow(bus, bothEnds(pair)), bothConfigured(pair));
+    isDeepStrictEqual(await southboundStates(bus, bothEnds(pair)), bothConfigured(pair));
   await eventually(isHeld, { what: "both ends to be configured from the bucket" });
   const before = await inKernel(pair);
   t.deepEqual([facts(before.near), facts(before.far)], [configured(pair.near), configured(pair.far)]);

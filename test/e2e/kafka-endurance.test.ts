@@ -57,7 +57,7 @@ test.after.always(async () => {
   await server?.stop();
 });
 
-async function wanted(prefix: string): Promise<readonly unknown[]> {
+async function desired(prefix: string): Promise<readonly unknown[]> {
   const { stdout } = await agent.tenuto(["get", prefix, "-o", "json"]);
   return JSON.parse(stdout) as readonly unknown[];
 }
@@ -161,7 +161,7 @@ withOwnKafka(
       ]);
     }
     for (const name of good) t.is((await answers.to(`${name}-id`, patience)).outcome, "APPLIED");
-    await eventually(async () => (await wanted(`${INTERFACE}kept`)).length === good.length, { timeout: patience });
+    await eventually(async () => (await desired(`${INTERFACE}kept`)).length === good.length, { timeout: patience });
     const bad = good.length * 50;
     // What is a transaction at least is answered; what is none is a dead letter.
     const refused = (): number => from(COMMANDS) + answers.startingWith(COMMANDS).filter(isRejected).length;

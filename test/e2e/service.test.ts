@@ -32,7 +32,7 @@ async function confined(t: ExecutionContext, label: string, capabilities: readon
 }
 
 /** A process with all capabilities in a network namespace of its own. */
-async function stranger(t: ExecutionContext): Promise<number> {
+async function processOfOthers(t: ExecutionContext): Promise<number> {
   const child = spawn("unshare", ["--net", "sleep", "infinity"], { stdio: "ignore" });
   t.teardown(async () => {
     child.kill("SIGKILL");
@@ -59,7 +59,7 @@ async function apply(agent: AgentProcess, changes: readonly object[]): Promise<R
 test("with the capabilities of the unit file an agent makes links, and enters namespaces of every kind", async (t) => {
   const agent = await confined(t, "granted", await granted());
   const named = { type: "NSID", reference: "service-green" };
-  const foreign = { type: "PID", reference: String(await stranger(t)) };
+  const foreign = { type: "PID", reference: String(await processOfOthers(t)) };
   const tap = { key: "config/linux/interfaces/v2/interface/svc-tap", value: { name: "svc-tap", type: "TAP" } };
   const { outcome, error } = await apply(agent, [...veth("svc0", named), ...veth("svc1", foreign), tap]);
   t.is(error, "");
@@ -74,7 +74,7 @@ test("with the capabilities of the unit file an agent makes links, and enters na
 test("an agent that may not enter the namespace of a process says what it needs, instead of waiting for it", async (t) => {
   const fewer = (await granted()).filter((name) => name !== "sys_ptrace");
   const agent = await confined(t, "fewer", fewer);
-  const foreign = { type: "PID", reference: String(await stranger(t)) };
+  const foreign = { type: "PID", reference: String(await processOfOthers(t)) };
   const { outcome, error } = await apply(agent, veth("svc2", foreign));
   t.is(outcome, "PARTIAL");
   t.regex(error, /namespace\.reference: .*needs CAP_SYS_PTRACE/);

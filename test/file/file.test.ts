@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:
 import { join } from "node:path";
 import test from "ava";
 import { key, set } from "#test/orchestrator/support/agents.js";
-import { Below } from "#test/orchestrator/support/below.js";
+import { Southbound } from "#test/orchestrator/support/southbound.js";
 import { eventually } from "#test/support/eventually.js";
 import { deadLetters, healthOf, interfaces, startWithFiles, temporaryDirectory } from "./support.js";
 
@@ -17,7 +17,7 @@ test("a directory of YAML and JSON is there when the agent has started", async (
   writeFileSync(join(path, "readme.txt"), "not: [for us");
   writeFileSync(join(path, ".a.yaml.swp"), "not: [for us");
   const started = await startWithFiles(t, path);
-  t.deepEqual(started.below.names(), ["eth1", "eth2", "eth3"]);
+  t.deepEqual(started.southbound.names(), ["eth1", "eth2", "eth3"]);
   t.regex(healthOf(started)?.reason ?? "", /c\.yml says nothing: write "changes: \[\]" if nothing is desired/);
   rmSync(join(path, "c.yml"));
   await eventually(() => healthOf(started)?.state === "ok");
@@ -26,25 +26,25 @@ test("a directory of YAML and JSON is there when the agent has started", async (
 test("files that are added, changed and, where that is a wish, removed are followed", async (t) => {
   const path = temporaryDirectory(t);
   writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-  const { below } = await startWithFiles(t, path, { section: { missing: "remove" } });
+  const { southbound } = await startWithFiles(t, path, { section: { missing: "remove" } });
   writeFileSync(join(path, "b.yaml"), interfaces("eth2", "eth3"));
-  await eventually(() => below.names().join() === "eth1,eth2,eth3");
+  await eventually(() => southbound.names().join() === "eth1,eth2,eth3");
   writeFileSync(join(path, "b.yaml.new"), interfaces("eth3", "eth4"));
   renameSync(join(path, "b.yaml.new"), join(path, "b.yaml"));
-  await eventually(() => below.names().join() === "eth1,eth3,eth4");
+  await eventually(() => southbound.names().join() === "eth1,eth3,eth4");
   rmSync(join(path, "a.yaml"));
-  await eventually(() => below.names().join() === "eth3,eth4");
-  t.false(below.operations.includes("delete eth3"));
+  await eventually(() => southbound.names().join() === "eth3,eth4");
+  t.false(southbound.operations.includes("delete eth3"));
 });
 
 test("one file, replaced as editors do", async (t) => {
   const path = join(temporaryDirectory(t), "desired.yaml");
   writeFileSync(path, interfaces("eth1"));
-  const { below } = await startWithFiles(t, path);
-  t.deepEqual(below.names(), ["eth1"]);
+  const { southbound } = await startWithFiles(t, path);
+  t.deepEqual(southbound.names(), ["eth1"]);
   writeFileSync(`${path}~`, interfaces("eth2"));
   renameSync(`${path}~`, path);
-  await eventually(() => below.names().join() === "eth2");
+  await eventually(() => southbound.names().join() === "eth2");
 });
 
 test("files changed all at once by a symbolic link, as a Kubernetes volume does", async (t) => {
@@ -58,29 +58,29 @@ test("files changed all at once by a symbolic link, as a Kubernetes volume does"
   }
   symlinkSync("..v1", join(path, "..data"));
   symlinkSync(join("..data", "a.yaml"), join(path, "a.yaml"));
-  const { below } = await startWithFiles(t, path);
-  t.deepEqual(below.names(), ["eth1"]);
+  const { southbound } = await startWithFiles(t, path);
+  t.deepEqual(southbound.names(), ["eth1"]);
   symlinkSync("..v2", join(path, "..data_new"));
   renameSync(join(path, "..data_new"), join(path, "..data"));
-  await eventually(() => below.names().join() === "eth2");
+  await eventually(() => southbound.names().join() === "eth2");
 });
 
 test("a directory that is missing, comes, goes and comes again", async (t) => {
   const path = join(temporaryDirectory(t), "desired");
   const started = await startWithFiles(t, path);
-  const { below } = started;
+  const { southbound } = started;
   t.like(healthOf(started), { state: "degraded" });
   t.regex(healthOf(started)?.reason ?? "", /desired: .*no such file/);
   mkdirSync(path);
   writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-  await eventually(() => below.names().join() === "eth1");
+  await eventually(() => southbound.names().join() === "eth1");
   await eventually(() => healthOf(started)?.state === "ok");
   rmSync(path, { recursive: true });
   await eventually(() => healthOf(started)?.state === "degraded");
-  t.deepEqual(below.names(), ["eth1"], "the last good state is kept");
+  t.deepEqual(southbound.names(), ["eth1"], "the last good state is kept");
   mkdirSync(path);
   writeFileSync(join(path, "a.yaml"), interfaces("eth2"));
-  await eventually(() => below.names().join() === "eth2");
+  await eventually(() => southbound.names().join() === "eth2");
 });
 
 const BROKEN: readonly (readonly [
@@ -153,10 +153,10 @@ for (const [what, text, { line, key: of = "", error }] of BROKEN) {
     t.regex(letter.error, new RegExp(`b\\.yaml:${line}: .*${error.source}`, "s"));
     t.like(healthOf(started), { state: "degraded" });
     t.regex(healthOf(started)?.reason ?? "", /^the last good state is kept: /);
-    t.deepEqual(started.below.names(), ["good", "other"]);
+    t.deepEqual(started.southbound.names(), ["good", "other"]);
 
     writeFileSync(join(path, "b.yaml"), interfaces("better"));
-    await eventually(() => started.below.names().join() === "better");
+    await eventually(() => started.southbound.names().join() === "better");
     await eventually(() => healthOf(started)?.state === "ok");
   });
 }
@@ -164,14 +164,14 @@ for (const [what, text, { line, key: of = "", error }] of BROKEN) {
 test("files that are broken when the agent starts leave what they said before it ended", async (t) => {
   const path = temporaryDirectory(t);
   const store = temporaryDirectory(t);
-  const below = new Below();
+  const southbound = new Southbound();
   writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-  const first = await startWithFiles(t, path, { below, store });
+  const first = await startWithFiles(t, path, { southbound, store });
   await first.agent.close();
   writeFileSync(join(path, "a.yaml"), "broken: [");
-  const second = await startWithFiles(t, path, { below, store });
-  t.deepEqual(below.names(), ["eth1"]);
-  t.deepEqual(below.operations, ["create eth1"]);
+  const second = await startWithFiles(t, path, { southbound, store });
+  t.deepEqual(southbound.names(), ["eth1"]);
+  t.deepEqual(southbound.operations, ["create eth1"]);
   t.like(healthOf(second), { state: "degraded" });
 });
 
@@ -182,24 +182,24 @@ test("a value that its descriptor refuses is a dead letter with its place, and t
   const letter = await eventually(() => deadLetters(started)[0]);
   t.like(letter, { key: key("eth2"), origin: join(path, "a.yaml:4") });
   t.regex(letter.error, /eth2: mtu: was 9001/);
-  t.deepEqual(started.below.names(), ["eth1"]);
+  t.deepEqual(started.southbound.names(), ["eth1"]);
 });
 
 test("a request has the say over a file, and the file's value comes back", async (t) => {
   const path = temporaryDirectory(t);
   writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-  const { below, commit } = await startWithFiles(t, path);
+  const { southbound, commit } = await startWithFiles(t, path);
   await commit({ changes: [set("eth1", { mtu: 1400 })] });
-  t.like(below.values.get(key("eth1")), { mtu: 1400 });
+  t.like(southbound.values.get(key("eth1")), { mtu: 1400 });
   await commit({ changes: [{ key: key("eth1"), delete: true }] });
-  t.deepEqual(below.values.get(key("eth1")), { name: "eth1", type: "DUMMY" });
+  t.deepEqual(southbound.values.get(key("eth1")), { name: "eth1", type: "DUMMY" });
 });
 
 test("not watched, files are read once", async (t) => {
   const path = temporaryDirectory(t);
   writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-  const { below, northbound } = await startWithFiles(t, path, { section: { watch: false } });
+  const { southbound, northbound } = await startWithFiles(t, path, { section: { watch: false } });
   writeFileSync(join(path, "a.yaml"), interfaces("eth2"));
   await northbound.resync({ downstream: false });
-  t.deepEqual(below.names(), ["eth1"]);
+  t.deepEqual(southbound.names(), ["eth1"]);
 });

@@ -16,9 +16,9 @@ hung("a directory whose file server does not answer holds nothing up, and is rea
   const reason = /the file system of .*desired has not answered for 5000 ms/;
   await eventually(() => reason.test(healthOf(started)?.reason ?? ""), { what: String(reason) });
   await started.commit({ changes: [set("eth9")] });
-  t.deepEqual(started.below.names(), ["eth9"]);
+  t.deepEqual(started.southbound.names(), ["eth9"]);
   end();
   writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-  await eventually(() => started.below.names().join() === "eth1,eth9");
+  await eventually(() => started.southbound.names().join() === "eth1,eth9");
   t.like(healthOf(started), { state: "ok" });
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { Health } from "#core/health/index.js";
 import type { TestAgent } from "#test/orchestrator/support/agents.js";
-import { Below } from "#test/orchestrator/support/below.js";
+import { Southbound } from "#test/orchestrator/support/southbound.js";
 import { eventually } from "#test/support/eventually.js";
 import { deadLetters, healthOf, interfaces, startWithFiles, temporaryDirectory } from "./support.js";
 
@@ -15,12 +15,12 @@ for (const [missing, names] of [
   test(`a path that is not set any more, where what is missing is for ${missing}`, async (t) => {
     const path = temporaryDirectory(t);
     const store = temporaryDirectory(t);
-    const below = new Below();
+    const southbound = new Southbound();
     writeFileSync(join(path, "a.yaml"), interfaces("eth1"));
-    const first = await startWithFiles(t, path, { below, store });
+    const first = await startWithFiles(t, path, { southbound, store });
     await first.agent.close();
-    const second = await startWithFiles(t, "", { below, store, section: { missing } });
-    t.deepEqual(below.names(), names);
+    const second = await startWithFiles(t, "", { southbound, store, section: { missing } });
+    t.deepEqual(southbound.names(), names);
     t.like(healthOf(second), { state: "ok" });
   });
 }
@@ -78,10 +78,10 @@ for (const [what, lose, reason] of LOSSES) {
     mkdirSync(directory);
     const [a, b] = [join(directory, "a.yaml"), join(directory, "b.yaml")];
     const store = temporaryDirectory(t);
-    const below = new Below();
+    const southbound = new Southbound();
     writeFileSync(a, interfaces("eth1", "eth2", "eth3"));
     writeFileSync(b, interfaces("eth4", "eth5"));
-    const first = await startWithFiles(t, directory, { below, store });
+    const first = await startWithFiles(t, directory, { southbound, store });
     lose({ t, directory, a });
     const orphans = ({ agent }: TestAgent) =>
       agent
@@ -90,19 +90,19 @@ for (const [what, lose, reason] of LOSSES) {
         .find(({ reason: text = "" }) => reason.test(text) && /has lost \d+ value/.test(text));
     await eventually(() => orphans(first) !== undefined, { what: String(reason) });
     writeFileSync(b, interfaces("eth4"));
-    await eventually(() => !below.names().includes("eth5"), { what: "what was taken out of a file to go" });
+    await eventually(() => !southbound.names().includes("eth5"), { what: "what was taken out of a file to go" });
     await first.agent.close();
-    const second = await startWithFiles(t, directory, { below, store });
-    t.deepEqual(below.names(), ["eth1", "eth2", "eth3", "eth4"]);
+    const second = await startWithFiles(t, directory, { southbound, store });
+    t.deepEqual(southbound.names(), ["eth1", "eth2", "eth3", "eth4"]);
     t.truthy(orphans(second));
 
     writeFileSync(a, interfaces("eth1"));
-    await eventually(() => below.names().join() === "eth1,eth4", { what: "the file's word" });
+    await eventually(() => southbound.names().join() === "eth1,eth4", { what: "the file's word" });
     await eventually(() => orphans(second) === undefined);
     writeFileSync(a, "changes: []\n");
-    await eventually(() => below.names().join() === "eth4", { what: "an explicit empty document to empty" });
+    await eventually(() => southbound.names().join() === "eth4", { what: "an explicit empty document to empty" });
     writeFileSync(b, '{ "linuxConfig": {} }');
-    await eventually(() => below.names().length === 0);
+    await eventually(() => southbound.names().length === 0);
     t.like(healthOf(second), { state: "ok" });
   });
 }
@@ -113,11 +113,11 @@ test("values that moved to another file are lost with none", async (t) => {
   const started = await startWithFiles(t, path);
   renameSync(join(path, "a.yaml"), join(path, "z.yaml"));
   writeFileSync(join(path, "b.yaml"), interfaces("eth3"));
-  await eventually(() => started.below.names().join() === "eth1,eth2,eth3");
+  await eventually(() => started.southbound.names().join() === "eth1,eth2,eth3");
   writeFileSync(join(path, "z.yaml"), interfaces("eth2"));
-  await eventually(() => started.below.names().join() === "eth2,eth3");
+  await eventually(() => started.southbound.names().join() === "eth2,eth3");
   t.deepEqual(
-    started.below.operations.filter((operation) => operation.startsWith("delete")),
+    started.southbound.operations.filter((operation) => operation.startsWith("delete")),
     ["delete eth1"],
   );
 });
@@ -130,14 +130,14 @@ test("a file takes nothing away while it is being written", async (t) => {
   const fd = openSync(file, "w");
   writeSync(fd, interfaces("eth0", "eth1"));
   await eventually(() => /a\.yaml is being written/.test(healthOf(started)?.reason ?? ""));
-  t.deepEqual(started.below.names(), ["eth1", "eth2", "eth3"]);
+  t.deepEqual(started.southbound.names(), ["eth1", "eth2", "eth3"]);
   writeSync(fd, "    - {name: eth2, type: DUMMY}\n");
   closeSync(fd);
-  await eventually(() => started.below.names().join() === "eth0,eth1,eth2");
+  await eventually(() => started.southbound.names().join() === "eth0,eth1,eth2");
   await eventually(() => healthOf(started)?.state === "ok");
 });
 
-test("nothing but regular files below the directory is read, and of others nothing is told", async (t) => {
+test("nothing but regular files southbound the directory is read, and of others nothing is told", async (t) => {
   const path = temporaryDirectory(t);
   const outside = join(temporaryDirectory(t), "shadow");
   writeFileSync(outside, "root:$6$s3cret:19000:0:99999:7:::\n");
@@ -158,7 +158,7 @@ test("nothing but regular files below the directory is read, and of others nothi
     await eventually(() => healthOf(started)?.state === "ok");
   }
   t.false(JSON.stringify(deadLetters(started)).includes("s3cret"));
-  t.deepEqual(started.below.names(), ["eth1"]);
+  t.deepEqual(started.southbound.names(), ["eth1"]);
 });
 
 test("a volume that is not mounted at the start, comes, goes and comes back takes nothing away", async (t) => {
@@ -167,23 +167,23 @@ test("a volume that is not mounted at the start, comes, goes and comes back take
   for (const path of [directory, volume]) mkdirSync(path);
   writeFileSync(join(volume, "a.yaml"), interfaces("eth1", "eth2"));
   const store = temporaryDirectory(t);
-  const below = new Below();
-  const first = await startWithFiles(t, volume, { below, store });
+  const southbound = new Southbound();
+  const first = await startWithFiles(t, volume, { southbound, store });
   await first.agent.close();
 
-  const started = await startWithFiles(t, directory, { below, store });
+  const started = await startWithFiles(t, directory, { southbound, store });
   const isLost = (): boolean => saidOf(started).some((reason) => /has lost \d+ values?: .*a\.yaml/.test(reason));
   await eventually(isLost, { what: "the loss to be told" });
-  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  t.deepEqual(southbound.names(), ["eth1", "eth2"]);
   execFileSync("mount", ["--bind", volume, directory]);
   await eventually(() => !isLost(), { what: "the volume to be read" });
   writeFileSync(join(directory, "a.yaml"), interfaces("eth1"));
-  await eventually(() => below.names().join() === "eth1", { what: "what the file does not say any more to go" });
+  await eventually(() => southbound.names().join() === "eth1", { what: "what the file does not say any more to go" });
   execFileSync("umount", [directory]);
   await eventually(isLost, { what: "the volume to be missed" });
   writeFileSync(join(volume, "a.yaml"), interfaces("eth1", "eth3"));
   execFileSync("mount", ["--bind", volume, directory]);
   t.teardown(() => execFileSync("umount", ["--lazy", directory]));
-  await eventually(() => below.names().join() === "eth1,eth3", { what: "the volume that came back" });
-  t.false(below.operations.includes("delete eth1"));
+  await eventually(() => southbound.names().join() === "eth1,eth3", { what: "the volume that came back" });
+  t.false(southbound.operations.includes("delete eth1"));
 });

@@ -6,7 +6,7 @@ import { Health } from "#core/health/index.js";
 import type { DeadLetter } from "#core/northbound/index.js";
 import { FilePlugin } from "#plugins/file/index.js";
 import { startAgent, type TestAgent } from "#test/orchestrator/support/agents.js";
-import type { Below } from "#test/orchestrator/support/below.js";
+import type { Southbound } from "#test/orchestrator/support/southbound.js";
 
 export function temporaryDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), "tenuto-file-"));
@@ -15,7 +15,7 @@ export function temporaryDirectory(t: ExecutionContext): string {
 }
 
 export interface FileAgentOptions {
-  readonly below?: Below;
+  readonly southbound?: Southbound;
   readonly store?: string;
   readonly section?: Readonly<Record<string, unknown>>;
 }

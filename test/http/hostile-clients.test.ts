@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { createLogRegistry } from "#core/logging/index.js";
 import { EventStreams } from "#plugins/http/event-streams.js";
-import { Reply } from "#plugins/http/exchange.js";
+import { HttpReply } from "#plugins/http/exchange.js";
 import { RouteTable } from "#plugins/http/route-table.js";
 import { HttpServer } from "#plugins/http/server.js";
 import { eventually } from "#test/support/eventually.js";
@@ -25,7 +25,7 @@ async function serving(t: ExecutionContext, longestDownload = 60_000): Promise<n
   routes.post("/echo", ({ body }) => ({ bytes: body.length }));
   routes.get("/events", () => {
     streams.admit();
-    return Reply.stream((response) => streams.open(response, []));
+    return HttpReply.stream((response) => streams.open(response, []));
   });
   const server = new HttpServer(routes, { log, maxBodyBytes: 1_000_000, longestDownload });
   t.teardown(async () => {

@@ -139,7 +139,7 @@ inBrowser("values are found by key and by state", async (t) => {
   t.is((await rows("values")).length, 1);
 });
 
-inBrowser("what strangers sent is shown as text", async (t) => {
+inBrowser("what others sent is shown as text", async (t) => {
   const name = "<img src=x onerror=alert(1)>";
   const { agent, browser, rows } = await shown(t);
   agent.tell(name, "UP");
@@ -150,7 +150,7 @@ inBrowser("what strangers sent is shown as text", async (t) => {
 inBrowser("a screen reader finds every table, field and heading by name", async (t) => {
   const { browser } = await shown(t);
   const titles = ["Health", "Interfaces", "Transactions", "Values"];
-  const wanted = { table: titles, heading: [...titles, "t1"], searchbox: ["Key contains"], combobox: ["State"] };
+  const desired = { table: titles, heading: [...titles, "t1"], searchbox: ["Key contains"], combobox: ["State"] };
   let found: Awaited<ReturnType<Browser["accessible"]>> = [];
   const names = (role: string): readonly string[] =>
     found
@@ -162,8 +162,8 @@ inBrowser("a screen reader finds every table, field and heading by name", async 
   await eventually(
     async () => {
       found = await browser.accessible();
-      if (isDeepStrictEqual(namesOf(wanted), wanted)) return true;
-      throw new Error(JSON.stringify(namesOf(wanted)));
+      if (isDeepStrictEqual(namesOf(desired), desired)) return true;
+      throw new Error(JSON.stringify(namesOf(desired)));
     },
     { what: "the page as a screen reader has it" },
   );

@@ -5,7 +5,7 @@ import { text } from "node:stream/consumers";
 import test, { type ExecutionContext } from "ava";
 import { createLogRegistry } from "#core/logging/index.js";
 import type { Handler } from "#plugins/http/exchange.js";
-import { Reply } from "#plugins/http/exchange.js";
+import { HttpReply } from "#plugins/http/exchange.js";
 import { RouteTable } from "#plugins/http/route-table.js";
 import { HttpServer } from "#plugins/http/server.js";
 import { exchange } from "./local-agent.js";
@@ -65,7 +65,7 @@ test("a path that cannot be decoded is refused with 400", async (t) => {
 test("HEAD is answered as GET, without the body", async (t) => {
   const { port } = await serving(
     t,
-    tableWith("/a", () => Reply.of("text/plain", "four")),
+    tableWith("/a", () => HttpReply.of("text/plain", "four")),
   );
   const { status, headers, text: body } = await exchange({ port, path: "/a", method: "HEAD" });
   t.is(status, 200);

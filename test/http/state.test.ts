@@ -41,7 +41,7 @@ test("status says what waits and what failed", async (t) => {
   t.is((await ask("GET", "/v1/status?state=sleepy")).status, 400);
 });
 
-test("a dump shows the wanted side and the other", async (t) => {
+test("a dump shows the desired side and the other", async (t) => {
   const { ask, send } = await localAgent(t);
   await send("POST", "/v1/transactions", { changes: [interfaceChange("eth7")] });
   for (const view of ["nb", "cached"]) {

@@ -44,7 +44,7 @@ test("a dry run says that it would wait, and stages nothing", async (t) => {
   t.deepEqual((await agent.status("dry1"))?.candidate, []);
 });
 
-test("what is wanted can be read while it waits", async (t) => {
+test("what is desired can be read while it waits", async (t) => {
   const agent = await PlugAgent.start(t);
   await agent.commit(register("read1"), existing("read1", { mtu: 1400 }));
   const value = { name: "read1", type: "EXISTING", enabled: true, mtu: 1400 };

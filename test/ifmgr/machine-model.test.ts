@@ -1,11 +1,11 @@
 import test from "ava";
 import fc from "fast-check";
 import { type Configurations, newMachine } from "#plugins/ifmgr/machine.js";
-import { ManagedInterface, type Outcome } from "#plugins/ifmgr/managed-interface.js";
+import { ManagedInterface, type WorkOutcome } from "#plugins/ifmgr/managed-interface.js";
 
 /**
  * Random stories about one interface: it comes and goes, sources change their minds, work is slow and fails. The model is
- * what a person would say: where the interface is now, and what was wanted for it last.
+ * what a person would say: where the interface is now, and what was desired for it last.
  */
 
 const numbers: Configurations<number> = { empty: 0, equal: (a, b) => a === b };
@@ -34,7 +34,7 @@ const told: fc.Arbitrary<Told> = fc.oneof(
 
 interface Work {
   readonly target: number;
-  readonly end: (outcome: Outcome<number>) => void;
+  readonly end: (outcome: WorkOutcome<number>) => void;
 }
 
 /** A kernel that takes its time, and the interface above it. */
@@ -46,7 +46,7 @@ class Story {
   readonly #pauses = new Set<() => void>();
   readonly subject: ManagedInterface<number>;
   /** The model. */
-  wanted = 0;
+  desired = 0;
   plugged = false;
   killed = false;
 
@@ -67,7 +67,7 @@ class Story {
   async tell(event: Told): Promise<void> {
     switch (event.do) {
       case "apply":
-        this.wanted = event.value;
+        this.desired = event.value;
         this.subject.send({ type: "apply", candidate: event.value });
         break;
       case "end":
@@ -77,7 +77,7 @@ class Story {
         for (const resolve of this.#pauses) resolve();
         break;
       default:
-        if (event.do === "reset") this.wanted = 0;
+        if (event.do === "reset") this.desired = 0;
         else if (event.do === "kill") this.killed = true;
         else this.plugged = event.do === "plug";
         this.subject.send({ type: event.do });
@@ -93,7 +93,7 @@ class Story {
     }
   }
 
-  #begin(target: number): Promise<Outcome<number>> {
+  #begin(target: number): Promise<WorkOutcome<number>> {
     this.#atOnce += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
     return new Promise((resolve) => {
@@ -151,10 +151,10 @@ test("whatever happened, it comes to what the last events ask for", async (t) =>
       for (const event of events) await story.tell(event);
       await story.calm();
       const { state, candidate, running } = story.subject.machine;
-      const expected = story.plugged ? story.wanted : 0;
+      const expected = story.plugged ? story.desired : 0;
       return (
         state === (story.plugged ? "PLUGGED" : "UNPLUGGED") &&
-        candidate === story.wanted &&
+        candidate === story.desired &&
         running === expected &&
         story.kernel === expected
       );
@@ -202,7 +202,7 @@ async function pausing(): Promise<Story> {
   return story;
 }
 
-test("the pause before another try ends when something else is wanted, and that is done at once", async (t) => {
+test("the pause before another try ends when something else is desired, and that is done at once", async (t) => {
   const waiting = await pausing();
   t.is(waiting.work, undefined);
   t.true(waiting.subject.isFailing);

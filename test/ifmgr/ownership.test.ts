@@ -20,9 +20,9 @@ const interfaces: readonly Interface[] = [
   { name: "about", type: "VLAN", vlan: { lower_interface: "round", id: 1 } },
   { name: "orphan", type: "VLAN", vlan: { lower_interface: "nobody", id: 1 } },
 ];
-const wanted = new Map(interfaces.map((value) => [interfaceKey(value.name ?? ""), value]));
+const desired = new Map(interfaces.map((value) => [interfaceKey(value.name ?? ""), value]));
 const view = {
-  wanted: (key: string) => wanted.get(key),
+  desired: (key: string) => desired.get(key),
   isRegistered: (hostName: string) => hostName === "eth1" || hostName === "eth2",
 };
 

@@ -23,7 +23,7 @@ async function addresses(name: string): Promise<readonly string[] | undefined> {
 
 // Before the others, since it is about time.
 test.serial(
-  "what is wanted for a registered interface waits until the interface comes, and is applied then",
+  "what is desired for a registered interface waits until the interface comes, and is applied then",
   async (t) => {
     const agent = await PlugAgent.start(t);
     const result = await agent.commit(

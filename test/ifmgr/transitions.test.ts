@@ -2,15 +2,15 @@ import { readFile } from "node:fs/promises";
 import test from "ava";
 import {
   type Configurations,
-  type Job,
   type Machine,
   type MachineEvent,
   newMachine,
   step,
+  type Work,
 } from "#plugins/ifmgr/machine.js";
 import {
-  type Condition,
   type EventName,
+  type Guard,
   type State,
   TRANSITIONS,
   type Transition,
@@ -41,7 +41,7 @@ const SEED: readonly (readonly [State, EventName, State, through?: State])[] = [
   ["PLUGGED", "kill", "SHUTDOWN"],
 ];
 
-const WORK: Partial<Record<State, Job>> = { APPLYING: "apply", UNAPPLYING: "remove", SHUTTINGDOWN: "apply" };
+const WORK: Partial<Record<State, Work>> = { APPLYING: "apply", UNAPPLYING: "remove", SHUTTINGDOWN: "apply" };
 
 /** A machine in a state, with work under way where the state has any. */
 function machineIn(state: State, candidate: string, running: string): Machine<string> {
@@ -56,16 +56,16 @@ function eventOf(name: EventName, configuration: string): MachineEvent<string> {
 
 /** A machine and an event for which the row's condition is true. */
 function occasion({ from, event, when }: Transition): readonly [Machine<string>, MachineEvent<string>] {
-  const occasions: Record<Condition | "always", readonly [candidate: string, running: string, told: string]> = {
+  const occasions: Record<Guard | "always", readonly [candidate: string, running: string, told: string]> = {
     always: ["old", "old", "new"],
     "candidate = running": ["same", "same", "same"],
-    "candidate ≠ running": ["wanted", "old", "old"],
-    "nothing runs": ["wanted", "", ""],
-    "something runs": ["wanted", "old", "old"],
+    "candidate ≠ running": ["desired", "old", "old"],
+    "nothing runs": ["desired", "", ""],
+    "something runs": ["desired", "old", "old"],
   };
   const [candidate, running, told] = occasions[when ?? "always"];
   if (event === "apply" && when === "candidate ≠ running") {
-    return [machineIn(from, running, running), eventOf(event, "wanted")];
+    return [machineIn(from, running, running), eventOf(event, "desired")];
   }
   return [machineIn(from, candidate, running), eventOf(event, told)];
 }
@@ -91,7 +91,7 @@ test("an event that has no row in a state changes nothing", (t) => {
   for (const state of STATES) {
     for (const event of EVENTS) {
       if (TRANSITIONS.some((row) => row.from === state && row.event === event)) continue;
-      const before = machineIn(state, "wanted", "old");
+      const before = machineIn(state, "desired", "old");
       const { machine, begin } = step(before, eventOf(event, "other"), words);
       t.is(machine, before, `${state} + ${event}`);
       t.is(begin, undefined);
@@ -100,7 +100,7 @@ test("an event that has no row in a state changes nothing", (t) => {
 });
 
 test("the rows of a state and an event exclude each other and leave no gap", (t) => {
-  const opposite: Record<Condition, Condition> = {
+  const opposite: Record<Guard, Guard> = {
     "candidate = running": "candidate ≠ running",
     "candidate ≠ running": "candidate = running",
     "nothing runs": "something runs",
@@ -118,8 +118,8 @@ test("the rows of a state and an event exclude each other and leave no gap", (t)
 
 for (const [from, event, to, through] of SEED) {
   test(`the seed's row ${from} + ${event} leads to ${to}${through === undefined ? "" : ` through ${through}`}`, (t) => {
-    const told = eventOf(event, event === "done" ? "wanted" : "new");
-    let { machine, begin } = step(machineIn(from, "wanted", "old"), told, words);
+    const told = eventOf(event, event === "done" ? "desired" : "new");
+    let { machine, begin } = step(machineIn(from, "desired", "old"), told, words);
     if (through !== undefined) {
       t.is(machine.state, through);
       // The work under way ends, and so does what follows it.
@@ -133,7 +133,7 @@ for (const [from, event, to, through] of SEED) {
 }
 
 test("a plug while the configuration is being removed starts over when that has ended", (t) => {
-  const plugged = step(machineIn("UNAPPLYING", "wanted", "old"), { type: "plug" }, words);
+  const plugged = step(machineIn("UNAPPLYING", "desired", "old"), { type: "plug" }, words);
   t.like(plugged.machine, { state: "APPLYING", job: "remove", next: "apply" });
   const removed = step(plugged.machine, { type: "done", running: "" }, words);
   t.like(removed, { begin: "apply" });
@@ -141,7 +141,7 @@ test("a plug while the configuration is being removed starts over when that has 
 });
 
 test("of many changes of mind during work only the last counts", (t) => {
-  let machine = machineIn("APPLYING", "wanted", "old");
+  let machine = machineIn("APPLYING", "desired", "old");
   for (const type of ["unplug", "plug", "unplug", "plug", "unplug"] as const)
     ({ machine } = step(machine, { type }, words));
   t.like(machine, { state: "UNAPPLYING", job: "apply", next: "remove" });

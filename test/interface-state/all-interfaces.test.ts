@@ -31,7 +31,7 @@ test.serial("what is there, comes, is renamed and goes is told under its host na
 });
 
 test.serial(
-  "an interface that gets configured goes on as the same one, and is a stranger again afterwards",
+  "an interface that gets configured goes on as the same one, and is unmanaged again afterwards",
   async (t) => {
     await run(["ip", "link", "add", "handed", "type", "bridge"]);
     await run(["ip", "link", "add", "named", "type", "bridge"]);

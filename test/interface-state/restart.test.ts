@@ -9,7 +9,7 @@ import { InterfaceStatePlugin } from "#plugins/interface-state/index.js";
 import { linux } from "#plugins/linux/index.js";
 import { NetlinkPlugin } from "#plugins/netlink/index.js";
 import { StorePlugin } from "#plugins/store/index.js";
-import type { Wanted } from "#test/linux/support/network.js";
+import type { Desired } from "#test/linux/support/network.js";
 import { Recorder } from "#test/linux/support/recorder.js";
 import { eventually } from "#test/support/eventually.js";
 import { run } from "#test/support/sandbox.js";
@@ -18,7 +18,7 @@ import { pair } from "./support/watched.js";
 test("an interface that went while the agent was away is told as deleted when it is back", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "tenuto-told-"));
   t.teardown(() => rm(directory, { recursive: true }));
-  const start = async (...wanted: readonly Wanted[]) => {
+  const start = async (...desired: readonly Desired[]) => {
     const recorder = new Recorder();
     const agent = new Agent({
       flavor: flavor("told", [NetlinkPlugin, StorePlugin, linux, InterfaceStatePlugin, recorder.plugin]),
@@ -28,7 +28,7 @@ test("an interface that went while the agent was away is told as deleted when it
     });
     t.teardown(() => agent.close());
     await agent.start();
-    await agent.get(Scheduler).commit({ changes: wanted, kind: "full-resync" });
+    await agent.get(Scheduler).commit({ changes: desired, kind: "full-resync" });
     const story = (name: string) =>
       recorder
         .of("interface")

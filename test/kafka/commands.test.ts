@@ -176,7 +176,7 @@ withKafka("a transaction of 900 KB is applied, and its result is cut to what a m
   t.true(result.truncated);
   t.is(result.outcome, "APPLIED");
   t.true(message.value!.length <= 64 * 1024);
-  t.is(agent.wanted().length, 2_000);
+  t.is(agent.desired().length, 2_000);
 });
 
 withKafka("parts are put together and answered once, also when the agent starts anew between them", async (t) => {
@@ -189,13 +189,13 @@ withKafka("parts are put together and answered once, also when the agent starts 
   const between = newId();
   await bus.command(agent.label, { id: between, changes: [dummy("x")] });
   await bus.result(between);
-  t.deepEqual(agent.wanted(), ["x"]);
+  t.deepEqual(agent.desired(), ["x"]);
   await agent.close();
 
   const { agent: next } = await joined(t, { label: agent.label });
   await part("3/3", "c");
   t.is((await bus.result(id)).result.values.length, 3);
-  await eventually(() => next.wanted().join() === "a,b,c,x");
+  await eventually(() => next.desired().join() === "a,b,c,x");
   const results = await bus.view("tenuto.results");
   const answers = (): number => results.messages.filter(({ key }) => key?.toString() === id).length;
   t.is(answers(), 1);
@@ -233,7 +233,7 @@ withKafka("parts that never complete are told of, and are not read again by the 
   const last = newId();
   await bus.command(agent.label, { id: last, changes: [dummy("d")] });
   await bus.result(last);
-  t.deepEqual(next.wanted(), ["d"]);
+  t.deepEqual(next.desired(), ["d"]);
 });
 
 withKafka("a command under way when the agent closes is answered, and not begun again by the next one", async (t) => {
@@ -278,7 +278,7 @@ withKafka("a flood of commands waits at the broker: the agent begins no more tha
   t.is(begun, 16);
   release();
   t.is((await bus.result(`${run}-499`)).result.outcome, "APPLIED");
-  t.is(agent.wanted().length, 500);
+  t.is(agent.desired().length, 500);
   t.is(agent.health().state, "ok");
 });
 

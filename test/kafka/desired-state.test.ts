@@ -16,8 +16,8 @@ async function agentOf(t: ExecutionContext, options: { label?: string; kafka?: o
 async function wants(agent: BusAgent, ...names: readonly string[]): Promise<void> {
   await eventually(
     () => {
-      const wanted = agent.wanted().join();
-      if (wanted !== names.join()) throw new Error(wanted);
+      const desired = agent.desired().join();
+      if (desired !== names.join()) throw new Error(desired);
       return true;
     },
     { what: `the agent to want ${names.join()}`, timeout: 60_000 },

@@ -86,13 +86,13 @@ withOwnKafka(
     const asked: string[] = [];
     for (const [index, { title, make }] of FAULTS.entries()) {
       await make(scene);
-      const [wanted, commanded] = [`want${index}`, `ask${index}`];
+      const [desired, commanded] = [`want${index}`, `ask${index}`];
       // Twice each: a bus may deliver again.
       for (let times = 0; times < 2; times += 1) {
-        await scene.bus.want(LABEL, change(wanted, 1_400));
+        await scene.bus.want(LABEL, change(desired, 1_400));
         await scene.bus.command(LABEL, { id: commanded, changes: change(commanded, 1_400) });
       }
-      asked.push(wanted, commanded);
+      asked.push(desired, commanded);
       await eventually(
         async () => {
           const found = (await inKernel(asked)).join();

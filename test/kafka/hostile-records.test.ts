@@ -42,7 +42,7 @@ withKafka("commands and values compressed by every codec are applied, and null h
   const agent = await busAgent(t, { label, kafka: { brokers: await kafka.brokers() } });
   for (const codec of CODECS) t.is((await bus.result(`${label}-${codec}`)).result.outcome, "APPLIED", codec);
   const all = CODECS.flatMap((codec) => [`c-${codec}`, `v-${codec}`]).toSorted();
-  await eventually(() => agent.wanted().join() === all.join(), { what: all.join() });
+  await eventually(() => agent.desired().join() === all.join(), { what: all.join() });
   await healthy(agent);
 });
 
@@ -83,6 +83,6 @@ withKafka("a message whose dead letter is hard to make gets one, and those behin
   await bus.send(`tenuto.${label}.config`, [{ key, value: JSON.stringify(value) }]);
   await bus.command(label, { id: `${label}-behind`, changes: [dummy("commanded")] });
   t.is((await bus.result(`${label}-behind`)).result.outcome, "APPLIED");
-  await eventually(() => agent.wanted().join() === "behind,commanded");
+  await eventually(() => agent.desired().join() === "behind,commanded");
   t.regex(agent.health().reason, /1001 headers/, "what cannot be read is told in health");
 });

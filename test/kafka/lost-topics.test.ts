@@ -86,8 +86,8 @@ async function ends(agent: BusAgent, title: string, end: readonly string[], told
   await eventually(
     () => {
       const said = saidOf(agent);
-      const fits = agent.wanted().join() === end.join() && (told?.test(said) ?? said === "");
-      if (!fits) throw new Error(`${agent.wanted().join()} ${said} (${agent.health().reason})`);
+      const fits = agent.desired().join() === end.join() && (told?.test(said) ?? said === "");
+      if (!fits) throw new Error(`${agent.desired().join()} ${said} (${agent.health().reason})`);
       return true;
     },
     { what: `${title}: ${end.join()}, told as ${told}`, timeout: 90_000 },
@@ -220,8 +220,8 @@ async function loss(t: ExecutionContext, when: "connected" | "off", what: Loss, 
   if (when === "off") agent = await start();
   await ends(agent, `${when}: ${what.title}`, what.end, what.told);
   await want(label, "later");
-  await eventually(() => agent.wanted().includes("later"), { what: `${what.title}: what comes later` });
-  t.deepEqual(agent.wanted(), [...what.end, "later"].toSorted(), what.title);
+  await eventually(() => agent.desired().includes("later"), { what: `${what.title}: what comes later` });
+  t.deepEqual(agent.desired(), [...what.end, "later"].toSorted(), what.title);
   await agent.close();
 }
 
@@ -273,7 +273,7 @@ withOwnKafka("a broker whose disk was set back takes nothing away, also when it 
     if (isOff) agents[index] = await starters[index]!();
     await ends(agents[index]!, label, [...ALL, ...names], /set back|went back|another record|lost/);
     await want(label, "later");
-    await eventually(() => agents[index]!.wanted().includes("later"), { what: `${label}: what comes later` });
+    await eventually(() => agents[index]!.desired().includes("later"), { what: `${label}: what comes later` });
   });
   t.pass();
 });

@@ -64,18 +64,18 @@ withOwnKafka("what changed on the bus during an outage is noticed, and what happ
   await healthy(agent);
   const bus = await busOn(t, server.url);
   await bus.want(agent.label, [dummy("a"), dummy("b"), dummy("c")]);
-  await eventually(() => agent.wanted().join() === "a,b,c");
+  await eventually(() => agent.desired().join() === "a,b,c");
   for (const name of ["gone", "kept", "back"]) agent.tell(name, "UP");
 
   await server.kill();
   await eventually(() => agent.health().state === "degraded");
-  t.is(agent.wanted().join(), "a,b,c", "the host stays as it is without its bus");
+  t.is(agent.desired().join(), "a,b,c", "the host stays as it is without its bus");
   agent.tell("gone", "DELETED");
   for (let change = 0; change < 50; change += 1) agent.tell("back", change % 2 === 0 ? "UP" : "DOWN");
   await server.restart();
   await bus.want(agent.label, [{ key: keyOf("a") }, dummy("d")]);
   await healthy(agent);
-  await eventually(() => agent.wanted().join() === "b,c,d", { timeout: 60_000 });
+  await eventually(() => agent.desired().join() === "b,c,d", { timeout: 60_000 });
 
   const states = await bus.view("tenuto.state.interface");
   const last = (name: string): unknown => {
@@ -165,19 +165,19 @@ withOwnKafka("topics that somebody deletes are made anew, and read and written a
   await healthy(agent);
   const bus = await busOn(t, server.url);
   const topics = [`tenuto.${agent.label}.config`, `tenuto.${agent.label}.commands`];
-  const apply = async (wanted: string, commanded: string): Promise<void> => {
+  const apply = async (desired: string, commanded: string): Promise<void> => {
     const id = randomUUID();
-    await bus.want(agent.label, [dummy(wanted)]);
+    await bus.want(agent.label, [dummy(desired)]);
     await bus.command(agent.label, { id, changes: [dummy(commanded)] });
     t.is((await bus.result(id)).result.outcome, "APPLIED");
   };
   await apply("a", "b");
-  await eventually(() => agent.wanted().join() === "a,b");
+  await eventually(() => agent.desired().join() === "a,b");
   await bus.remakeTopics(topics);
   await healthy(agent);
-  t.deepEqual(agent.wanted(), ["a", "b"]);
+  t.deepEqual(agent.desired(), ["a", "b"]);
   await apply("c", "d");
-  await eventually(() => agent.wanted().join() === "a,b,c,d");
+  await eventually(() => agent.desired().join() === "a,b,c,d");
 });
 
 withOwnKafka("a broker that lost its data takes nothing away from the host", async (t) => {
@@ -187,12 +187,12 @@ withOwnKafka("a broker that lost its data takes nothing away from the host", asy
   await healthy(agent);
   const bus = await busOn(t, first.url);
   await bus.want(agent.label, [dummy("a")]);
-  await eventually(() => agent.wanted().join() === "a");
+  await eventually(() => agent.desired().join() === "a");
   await first.stop();
   await eventually(() => agent.health().state === "degraded");
   const second = await broker(t, { port: Number(first.url.split(":").at(-1)) });
   await healthy(agent);
-  t.is(agent.wanted().join(), "a");
+  t.is(agent.desired().join(), "a");
   const again = await busOn(t, second.url);
   await again.command(agent.label, { id: "x", changes: [dummy("b")] });
   await again.result("x");
@@ -220,8 +220,8 @@ withOwnKafka(
         .map(({ plugin, state }) => `${plugin} ${state}`)
         .toSorted()
         .join();
-    const is = (wanted: string): Promise<boolean> =>
-      eventually(() => health() === wanted, { what: wanted, timeout: 60_000 });
+    const is = (desired: string): Promise<boolean> =>
+      eventually(() => health() === desired, { what: desired, timeout: 60_000 });
     await is("kafka ok,nats ok");
     const bus = await busOn(t, server.url);
     const onKafka = await bus.view("tenuto.state.interface");
@@ -259,6 +259,6 @@ withOwnKafka(
     await nats.restart();
     await is("kafka ok,nats ok");
     await heard("eth2");
-    t.deepEqual(agent.wanted(), ["a", "b"]);
+    t.deepEqual(agent.desired(), ["a", "b"]);
   },
 );

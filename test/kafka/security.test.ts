@@ -269,11 +269,11 @@ withOwnKafka("agent, orchestrator, subscriber and operator can do their work, an
   });
   await healthy(agent);
   const orchestrator = await clientOf("orchestrator", "o");
-  const { key, value } = dummy("wanted");
+  const { key, value } = dummy("desired");
   await write(orchestrator, "tenuto.roles.config", key, JSON.stringify(value));
   await write(orchestrator, "tenuto.roles.commands", "", JSON.stringify({ id: "r", changes: [dummy("asked")] }));
   await read(orchestrator, "orchestrator", "tenuto.results");
-  await eventually(() => agent.wanted().join() === "asked,wanted");
+  await eventually(() => agent.desired().join() === "asked,desired");
   const operator = await clientOf("operator", "p");
   await write(operator, "tenuto.roles.commands", "", "{");
   await read(operator, "operator", "tenuto.deadletter");
@@ -307,7 +307,7 @@ withOwnKafka("an agent that may not write dead letters answers all the same, and
   const admin = await clientOf("admin", "right");
   await write(admin, "tenuto.silent.commands", "", "{");
   await write(admin, "tenuto.silent.commands", "", JSON.stringify({ id: "s", changes: [dummy("behind")] }));
-  await eventually(() => agent.wanted().join() === "behind");
+  await eventually(() => agent.desired().join() === "behind");
   await complains(agent, /dead letters are not written: .*does not allow it/);
   t.pass();
 });

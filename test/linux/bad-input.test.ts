@@ -1,7 +1,7 @@
 import test from "ava";
 import { type Interface, interfaceKey, routeKey } from "#proto/index.js";
 import { links, run } from "#test/support/sandbox.js";
-import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
+import { type Desired, NetworkAgent, states, wantInterface, wantRoute } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
 /** Values that cannot be as they are asked for: each says so under its key, with its field, and harms nobody else. */
@@ -14,8 +14,8 @@ test.after.always(() => agent.close());
 
 interface Case {
   /** What is there already. */
-  readonly before?: readonly Wanted[];
-  readonly bad: Wanted;
+  readonly before?: readonly Desired[];
+  readonly bad: Desired;
   readonly state: "INVALID" | "FAILED" | "PENDING";
   /** Of what is said about it. */
   readonly says: RegExp;

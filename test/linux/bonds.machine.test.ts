@@ -2,7 +2,7 @@ import test from "ava";
 import type { Interface } from "#proto/index.js";
 import { addressesOf, link } from "#test/support/sandbox.js";
 import { pair } from "./support/links.js";
-import { NetworkAgent, operations, states, type Wanted, wantInterface } from "./support/network.js";
+import { type Desired, NetworkAgent, operations, states, wantInterface } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
 /** Ports of bonds: what the kernel does to them, and what they keep. */
@@ -18,7 +18,7 @@ test.after.always(() => agent.close());
 
 const OWN = { phys_address: "02:00:00:00:81:01", ip_addresses: ["10.81.0.1/24"] } as const;
 
-function bond(ports: readonly string[], primary?: string, change: Partial<Interface> = {}): Wanted {
+function bond(ports: readonly string[], primary?: string, change: Partial<Interface> = {}): Desired {
   return wantInterface({
     name: "bond",
     type: "BOND",

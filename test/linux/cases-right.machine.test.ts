@@ -4,11 +4,11 @@ import type { Interface } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { addressesOf, ip, link, namespaces, run } from "#test/support/sandbox.js";
 import {
+  type Desired,
   dropInterface,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantInterface,
   wantNeighbour,
   wantRoute,
@@ -21,8 +21,8 @@ test.before(async () => {
 test.after.always(() => agent.close());
 
 interface Case {
-  readonly values: readonly Wanted[];
-  readonly next?: readonly Wanted[];
+  readonly values: readonly Desired[];
+  readonly next?: readonly Desired[];
   /** `seen` after the first and after the next step. */
   readonly check: (t: ExecutionContext, step: "first" | "next", what: string) => Promise<void>;
 }
@@ -32,7 +32,7 @@ type Part = Omit<Interface, "namespace">;
 /** Makes the interfaces of a case: their names begin with that of its namespace. */
 const within = (reference: string) => {
   const namespace = { type: "NSID", reference } as const;
-  return (name: string, type: NonNullable<Interface["type"]>, part: Part = {}): Wanted =>
+  return (name: string, type: NonNullable<Interface["type"]>, part: Part = {}): Desired =>
     wantInterface({ enabled: true, ...part, name: `${reference}-${name}`, host_if_name: name, type, namespace });
 };
 const linkIn = (namespace: string, name: string) => link(name, { namespace });
@@ -63,7 +63,7 @@ const bond = within("bond");
 const loose = within("loose");
 
 const plainPorts = { ports: [{ interface: "pvid-p1" }, { interface: "pvid-p2" }] };
-const bonded = (ports: readonly string[]): Wanted =>
+const bonded = (ports: readonly string[]): Desired =>
   bond("bond0", "BOND", {
     ip_addresses: ["10.4.0.1/24", "fd04::1/64"],
     bond: { mode: "ACTIVE_BACKUP", miimon: 100, ports: ports.map((each) => `bond-${each}`) },
@@ -253,7 +253,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-function floors(size: number): readonly Wanted[] {
+function floors(size: number): readonly Desired[] {
   return [
     mtu("eth0", "DUMMY", { mtu: size }),
     mtu("eth0.20", "VLAN", {
@@ -267,11 +267,11 @@ function floors(size: number): readonly Wanted[] {
   ];
 }
 
-function tunnel(name: string, part: NonNullable<Interface["gre"]>): Wanted {
+function tunnel(name: string, part: NonNullable<Interface["gre"]>): Desired {
   return gre(name, "GRE", { gre: { local: "10.0.0.1", remote: "10.0.0.2", ...part } });
 }
 
-function bindings(): readonly Wanted[] {
+function bindings(): readonly Desired[] {
   const on = { lower_interface: "loose-ul" };
   return [
     loose("vl", "VLAN", { ip_addresses: ["10.9.0.1/24"], vlan: { ...on, id: 9, loose_binding: true } }),
@@ -279,7 +279,7 @@ function bindings(): readonly Wanted[] {
   ];
 }
 
-function looseRoutes(): readonly Wanted[] {
+function looseRoutes(): readonly Desired[] {
   return [
     wantRoute({ outgoing_interface: "loose-vl", dst_network: "10.99.0.0/16", gw_addr: "10.9.0.2" }),
     wantRoute({ outgoing_interface: "loose-vt", dst_network: "10.97.0.0/16", gw_addr: "10.7.0.2" }),

@@ -4,10 +4,10 @@ import { type Interface, interfaceKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { addressesOf, deleteNamespace, ip, link, links, run } from "#test/support/sandbox.js";
 import {
+  type Desired,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantInterface,
   wantNeighbour,
   wantRoute,
@@ -24,11 +24,11 @@ test.before(async () => {
 });
 test.after.always(() => agent.close());
 
-const pair = (name: string, change: Partial<Interface> = {}): readonly Wanted[] => [
+const pair = (name: string, change: Partial<Interface> = {}): readonly Desired[] => [
   wantInterface({ name, type: "VETH", enabled: true, veth: { peer_if_name: `${name}-far` }, ...change }),
   wantInterface({ name: `${name}-far`, type: "VETH", enabled: true, veth: { peer_if_name: name } }),
 ];
-const changed = (value: Interface & { readonly name: string }): Wanted =>
+const changed = (value: Interface & { readonly name: string }): Desired =>
   wantInterface({ type: "VETH", enabled: true, ...value });
 const inside = (reference: string) => ({ namespace: { type: "NSID", reference } }) as const;
 const byOthers = (...command: readonly string[]) => run(["ip", ...command]);
@@ -36,13 +36,13 @@ const routes = (...selector: readonly string[]) => run(["ip", "route", "show", .
 const index = async (name: string) => (await link(name))?.ifindex;
 
 interface Case {
-  readonly values: readonly Wanted[];
+  readonly values: readonly Desired[];
   /** What happens then, and what has to be so. */
-  readonly tell: (t: ExecutionContext, values: readonly Wanted[]) => Promise<void>;
+  readonly tell: (t: ExecutionContext, values: readonly Desired[]) => Promise<void>;
 }
 
 /** All of them are there, and a resync has nothing to do. */
-async function areThere(t: ExecutionContext, values: readonly Wanted[], when = ""): Promise<void> {
+async function areThere(t: ExecutionContext, values: readonly Desired[], when = ""): Promise<void> {
   await eventually(() => values.every(([key]) => agent.status(key).state === "CONFIGURED"), {
     what: `${when} ${values.map(([key]) => `${key} ${agent.status(key).state} ${agent.status(key).error}`).join("\n")}`,
     timeout: 60_000,
@@ -50,7 +50,7 @@ async function areThere(t: ExecutionContext, values: readonly Wanted[], when = "
   t.deepEqual(operations(await agent.scheduler.resyncDownstream()), [], when);
 }
 
-async function apply(t: ExecutionContext, ...values: readonly Wanted[]): Promise<void> {
+async function apply(t: ExecutionContext, ...values: readonly Desired[]): Promise<void> {
   const record = await agent.commit(...values);
   t.is(record.error, "", JSON.stringify(states(record)));
 }
@@ -271,11 +271,11 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-function vxlan(part: NonNullable<Interface["vxlan"]>, more: Partial<Interface> = {}): Wanted {
+function vxlan(part: NonNullable<Interface["vxlan"]>, more: Partial<Interface> = {}): Desired {
   return wantInterface({ name: "vx", type: "VXLAN", enabled: true, ...more, vxlan: part });
 }
 
-function macvlan(mode: "BRIDGE" | "PRIVATE" | "VEPA"): Wanted {
+function macvlan(mode: "BRIDGE" | "PRIVATE" | "VEPA"): Desired {
   return wantInterface({
     name: "mv",
     type: "MACVLAN",

@@ -3,11 +3,11 @@ import type { Route } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { createNamespace, ip, run } from "#test/support/sandbox.js";
 import {
+  type Desired,
   dropInterface,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantInterface,
   wantRouteWithoutInterface,
   wantRule,
@@ -35,7 +35,7 @@ interface HopView {
 
 const end = { type: "VETH", enabled: true } as const;
 const far = { type: "NSID", reference: "far" } as const;
-const route = (value: Route): Wanted => wantRouteWithoutInterface(value);
+const route = (value: Route): Desired => wantRouteWithoutInterface(value);
 
 let agent: NetworkAgent;
 test.before(async () => {
@@ -59,7 +59,7 @@ async function hops(destination: string): Promise<readonly string[]> {
     .sort();
 }
 
-async function applied(...changes: readonly Wanted[]): Promise<void> {
+async function applied(...changes: readonly Desired[]): Promise<void> {
   const record = await agent.scheduler.commit({ changes, atomic: true });
   if (record.error !== "" || record.reverted) throw new Error(`${record.error} ${JSON.stringify(states(record))}`);
 }
@@ -374,7 +374,7 @@ test.serial("a rule follows the interface that it names to another host name, an
 });
 
 /** What was right all along, on tricky ground. */
-const right: Readonly<Record<string, readonly Wanted[]>> = {
+const right: Readonly<Record<string, readonly Desired[]>> = {
   "a default route by an on-link gateway of no network of the interface": [
     wantInterface({ ...e1, ip_addresses: ["203.0.113.77/32", "2001:db8:aa:bb::1/128"] }),
     wantInterface(f1),

@@ -46,8 +46,8 @@ const bridge = {
   bridge: { ports: [{ interface: "port" }] },
   ...place,
 } as const;
-const borrower = { name: "borrower", type: "TAP", enabled: true, unnumbered: "held", tuntap: {}, ...place } as const;
-const interfaces = [held, other, port, portFar, bridge, borrower].map(wantInterface);
+const dependent = { name: "dependent", type: "TAP", enabled: true, unnumbered: "held", tuntap: {}, ...place } as const;
+const interfaces = [held, other, port, portFar, bridge, dependent].map(wantInterface);
 const everything = [...interfaces, route, route6, neighbour, rule, blackhole] as const;
 
 let recorder: Recorder;
@@ -71,7 +71,7 @@ const interfere = async ({ commands, here }: Interference) => {
 };
 
 /** Everything is below as it was asked for: reading it anew finds nothing to do. */
-async function isAsWanted(): Promise<boolean> {
+async function isAsDesired(): Promise<boolean> {
   const { executed } = await agent.scheduler.resyncDownstream();
   return executed.length === 0;
 }
@@ -133,10 +133,10 @@ const interferences: Readonly<Record<string, Interference>> = {
     key: interfaceKey("held"),
     isThere: async () => addressesOf((await link("held0", INSIDE))!).includes("fd00:61::1/64"),
   },
-  "a borrowed address is removed": {
-    commands: [["address", "delete", "10.61.0.1/32", "dev", "borrower"]],
-    key: interfaceKey("borrower"),
-    isThere: async () => addressesOf((await link("borrower", INSIDE))!).includes("10.61.0.1/32"),
+  "an unnumbered address is removed": {
+    commands: [["address", "delete", "10.61.0.1/32", "dev", "dependent"]],
+    key: interfaceKey("dependent"),
+    isThere: async () => addressesOf((await link("dependent", INSIDE))!).includes("10.61.0.1/32"),
   },
   "an interface is moved to another namespace": {
     commands: [["link", "set", "dev", "held0", "netns", "1"]],
@@ -195,7 +195,7 @@ const interferences: Readonly<Record<string, Interference>> = {
     key: route[0],
     isThere: async () => (await ip("route", "show", "10.62.0.0/16", INSIDE))[0]?.gateway === "10.61.0.9",
   },
-  "a route that leads nowhere is deleted": {
+  "a routes without a next hop is deleted": {
     commands: [["route", "delete", "blackhole", "10.64.0.0/16"]],
     key: blackhole[0],
     isThere: async () => (await routesOf("10.64.0.0/16")) === 1,
@@ -221,10 +221,10 @@ for (const [what, interference] of Object.entries(interferences)) {
   const { key, isThere } = interference;
   test.serial(`${what}: it is told, with what was and what is, and repaired`, async (t) => {
     await agent.commit(...everything);
-    await eventually(isAsWanted);
+    await eventually(isAsDesired);
     await interfere(interference);
     await eventually(isThere, { what: "the repair" });
-    await eventually(isAsWanted);
+    await eventually(isAsDesired);
     const told = drifts().find((each) => each.key === key);
     t.like(told, { policy: "ENFORCE" });
     t.notDeepEqual(told?.before, told?.after);
@@ -256,10 +256,10 @@ const flushes: Readonly<Record<string, string>> = {
 for (const [what, script] of Object.entries(flushes)) {
   test.serial(`${what}: the routes that the kernel dropped come back`, async (t) => {
     await agent.commit(...everything, toLink);
-    await eventually(isAsWanted);
+    await eventually(isAsDesired);
     await run(["sh", "-c", script], INSIDE);
     await eventually(async () => (await routesOf("10.65.0.0/16")) === 1 && (await routesOf("10.62.0.0/16")) === 1);
-    t.true(await eventually(isAsWanted));
+    t.true(await eventually(isAsDesired));
   });
 }
 
@@ -293,7 +293,7 @@ test.serial("under ignore nothing is noticed", async (t) => {
   await inside("link", "set", "dev", "held0", "mtu", "1300");
   await agent.commit(wantInterface({ ...other, mtu: 1410 }));
   t.deepEqual(drifts(), []);
-  t.false(await isAsWanted());
+  t.false(await isAsDesired());
 });
 
 test.serial("what the agent does itself is never drift", async (t) => {

@@ -5,13 +5,13 @@ import { ENOBUFS } from "#plugins/netlink/sys/errno.js";
 import { eventually } from "#test/support/eventually.js";
 import { type NetlinkFault, NetlinkFaults } from "#test/support/netlink-faults.js";
 import { addressesOf, ip, link } from "#test/support/sandbox.js";
-import { NetworkAgent, type Wanted, wantInterface, wantRoute } from "./support/network.js";
+import { type Desired, NetworkAgent, wantInterface, wantRoute } from "./support/network.js";
 
 const EBUSY = 16;
 const ENOMEM = 12;
 
 /** A pair of links, an address and a route, under names of their own. */
-function network(name: string, subnet: number): readonly Wanted[] {
+function network(name: string, subnet: number): readonly Desired[] {
   const peer = `${name}-p`;
   return [
     wantInterface({
@@ -78,7 +78,7 @@ test.after.always(async () => {
   await agent.close();
 });
 
-const commit = (changes: readonly Wanted[]) => agent.scheduler.commit({ changes });
+const commit = (changes: readonly Desired[]) => agent.scheduler.commit({ changes });
 const BYSTANDER = ["stays", 200] as const;
 
 /** The values of a case that are not as they should be, in the agent's words. */
@@ -100,7 +100,7 @@ async function meet(t: ExecutionContext, [what, fault, times]: Case, [operation,
   const isDeletion = type === RTM_DELLINK;
   if (isDeletion) await commit(values);
   faults.inject(fault, type, times);
-  const record = await commit(isDeletion ? keys.map((key): Wanted => [key, undefined]) : values);
+  const record = await commit(isDeletion ? keys.map((key): Desired => [key, undefined]) : values);
   const failed = record.executed.filter(({ error }) => error !== "");
   if (fault.kind === "errno")
     t.regex(failed.map(({ error }) => error).join(), /EBUSY|ENOMEM|ENOBUFS/, `${title} is told`);
@@ -135,8 +135,8 @@ test.serial(
       const isDeletion = type === RTM_DELLINK;
       if (isDeletion) await commit(network(name, subnet));
       faults.inject({ kind: "death" }, type);
-      const changes: readonly Wanted[] = isDeletion
-        ? network(name, subnet).map(([key]): Wanted => [key, undefined])
+      const changes: readonly Desired[] = isDeletion
+        ? network(name, subnet).map(([key]): Desired => [key, undefined])
         : network(name, subnet);
       const record = await agent.scheduler.commit({ changes, retry: false });
       t.true(
@@ -149,9 +149,9 @@ test.serial(
       t.deepEqual(await kernelHas(...BYSTANDER), whole(...BYSTANDER), operation);
       await agent.close();
       await start();
-      const wanted = isDeletion ? [] : network(name, subnet);
+      const desired = isDeletion ? [] : network(name, subnet);
       const index = (await link("stays"))?.ifindex;
-      await agent.resync(...network(...BYSTANDER), ...wanted);
+      await agent.resync(...network(...BYSTANDER), ...desired);
       t.deepEqual(await kernelHas(name, subnet), isDeletion ? nothing : whole(name, subnet), operation);
       t.is((await link("stays"))?.ifindex, index);
     }

@@ -31,7 +31,7 @@ const near = {
   ip_addresses: ["10.31.0.1/24"],
   tuntap: {},
 } as const;
-const wanted = [
+const desired = [
   wantInterface(near),
   wantRoute({ dst_network: "10.32.0.0/16", outgoing_interface: "near", gw_addr: "10.31.0.9" }),
   wantNeighbour({ interface: "near", ip_address: "10.31.0.8", hw_address: "02:00:00:00:31:08" }),
@@ -83,17 +83,17 @@ test.serial("links, addresses, routes, neighbours and rules of others stay, what
   const before = await ofOthers();
 
   const first = await started(t, "own");
-  t.is((await first.commit(...wanted)).error, "");
+  t.is((await first.commit(...desired)).error, "");
   t.deepEqual(await ofOthers(), before);
   await run(["ip", "address", "add", "10.31.1.1/24", "dev", "near"], SHARED);
   await run(["ip", "route", "add", "10.35.0.0/16", "via", "10.31.0.7", "proto", "198"], SHARED);
-  for (let time = 0; time < 2; time++) t.deepEqual(operations(await first.resync(...wanted)), []);
+  for (let time = 0; time < 2; time++) t.deepEqual(operations(await first.resync(...desired)), []);
   await first.close();
   const second = await started(t, "own");
-  t.deepEqual(operations(await second.resync(...wanted)), []);
+  t.deepEqual(operations(await second.resync(...desired)), []);
   t.true((await link("near", SHARED))?.addr_info.some(({ local }) => local === "10.31.1.1"));
   t.like(await ip("route", "show", "10.35.0.0/16", SHARED), [{ gateway: "10.31.0.7" }]);
-  t.is((await second.commit(...wanted.map(([key]) => [key, undefined] as const))).error, "");
+  t.is((await second.commit(...desired.map(([key]) => [key, undefined] as const))).error, "");
   await second.resync();
   t.is(await link("near", SHARED), undefined);
   t.deepEqual(await ofOthers(), before);

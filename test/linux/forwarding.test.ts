@@ -4,11 +4,11 @@ import { eventually } from "#test/support/eventually.js";
 import { createNamespace, deleteNamespace, link, run } from "#test/support/sandbox.js";
 import { bridge, pair } from "./support/links.js";
 import {
+  type Desired,
   dropInterface,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantForwarding,
   wantInterface,
 } from "./support/network.js";
@@ -28,15 +28,15 @@ test.after.always(() => agent.close());
 
 const MAC = "02:00:00:00:00:01";
 const ALL = "00:00:00:00:00:00";
-const vxlan = (change: object = {}, name = "vx"): Wanted =>
+const vxlan = (change: object = {}, name = "vx"): Desired =>
   wantInterface({ name, type: "VXLAN", enabled: true, vxlan: { vni: 100, port: 4799, local: "192.0.2.1", ...change } });
-const network: readonly Wanted[] = [
+const network: readonly Desired[] = [
   ...pair("a"),
   ...pair("b"),
   bridge([{ interface: "a" }, { interface: "b" }]),
   vxlan(),
 ];
-const ours = (value: ForwardingEntry): Wanted => wantForwarding({ hw_address: MAC, ...value });
+const ours = (value: ForwardingEntry): Desired => wantForwarding({ hw_address: MAC, ...value });
 
 /** Entries for an address as bridge(8) prints them, in one order, without the link's name. */
 async function entries(name: string, mac = MAC, namespace?: string): Promise<readonly string[]> {
@@ -119,7 +119,7 @@ for (const [title, { entry, is, changed, again }] of Object.entries(SCENARIOS)) 
 
 test.serial("what others and the VXLAN itself have for the same address stays", async (t) => {
   const own = ["192.0.2.9"];
-  const end = (...addresses: readonly string[]): Wanted =>
+  const end = (...addresses: readonly string[]): Desired =>
     ours({ interface: "vx", hw_address: ALL, remotes: addresses.map((address) => ({ address })) });
   await agent.commit(vxlan({ remote: own[0] }));
   await run(["bridge", "fdb", "append", ALL, "dev", "vx", "dst", "192.0.2.8"]);

@@ -3,17 +3,17 @@ import type { Route, Rule } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { createNamespace, ip } from "#test/support/sandbox.js";
 import {
+  type Desired,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantInterface,
   wantRouteWithoutInterface,
   wantRule,
 } from "./support/network.js";
 
 const end = { type: "VETH", enabled: true } as const;
-const interfaces: readonly Wanted[] = [
+const interfaces: readonly Desired[] = [
   wantInterface({ ...end, name: "up0", ip_addresses: ["203.0.113.2/24", "fd02::2/64"], veth: { peer_if_name: "up1" } }),
   wantInterface({ ...end, name: "up1", ip_addresses: ["203.0.114.2/24", "fd03::2/64"], veth: { peer_if_name: "up0" } }),
 ];
@@ -36,11 +36,11 @@ test.afterEach.always(async () => {
 
 const via = { outgoing_interface: "up0", gw_addr: "203.0.113.1" };
 const v6 = { outgoing_interface: "up0", gw_addr: "fd02::1" };
-const route = (value: Route): Wanted => wantRouteWithoutInterface(value);
-const rule = (value: Rule & { readonly priority: number }): Wanted => wantRule(value);
+const route = (value: Route): Desired => wantRouteWithoutInterface(value);
+const rule = (value: Rule & { readonly priority: number }): Desired => wantRule(value);
 
 /** Values that the kernel keeps apart. */
-const apart: Readonly<Record<string, readonly Wanted[]>> = {
+const apart: Readonly<Record<string, readonly Desired[]>> = {
   "FRR#7806: one destination by one interface in two tables": [
     route({ ...via, dst_network: "0.0.0.0/0" }),
     route({ ...via, dst_network: "0.0.0.0/0", table: 101 }),
@@ -110,7 +110,7 @@ for (const [title, values] of Object.entries(apart)) {
 }
 
 /** Values that the kernel cannot tell apart. */
-const same: Readonly<Record<string, readonly [Wanted, Wanted]>> = {
+const same: Readonly<Record<string, readonly [Desired, Desired]>> = {
   "by two interfaces": [
     route({ ...via, dst_network: "10.9.0.0/16" }),
     route({ dst_network: "10.9.0.0/16", outgoing_interface: "up1", gw_addr: "203.0.114.1" }),

@@ -4,9 +4,9 @@ import type { Route, Rule } from "#proto/index.js";
 import { run } from "#test/support/sandbox.js";
 import { pair } from "./support/links.js";
 import {
+  type Desired,
   NetworkAgent,
   states,
-  type Wanted,
   wantInterface,
   wantRoute,
   wantRouteWithoutInterface,
@@ -24,20 +24,20 @@ test.after.always(async () => {
 });
 
 const network = pair("va", { ip_addresses: ["10.40.0.1/24", "fd00:40::1/64"] });
-const route = (value: Route): Wanted => wantRoute({ dst_network: "10.41.0.0/16", outgoing_interface: "va", ...value });
-const rule = (value: Rule): Wanted => wantRule({ priority: 4000, table: 40, ...value });
-const via = (gw_addr: string): Wanted =>
+const route = (value: Route): Desired => wantRoute({ dst_network: "10.41.0.0/16", outgoing_interface: "va", ...value });
+const rule = (value: Rule): Desired => wantRule({ priority: 4000, table: 40, ...value });
+const via = (gw_addr: string): Desired =>
   route({ gw_addr, dst_network: gw_addr.includes(":") ? "fd00:41::/64" : "10.41.0.0/16", on_link: true });
-const address = (text: string): Wanted =>
+const address = (text: string): Desired =>
   wantInterface({ name: "br", type: "BRIDGE", enabled: true, bridge: {}, ip_addresses: [text] });
 
 interface Limit {
   /** The field, and a value that is refused. */
   readonly field: string;
-  readonly wrong: Wanted;
+  readonly wrong: Desired;
   /** The same for iproute2. Left out: the kernel takes it, and forgets it or makes it something else. */
   readonly kernel?: string;
-  readonly right: Wanted;
+  readonly right: Desired;
 }
 
 const LIMITS: Readonly<Record<string, Limit>> = {

@@ -2,10 +2,10 @@ import test from "ava";
 import { interfaceKey, routeKey } from "#proto/index.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 import {
+  type Desired,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantInterface,
   wantNeighbour,
   wantRoute,
@@ -224,7 +224,7 @@ for (const [what, change] of Object.entries(changes)) {
   test.serial(`a change of a route: ${what}`, async (t) => {
     await agent.commit(wantInterface(left), wantInterface(right), wantRoute(viaGateway));
     const [before, after] = [wantRoute(viaGateway), wantRoute({ ...viaGateway, ...change })];
-    const given: readonly Wanted[] = before[0] === after[0] ? [] : [[before[0], undefined]];
+    const given: readonly Desired[] = before[0] === after[0] ? [] : [[before[0], undefined]];
     const record = await agent.commit(after, ...given);
     t.is(record.error, "");
     const seen = await ours();
@@ -247,7 +247,7 @@ test.serial("a foreign route to the same destination stays, and the value says s
   t.like((await ip("route", "show", "10.50.0.0/16", INSIDE))[0], { gateway: "10.21.0.7" });
 });
 
-test.serial("routes and neighbours that are wanted no more go with a resync", async (t) => {
+test.serial("routes and neighbours that are desired no more go with a resync", async (t) => {
   const neighbour = wantNeighbour({ interface: "left", ip_address: "10.21.0.9", hw_address: "02:00:00:00:21:09" });
   await agent.commit(wantInterface(left), wantInterface(right), wantRoute(viaGateway), neighbour);
   await agent.close();

@@ -27,8 +27,8 @@ test.afterEach.always(async () => {
 });
 
 const state = (name: string) => agent.status(interfaceKey(name)).state;
-const becomes = (name: string, wanted: string) =>
-  eventually(() => state(name) === wanted, { what: `${name} ${wanted}` });
+const becomes = (name: string, desired: string) =>
+  eventually(() => state(name) === desired, { what: `${name} ${desired}` });
 
 /** A process in a network namespace of its own. */
 async function processElsewhere(): Promise<Child> {

@@ -21,7 +21,7 @@ test.afterEach.always(async () => {
 });
 
 const namesAfar = async () => (await links(AFAR)).map(({ ifname }) => ifname).filter((name) => name !== "lo");
-const isAsWanted = async () => operations(await agent.scheduler.resyncDownstream()).length === 0;
+const isAsDesired = async () => operations(await agent.scheduler.resyncDownstream()).length === 0;
 
 test.serial(
   "an interface that somebody moves to where the agent has nothing is brought back, and not made twice",
@@ -29,7 +29,7 @@ test.serial(
     t.is((await agent.commit(subject)).error, "");
     await run(["ip", "link", "set", "dev", "subject", "netns", "afar"]);
     await eventually(async () => (await link("subject"))?.flags.includes("UP") === true, { what: "the repair" });
-    await eventually(isAsWanted);
+    await eventually(isAsDesired);
     t.deepEqual(await namesAfar(), []);
     await agrees(t, agent);
   },
@@ -38,25 +38,25 @@ test.serial(
 for (const namespace of [undefined, { type: "NSID", reference: "near" }] as const) {
   const place = namespace === undefined ? "the agent's own namespace" : "another namespace";
   test.serial(
-    `of two links with one mark, that in ${place} where it is wanted stays, and the other goes`,
+    `of two links with one mark, that in ${place} where it is desired stays, and the other goes`,
     async (t) => {
-      const wanted = wantInterface({
+      const desired = wantInterface({
         name: "subject",
         type: "TAP",
         enabled: true,
         ...(namespace ? { namespace } : {}),
       });
       const options = namespace === undefined ? {} : { namespace: namespace.reference };
-      t.is((await agent.commit(wanted)).error, "");
+      t.is((await agent.commit(desired)).error, "");
       const before = (await link("subject", options))?.ifindex;
       await ip("tuntap", "add", "dev", "subject", "mode", "tap", AFAR);
       await ip("link", "set", "dev", "subject", "alias", "tenuto:moved:subject", AFAR);
-      const record = await agent.resync(wanted);
+      const record = await agent.resync(desired);
       t.is(record.error, "");
       t.is(agent.status(interfaceKey("subject")).state, "CONFIGURED");
       t.is((await link("subject", options))?.ifindex, before);
       t.deepEqual(await namesAfar(), []);
-      t.true(await isAsWanted());
+      t.true(await isAsDesired());
     },
   );
 }

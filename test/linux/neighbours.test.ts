@@ -2,7 +2,7 @@ import test from "ava";
 import { type ARPEntry, arpKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { ip, run } from "#test/support/sandbox.js";
-import { NetworkAgent, operations, type Wanted, wantInterface, wantNeighbour } from "./support/network.js";
+import { type Desired, NetworkAgent, operations, wantInterface, wantNeighbour } from "./support/network.js";
 import { Recorder } from "./support/recorder.js";
 
 const bridge = { name: "br", type: "BRIDGE", enabled: true, ip_addresses: ["10.33.0.1/24"] } as const;
@@ -29,7 +29,7 @@ test.afterEach.always(async () => {
 });
 
 // The kernel forgets the neighbours of a link whose MAC address changes, and a bridge takes that of a port.
-for (const [what, wanted] of Object.entries({
+for (const [what, desired] of Object.entries({
   "a bridge gets its port in the same transaction": [[wantInterface(withPort), neighbour]],
   "a bridge gets a port later": [[wantInterface(bridge), neighbour], [wantInterface(withPort)]],
   "a bridge loses its port": [[wantInterface(withPort), neighbour], [wantInterface(bridge)]],
@@ -40,7 +40,7 @@ for (const [what, wanted] of Object.entries({
 })) {
   test.serial(`a static neighbour is there, and nothing is called drift, when ${what}`, async (t) => {
     await agent.commit(wantInterface(port), wantInterface(far));
-    for (const changes of wanted) await agent.commit(...changes);
+    for (const changes of desired) await agent.commit(...changes);
     await eventually(async () => (await isThere()) && agent.status(key).state === "CONFIGURED");
     // Real drift, to know that everything before it has been looked at.
     await run(["ip", "neighbour", "delete", "10.33.0.9", "dev", "br"]);
@@ -106,7 +106,7 @@ test.serial(
   },
 );
 
-function wantProxy(value: ARPEntry): Wanted {
+function wantProxy(value: ARPEntry): Desired {
   const { interface: name = "", ip_address: address = "" } = value;
   return [arpKey(name, address, { proxy: true }), { ...value, proxy: true }];
 }

@@ -1,6 +1,6 @@
 import test from "ava";
 import { run } from "#test/support/sandbox.js";
-import { NetworkAgent, states, type Wanted, wantInterface } from "./support/network.js";
+import { type Desired, NetworkAgent, states, wantInterface } from "./support/network.js";
 import { end, ping, place } from "./support/paths.js";
 import { agrees } from "./support/witness.js";
 
@@ -32,7 +32,7 @@ test.serial("in two VRFs with the same addresses, each to its own neighbour", as
 });
 
 test.serial("in a VLAN, and not beside it", async (t) => {
-  const vlan = (name: string, lower: string, id: number, address: string): Wanted =>
+  const vlan = (name: string, lower: string, id: number, address: string): Desired =>
     wantInterface({
       name,
       type: "VLAN",

@@ -1,7 +1,7 @@
 import test from "ava";
 import type { Interface } from "#proto/index.js";
 import { run } from "#test/support/sandbox.js";
-import { NetworkAgent, states, type Wanted, wantInterface, wantRoute } from "./support/network.js";
+import { type Desired, NetworkAgent, states, wantInterface, wantRoute } from "./support/network.js";
 import { end, ping, place } from "./support/paths.js";
 import { agrees } from "./support/witness.js";
 
@@ -28,7 +28,7 @@ test.serial("over a routed path, and back", async (t) => {
   await t.notThrowsAsync(ping("left", "10.86.0.2"));
 });
 
-function overlay(from: string, remote: string, address: string, change: Partial<Interface>): Wanted {
+function overlay(from: string, remote: string, address: string, change: Partial<Interface>): Desired {
   return wantInterface({
     name: `overlay-${from}`,
     host_if_name: "overlay",

@@ -5,11 +5,11 @@ import { eventually } from "#test/support/eventually.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";
 import { bridge, pair } from "./support/links.js";
 import {
+  type Desired,
   dropInterface,
   NetworkAgent,
   operations,
   states,
-  type Wanted,
   wantForwarding,
   wantInterface,
   wantRoute,
@@ -69,7 +69,7 @@ async function forwardingOf(port: string): Promise<readonly string[]> {
 }
 
 test.serial("a forwarding entry waits for its VLAN, and one without is in every VLAN of the port", async (t) => {
-  const having = (...ids: readonly number[]): Wanted => {
+  const having = (...ids: readonly number[]): Desired => {
     const vlans = ids.map((first) => ({ first }));
     return bridge([{ interface: "a", pvid: 10, vlans }], { vlan_filtering: true, self: { vlans: [{ first: 30 }] } });
   };
@@ -101,7 +101,7 @@ test.serial("a forwarding entry waits for its VLAN, and one without is in every 
 
 const red = wantInterface({ name: "red", type: "VRF_DEVICE", enabled: true, vrf_dev: { routing_table: 10 } });
 const ADDRESSES = ["10.82.0.1/24", "fd00:82::1/64"] as const;
-const member = (vrf?: string): readonly Wanted[] =>
+const member = (vrf?: string): readonly Desired[] =>
   pair("a", { ip_addresses: ADDRESSES, ...(vrf === undefined ? {} : { vrf_master_interface: vrf }) });
 
 test.serial("a member waits for its VRF with its addresses, and leaves it with them", async (t) => {

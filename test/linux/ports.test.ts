@@ -2,7 +2,7 @@ import test from "ava";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import { ip, link, run } from "#test/support/sandbox.js";
 import { bridge, pair } from "./support/links.js";
-import { dropInterface, NetworkAgent, operations, states, type Wanted, wantInterface } from "./support/network.js";
+import { type Desired, dropInterface, NetworkAgent, operations, states, wantInterface } from "./support/network.js";
 import { agrees } from "./support/witness.js";
 
 /** Ports of bridges. VLANs of ports and members of VRFs are in ports.machine.test.ts, ports of bonds in bonds.machine.test.ts. */
@@ -110,7 +110,7 @@ test.serial("a port that a resync finds elsewhere is brought back, a foreign one
 });
 
 test.serial("packets pass a bridge between two namespaces", async (t) => {
-  const far = (name: string, address: string): Wanted =>
+  const far = (name: string, address: string): Desired =>
     wantInterface({
       name: `${name}p`,
       type: "VETH",

@@ -97,7 +97,7 @@ for (const [what, [change, error]] of Object.entries(refused)) {
   });
 }
 
-test.serial("a foreign interface with the wanted host name stays as it is, and the value says so", async (t) => {
+test.serial("a foreign interface with the desired host name stays as it is, and the value says so", async (t) => {
   await run(["ip", "link", "add", "v2", "type", "veth", "peer", "name", "x2"]);
   const before = await link("v2");
   const record = await agent.commit(

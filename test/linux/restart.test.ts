@@ -27,7 +27,7 @@ const outer = {
   veth: { peer_if_name: "inner" },
 } as const;
 const UPLINK = ["192.0.2.66/24"] as const;
-const wanted = [
+const desired = [
   wantInterface(outer),
   wantInterface(inner),
   wantInterface({ ...place, name: "loop", type: "LOOPBACK", enabled: true, ip_addresses: ["192.0.2.12/32"] }),
@@ -35,7 +35,7 @@ const wanted = [
   wantRoute({ outgoing_interface: "inner", dst_network: "fd00:99::/48", gw_addr: "FD00:12:0::1", metric: 7 }),
   wantRoute({ outgoing_interface: "outer", dst_network: "10.99.1.7/16", scope: "LINK" }),
   wantNeighbour({ interface: "outer", ip_address: "10.12.0.77", hw_address: "02:00:00:00:00:0A" }),
-  wantInterface({ name: "borrower", type: "TAP", enabled: true, unnumbered: "outer", tuntap: {} }),
+  wantInterface({ name: "dependent", type: "TAP", enabled: true, unnumbered: "outer", tuntap: {} }),
   wantInterface({ name: "uplink", type: "EXISTING", host_if_name: "theirs", enabled: true, ip_addresses: UPLINK }),
   wantInterface({ name: "to-vpp", type: "TAP_TO_VPP", enabled: true, tap: { vpp_tap_if_name: "vpp-tap0" } }),
 ] as const;
@@ -68,21 +68,21 @@ test.serial("a restarted agent finds what it made and what it configured, and ch
   await run(["ip", "tuntap", "add", "theirs", "mode", "tap"]);
   await run(["ip", "tuntap", "add", "vpp-tap0", "mode", "tap"]);
   const first = await started(t, "again");
-  t.is((await first.commit(...wanted)).error, "");
+  t.is((await first.commit(...desired)).error, "");
   await first.close();
   const before = await everything();
 
   const second = await started(t, "again");
-  const record = await second.resync(...wanted);
-  for (const [key] of wanted) t.is(second.status(key).state, "CONFIGURED", key);
+  const record = await second.resync(...desired);
+  for (const [key] of desired) t.is(second.status(key).state, "CONFIGURED", key);
   t.deepEqual(await everything(), before);
   t.deepEqual(operations(record), []);
-  t.deepEqual(operations(await second.resync(...wanted)), []);
+  t.deepEqual(operations(await second.resync(...desired)), []);
 });
 
-test.serial("what was made and is wanted no more goes with a resync, and the namespace with it", async (t) => {
+test.serial("what was made and is desired no more goes with a resync, and the namespace with it", async (t) => {
   const agent = await started(t, "again");
-  await agent.resync(wanted[0], wanted[1]);
+  await agent.resync(desired[0], desired[1]);
   t.deepEqual(await ip("route", "show", "proto", "199"), []);
   t.deepEqual(await ip("neighbour", "show", "nud", "permanent"), []);
   await agent.resync();
@@ -91,12 +91,12 @@ test.serial("what was made and is wanted no more goes with a resync, and the nam
 
 test.serial("what is ours is changed only where it differs, and anything else stays the same link", async (t) => {
   const first = await started(t, "again");
-  t.is((await first.commit(...wanted)).error, "");
+  t.is((await first.commit(...desired)).error, "");
   const before = (await link("outer"))?.ifindex;
   await first.close();
   await run(["ip", "link", "set", "outer", "mtu", "1300"]);
   const second = await started(t, "again");
-  const record = await second.resync(wantInterface({ ...outer, mtu: 1400 }), ...wanted.slice(1));
+  const record = await second.resync(wantInterface({ ...outer, mtu: 1400 }), ...desired.slice(1));
   t.is(record.error, "");
   t.like(await link("outer"), { ifindex: before, mtu: 1400 });
   t.deepEqual(operations(record), [`UPDATE ${interfaceKey("outer")}`]);
@@ -106,7 +106,7 @@ test.serial("what is ours is changed only where it differs, and anything else st
 test.serial("another agent's interfaces are left alone", async (t) => {
   const ours = await started(t, "ours");
   const theirs = await started(t, "theirs");
-  await theirs.commit(wanted[0], wanted[1]);
+  await theirs.commit(desired[0], desired[1]);
   t.deepEqual(operations(await ours.resync()), []);
   t.truthy(await link("outer"));
   await theirs.resync();
@@ -114,7 +114,7 @@ test.serial("another agent's interfaces are left alone", async (t) => {
 
 test.serial("an end whose mark is missing is made anew with its pair", async (t) => {
   const agent = await started(t, "again");
-  await agent.commit(wanted[0], wanted[1]);
+  await agent.commit(desired[0], desired[1]);
   await run(["ip", "link", "set", "dev", "eth0", "alias", ""], { namespace: "inside" });
   const record = await agent.scheduler.resyncDownstream();
   t.is(record.error, "");
@@ -127,7 +127,7 @@ test.serial("a pair that a crash left half-made does not stand in the way", asyn
   const peer = ["type", "veth", "peer", "name", "half"];
   await run(["ip", "link", "add", "outer", "group", unfinished, ...peer, "group", unfinished]);
   const agent = await started(t, "again");
-  const record = await agent.resync(wanted[0], wanted[1]);
+  const record = await agent.resync(desired[0], desired[1]);
   t.is(record.error, "");
   t.is(await link("half"), undefined);
   t.is((await link("outer"))?.ifalias, "tenuto:again:outer");
@@ -142,7 +142,7 @@ test.serial("a pair in the namespace of a process is recognised too", async (t) 
     what: "the process's namespace",
   });
   const namespace = { type: "PID", reference: String(child.pid) } as const;
-  const ends = [wanted[0], wantInterface({ ...inner, namespace })] as const;
+  const ends = [desired[0], wantInterface({ ...inner, namespace })] as const;
 
   const first = await started(t, "again");
   t.is((await first.commit(...ends)).error, "");

@@ -33,7 +33,7 @@ function routeTo(dst_network: string, more: Partial<Route> = {}) {
   return wantRoute({ outgoing_interface: "near", dst_network, gw_addr: gateway, ...more });
 }
 
-const wanted = [
+const desired = [
   ...Array.from({ length: COUNT }, (_, n) => routeTo(network(n))),
   ...Array.from({ length: 20 }, (_, n) => routeTo(`fd00:${n + 100}::/64`, { gw_addr: "fd00:31::2" })),
   routeTo("10.120.0.0/24", { metric: 50 }),
@@ -55,7 +55,7 @@ let agent: NetworkAgent;
 test.beforeEach(async () => {
   // Only resyncs look.
   agent = await NetworkAgent.start("resync", { "linux-drift": { policy: "ignore" } });
-  await agent.commit(wantInterface(near), wantInterface(far), ...wanted);
+  await agent.commit(wantInterface(near), wantInterface(far), ...desired);
   await isRight();
   await isRight();
 });

@@ -112,8 +112,8 @@ for (const [what, { value, seen }] of Object.entries(routes)) {
     t.is(more.length, 0);
     if (value.next_hops !== undefined) {
       const hops = (view?.nexthops ?? []).map(({ dev, gateway, weight }) => `${dev} ${gateway} ${weight}`);
-      const wanted = value.next_hops.map((hop) => `${hop.outgoing_interface} ${hop.gw_addr} ${hop.weight ?? 1}`);
-      t.deepEqual(hops.sort(), wanted.sort());
+      const desired = value.next_hops.map((hop) => `${hop.outgoing_interface} ${hop.gw_addr} ${hop.weight ?? 1}`);
+      t.deepEqual(hops.sort(), desired.sort());
     }
     t.deepEqual(operations(await agent.scheduler.resyncDownstream()), []);
     await agent.close();
@@ -181,7 +181,7 @@ test.serial("a change of the table moves a route", async (t) => {
   );
 });
 
-test.serial("a route that leads nowhere goes to pending with its namespace, and returns with it", async (t) => {
+test.serial("a routes without a next hop goes to pending with its namespace, and returns with it", async (t) => {
   await createNamespace("void");
   const route = wantRouteWithoutInterface({
     dst_network: "10.96.0.0/16",
@@ -197,7 +197,7 @@ test.serial("a route that leads nowhere goes to pending with its namespace, and 
   t.is((await ours("-4", { namespace: "void" })).length, 1);
 });
 
-test.serial("of two routes of ours to one network a resync keeps the one that is wanted", async (t) => {
+test.serial("of two routes of ours to one network a resync keeps the one that is desired", async (t) => {
   const value = { outgoing_interface: "one", dst_network: "10.97.0.0/16", gw_addr: "10.81.0.9", metric: 20 } as const;
   await agent.commit(...interfaces, wantRoute(value));
   for (const metric of ["10", "30"]) {
@@ -211,8 +211,8 @@ test.serial("of two routes of ours to one network a resync keeps the one that is
 });
 
 test.serial("routes are read back as iproute2 reads them", async (t) => {
-  const wanted = Object.values(routes).map(({ value }) => wantRouteWithoutInterface(value));
-  await agent.commit(...interfaces, ...wanted);
+  const desired = Object.values(routes).map(({ value }) => wantRouteWithoutInterface(value));
+  await agent.commit(...interfaces, ...desired);
   const read = await agent.scheduler.dump("southbound", ROUTE_PREFIX);
   const views = [...(await ours("-4")), ...(await ours("-6"))];
   t.is(read.length, views.length);

@@ -151,7 +151,7 @@ test.serial("a foreign rule that says the same is not taken for ours, and stays"
   await deleteNamespace("foreign");
 });
 
-test.serial("rules that are wanted no more go with a resync, doubles of wanted ones too", async (t) => {
+test.serial("rules that are desired no more go with a resync, doubles of desired ones too", async (t) => {
   const stays = wantRule({ priority: 1000, src_network: "10.1.0.0/16", table: 100, ...place });
   await agent.commit(stays, wantRule({ priority: 1001, src_network: "10.2.0.0/16", table: 100, ...place }));
   await run(["ip", "rule", "add", "priority", "1000", "from", "10.9.0.0/16", "table", "9", "protocol", "199"], INSIDE);

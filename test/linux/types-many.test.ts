@@ -2,14 +2,14 @@ import test from "ava";
 import type { Interface } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { links, namespaces as namedNamespaces, run } from "#test/support/sandbox.js";
-import { dropInterface, NetworkAgent, operations, type Wanted, wantInterface } from "./support/network.js";
+import { type Desired, dropInterface, NetworkAgent, operations, wantInterface } from "./support/network.js";
 
 const PAIRS = 500;
 const NAMESPACES = 4;
 
 /** Both ends of a pair, in neighbouring namespaces, each with an IPv4 and an IPv6 address. */
-function pair(i: number): readonly Wanted[] {
-  const end = (name: string, peer: string, host: number): Wanted => {
+function pair(i: number): readonly Desired[] {
+  const end = (name: string, peer: string, host: number): Desired => {
     const value: Interface & { readonly name: string } = {
       name: `${name}${i}`,
       type: "VETH",

@@ -3,9 +3,9 @@ import { Netlink } from "#plugins/netlink/index.js";
 import { interfaceKey, type VethLink } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { link } from "#test/support/sandbox.js";
-import { NetworkAgent, operations, type Wanted, wantInterface } from "./support/network.js";
+import { type Desired, NetworkAgent, operations, wantInterface } from "./support/network.js";
 
-/** Checksum offloads of veth pairs, with the netlink room as witness in test/netlink/generic.test.ts. */
+/** Checksum offloads of veth pairs, with the netlink client as witness in test/netlink/generic.test.ts. */
 let agent: NetworkAgent;
 test.beforeEach(async () => {
   agent = await NetworkAgent.start("offloads");
@@ -15,7 +15,7 @@ test.afterEach.always(async () => {
   await agent.close();
 });
 
-function pair(offloads: VethLink): readonly Wanted[] {
+function pair(offloads: VethLink): readonly Desired[] {
   return [
     wantInterface({ name: "a", type: "VETH", enabled: true, veth: { peer_if_name: "b", ...offloads } }),
     wantInterface({ name: "b", type: "VETH", enabled: true, veth: { peer_if_name: "a" } }),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import type { Interface, WireguardLink, WireguardLinkPeer } from "#proto/index.js";
 import { link, run } from "#test/support/sandbox.js";
-import { NetworkAgent, operations, states, type Wanted, wantInterface } from "./support/network.js";
+import { type Desired, NetworkAgent, operations, states, wantInterface } from "./support/network.js";
 import { end, ping, place } from "./support/paths.js";
 
 /** WireGuard on a kernel that has it; wg(8) is the witness. What all types have in common is in types.machine.test.ts and the file after it. */
@@ -56,7 +56,7 @@ function desiredPeer(peer: WireguardLinkPeer, shared = "(none)") {
   };
 }
 
-const tunnel = (wireguard: WireguardLink, change: Partial<Interface> = {}): Wanted =>
+const tunnel = (wireguard: WireguardLink, change: Partial<Interface> = {}): Desired =>
   wantInterface({ name: "wg", type: "WIREGUARD", enabled: true, wireguard, ...change });
 
 /** The kernel has what the value says, and a resync plans nothing. */
@@ -143,7 +143,7 @@ test.serial(
   async (t) => {
     const [east, west] = [await keyFile("east"), await keyFile("west")];
     const [eastKey, westKey] = [await publicKey(east), await publicKey(west)];
-    const side = (from: string, file: string, host: number, ...peers: readonly WireguardLinkPeer[]): Wanted =>
+    const side = (from: string, file: string, host: number, ...peers: readonly WireguardLinkPeer[]): Desired =>
       wantInterface({
         name: `wg-${from}`,
         type: "WIREGUARD",

@@ -4,7 +4,7 @@ import { descriptor } from "#proto/generated/descriptor.js";
 
 const root = protobuf.Root.fromJSON(descriptor).resolveAll();
 
-/** CONTRACT.md, "Keys and models". */
+/** docs/contract.md, "Keys and messages". */
 const fields: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   "ligato.linux.interfaces.Interface": {
     name: 1,

@@ -18,7 +18,7 @@ async function put(kv: KV, label: string, ...values: readonly { key: string; val
   for (const { key, value } of values) await kv.put(configBucketKey(label, key), JSON.stringify(value));
 }
 
-function wanted({ agent }: BusAgent): readonly string[] {
+function desired({ agent }: BusAgent): readonly string[] {
   return agent
     .get(Northbound)
     .get()
@@ -27,7 +27,7 @@ function wanted({ agent }: BusAgent): readonly string[] {
 }
 
 function wants(agent: BusAgent, ...names: readonly string[]): Promise<boolean> {
-  return eventually(() => JSON.stringify(wanted(agent)) === JSON.stringify(names), {
+  return eventually(() => JSON.stringify(desired(agent)) === JSON.stringify(names), {
     what: `the agent to want ${names.join(", ")}`,
   }).then(() => true);
 }
@@ -117,7 +117,7 @@ test("after an outage the agent goes on where it was: changes and deletions it m
 
   await server.kill();
   await eventually(() => agent.health().state === "degraded");
-  t.deepEqual(wanted(agent), ["a", "b", "c", "d"], "the host stays as it is without its bus");
+  t.deepEqual(desired(agent), ["a", "b", "c", "d"], "the host stays as it is without its bus");
 
   await server.restart();
   const again = await bucket(t, server);
@@ -155,7 +155,7 @@ test("a bucket that was lost and made anew does not take the network away", asyn
   await kv.destroy();
   await eventually(() => agent.health().state === "degraded", { what: "the loss to be noticed" });
   await healthy(agent);
-  t.deepEqual(wanted(agent), ["a", "b"]);
+  t.deepEqual(desired(agent), ["a", "b"]);
   const anew = await bucket(t, server);
   await put(anew, agent.label, dummy("c"));
   t.true(await wants(agent, "a", "b", "c"));

@@ -4,37 +4,37 @@ import { join } from "node:path";
 import test from "ava";
 import { endThreadAhead, startThreadAhead } from "#plugins/netlink/ahead.js";
 import { projectRoot } from "#test/support/project.js";
-import { openRoom } from "./support.js";
+import { openNetlink } from "./support.js";
 
 function threads(): number {
   return readdirSync("/proc/self/task").length;
 }
 
-test.serial("the first room takes the thread that was started ahead, the next starts one of its own", async (t) => {
-  await openRoom(t);
+test.serial("the first client takes the thread that was started ahead, the next starts one of its own", async (t) => {
+  await openNetlink(t);
   const before = threads();
   startThreadAhead();
   t.is(threads(), before + 1);
-  const first = await openRoom(t);
+  const first = await openNetlink(t);
   t.is(threads(), before + 1);
-  const second = await openRoom(t);
+  const second = await openNetlink(t);
   t.is(threads(), before + 2);
   await endThreadAhead();
   t.is(threads(), before + 2, "there was none left to end");
-  for (const room of [first, second])
+  for (const netlink of [first, second])
     t.deepEqual(
-      (await room.default.linkList()).map(({ name }) => name),
+      (await netlink.default.linkList()).map(({ name }) => name),
       ["lo"],
     );
 });
 
-test.serial("a thread that nobody takes is ended, and a room starts its own", async (t) => {
-  await openRoom(t);
+test.serial("a thread that nobody takes is ended, and a client starts its own", async (t) => {
+  await openNetlink(t);
   const before = threads();
   startThreadAhead();
   await endThreadAhead();
   t.is(threads(), before);
-  t.truthy((await openRoom(t)).default);
+  t.truthy((await openNetlink(t)).default);
 });
 
 test("a thread that nobody takes does not keep its process", async (t) => {

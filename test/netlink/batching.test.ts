@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import test from "ava";
 import type { NamespaceHandle, Route } from "#plugins/netlink/index.js";
 import { links } from "#test/support/sandbox.js";
-import { addPair, linkNamed, openNamespace, openRoom } from "./support.js";
+import { addPair, linkNamed, openNamespace, openNetlink } from "./support.js";
 
 /** Routes to as many destinations, all through the one link. */
 function routesTo(count: number, linkIndex: number): readonly Route[] {
@@ -24,8 +24,8 @@ const limits = [
 
 for (const [i, { title, options }] of limits.entries()) {
   test(`1,000 requests in one turn each get their own result, refusals among them: ${title}`, async (t) => {
-    const room = await openRoom(t, options);
-    const namespace = await openNamespace(t, room, `turn-${i}`);
+    const netlink = await openNetlink(t, options);
+    const namespace = await openNamespace(t, netlink, `turn-${i}`);
     const { index } = await addPair(namespace, "eth");
     const routes = routesTo(1000, index);
     await Promise.all(routes.filter((_, n) => n % 3 === 0).map((route) => namespace.routeAdd(route)));
@@ -38,8 +38,8 @@ for (const [i, { title, options }] of limits.entries()) {
 }
 
 test("requests, queries and dumps of one turn are carried out in the order they were made", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "order");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "order");
   const { index } = await addPair(namespace, "eth");
   const [first, second] = routesTo(2, index) as [Route, Route];
   const results = await Promise.all([
@@ -64,8 +64,8 @@ test("requests, queries and dumps of one turn are carried out in the order they 
 });
 
 test("requests of later turns that pile up behind a slow one keep their order and their results", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "pile");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "pile");
   await addPair(namespace, "slow");
   const { index } = await addPair(namespace, "eth");
   const [route] = routesTo(1, index) as [Route];
@@ -88,8 +88,8 @@ test("requests of later turns that pile up behind a slow one keep their order an
 });
 
 test("a dump of many datagrams is complete", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "large-dump");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "large-dump");
   const { index } = await addPair(namespace, "eth");
   const routes = routesTo(20_000, index);
   t.true((await addRoutes(namespace, routes)).every((result) => result === "ok"));
@@ -101,17 +101,17 @@ test("a dump of many datagrams is complete", async (t) => {
 });
 
 test("a thousand links can be asked for in one turn", async (t) => {
-  const room = await openRoom(t, { receiveBufferBytes: 8192 });
-  const namespace = await openNamespace(t, room, "queries");
+  const netlink = await openNetlink(t, { receiveBufferBytes: 8192 });
+  const namespace = await openNamespace(t, netlink, "queries");
   const { index } = await addPair(namespace, "eth");
   const found = await Promise.all(Array.from({ length: 1000 }, (_, i) => namespace.linkByIndex(i % 2 ? index : 4242)));
   t.true(found.every((link, i) => (i % 2 ? link?.name === "eth" : link === undefined)));
 });
 
-test("links deleted together: both ends of a pair succeed, strangers stay, what is not there is refused", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "deletions");
-  const other = await openNamespace(t, room, "deletions-far");
+test("links deleted together: both ends of a pair succeed, unmanaged stay, what is not there is refused", async (t) => {
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "deletions");
+  const other = await openNamespace(t, netlink, "deletions-far");
   const names = Array.from({ length: 40 }, (_, i) => `eth${i}`);
   await Promise.all([
     ...names.map((name) => namespace.linkAdd({ name, kind: "veth", peer: { name: `${name}p` } })),
@@ -135,8 +135,8 @@ test("links deleted together: both ends of a pair succeed, strangers stay, what 
 });
 
 test("where a group cannot be deleted, the links of the turn are deleted one by one", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "undeletable");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "undeletable");
   await addPair(namespace, "eth");
   const ends = await Promise.all(["eth", "eth-peer", "lo"].map((name) => linkNamed(namespace, name)));
   // The kernel refuses to delete a group that loopback is in.
@@ -151,8 +151,8 @@ test("where a group cannot be deleted, the links of the turn are deleted one by 
 });
 
 test("many links deleted together take their routes with them, and no other", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "routed");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "routed");
   const staying = await addPair(namespace, "stays");
   await Promise.all(Array.from({ length: 40 }, (_, i) => addPair(namespace, `eth${i}`)));
   const pairs = (await namespace.linkList()).filter(({ kind }) => kind === "veth");
@@ -183,8 +183,8 @@ test("many links deleted together take their routes with them, and no other", as
 });
 
 test("of many links that cannot be deleted together none loses anything before it goes", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "undeletable-many");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "undeletable-many");
   const { index: loopback } = await linkNamed(namespace, "lo");
   await namespace.linkSet({ index: loopback, up: true });
   await Promise.all(Array.from({ length: 32 }, (_, i) => namespace.linkAdd({ name: `br${i}`, kind: "bridge" })));

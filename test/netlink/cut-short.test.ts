@@ -6,7 +6,7 @@ import { AF_INET, NLMSG_ERROR } from "#plugins/netlink/codec/constants.js";
 import { headerBytes as messageHeader } from "#plugins/netlink/codec/message.js";
 import { routeHeaderBytes } from "#plugins/netlink/codec/route.js";
 import { eventIn } from "#plugins/netlink/namespace/events.js";
-import { Answers } from "#plugins/netlink/worker/answers.js";
+import { ResultCollector } from "#plugins/netlink/worker/result-collector.js";
 import { projectRoot } from "#test/support/project.js";
 import { decoders } from "./decoders.js";
 import { messages } from "./messages.js";
@@ -67,7 +67,7 @@ test("an event that cannot be decoded counts as lost", (t) => {
 });
 
 test("an answer of the kernel that ends before its error number is a failure", (t) => {
-  const answers = new Answers();
+  const answers = new ResultCollector();
   const bytes = new Uint8Array(messageHeader + 2);
   answers.addError(new Reader(bytes), {
     type: NLMSG_ERROR,

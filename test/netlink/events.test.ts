@@ -2,7 +2,7 @@ import test from "ava";
 import type { NetlinkEvent } from "#plugins/netlink/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { run } from "#test/support/sandbox.js";
-import { addPair, openNamespace, openRoom } from "./support.js";
+import { addPair, openNamespace, openNetlink } from "./support.js";
 
 /** What an event is about, in a word or two. */
 function summary(event: NetlinkEvent): string {
@@ -30,9 +30,9 @@ function summary(event: NetlinkEvent): string {
 }
 
 test("what others do in a namespace is reported to the listeners of that namespace, in order", async (t) => {
-  const room = await openRoom(t);
-  const watched = await openNamespace(t, room, "watched");
-  const quiet = await openNamespace(t, room, "quiet");
+  const netlink = await openNetlink(t);
+  const watched = await openNamespace(t, netlink, "watched");
+  const quiet = await openNamespace(t, netlink, "quiet");
   const { index } = await addPair(watched, "eth");
   const seen: NetlinkEvent[] = [];
   const elsewhere: NetlinkEvent[] = [];
@@ -51,7 +51,7 @@ test("what others do in a namespace is reported to the listeners of that namespa
     const all = seen.map(summary);
     return all.includes("-link br0") && all;
   });
-  const wanted = [
+  const desired = [
     "+address 10.0.0.1/24",
     "+route 10.9.0.0/16",
     "+neighbour 10.0.0.9",
@@ -60,15 +60,15 @@ test("what others do in a namespace is reported to the listeners of that namespa
     "+link br0",
     "-link br0",
   ];
-  t.deepEqual([...new Set(summaries.filter((each) => wanted.includes(each)))], wanted);
+  t.deepEqual([...new Set(summaries.filter((each) => desired.includes(each)))], desired);
   t.false(summaries.includes("-link eth"), "a port that leaves its bridge is not a link that goes");
   t.true(seen.some((event) => event.type === "link" && event.link.index === index && event.link.master !== undefined));
   t.deepEqual(elsewhere, []);
 });
 
 test("a listener hears only the groups it asked for, and nothing after it stopped", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "groups");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "groups");
   const { index: linkIndex } = await addPair(namespace, "eth");
   const addresses: string[] = [];
   const routes: string[] = [];
@@ -84,8 +84,8 @@ test("a listener hears only the groups it asked for, and nothing after it stoppe
 });
 
 test("events that were lost are reported as lost when the rest has been told, and later ones arrive", async (t) => {
-  const room = await openRoom(t, { eventBufferBytes: 64 * 1024 });
-  const namespace = await openNamespace(t, room, "overflow");
+  const netlink = await openNetlink(t, { eventBufferBytes: 64 * 1024 });
+  const namespace = await openNamespace(t, netlink, "overflow");
   const { index: linkIndex } = await addPair(namespace, "eth");
   const seen: string[] = [];
   // The kernel adds IPv6 routes of its own when it sees the carrier.
@@ -106,22 +106,22 @@ test("events that were lost are reported as lost when the rest has been told, an
 });
 
 test("a listener is told when its handle closes", async (t) => {
-  const room = await openRoom(t);
-  await room.createNamed("closing");
-  const kept = await room.open({ kind: "named", name: "closing" });
-  const closed = await room.open({ kind: "named", name: "closing" });
+  const netlink = await openNetlink(t);
+  await netlink.createNamed("closing");
+  const kept = await netlink.open({ kind: "named", name: "closing" });
+  const closed = await netlink.open({ kind: "named", name: "closing" });
   const heard: string[] = [];
   await closed.subscribe(["link"], (event) => heard.push(`closed: ${summary(event)}`));
   await kept.subscribe(["link"], (event) => heard.push(`kept: ${summary(event)}`));
   closed.close();
   t.deepEqual(heard, ["closed: closed"]);
-  await room.close();
+  await netlink.close();
   t.deepEqual(heard, ["closed: closed", "kept: closed"]);
 });
 
-test("what the room itself does to routes can be left out, as long as nobody else asks for it", async (t) => {
-  const room = await openRoom(t);
-  const handle = await openNamespace(t, room, "own-routes");
+test("what the client itself does to routes can be left out, as long as nobody else asks for it", async (t) => {
+  const netlink = await openNetlink(t);
+  const handle = await openNamespace(t, netlink, "own-routes");
   const { index } = await addPair(handle, "eth");
   await handle.addrAdd({ linkIndex: index, address: "10.0.0.1/24" });
   const route = (destination: string) => ({ destination, gateway: "10.0.0.2", linkIndex: index });

@@ -4,8 +4,8 @@ import { NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, RTM_GETLINK, RTM_NEWLINK } fro
 import { beginMessage, endMessage } from "#plugins/netlink/codec/message.js";
 import { Datagrams } from "#plugins/netlink/sys/datagrams.js";
 import type { NetlinkSocket } from "#plugins/netlink/sys/socket.js";
-import { Answers } from "#plugins/netlink/worker/answers.js";
 import { Exchange } from "#plugins/netlink/worker/exchange.js";
+import { ResultCollector } from "#plugins/netlink/worker/result-collector.js";
 import "#test/support/sandbox.js";
 
 const sequence = 7;
@@ -50,11 +50,11 @@ class ScriptedKernel extends Datagrams {
   }
 }
 
-function dump(kernel: ScriptedKernel): Answers {
+function dump(kernel: ScriptedKernel): ResultCollector {
   const writer = new Writer();
   endMessage(writer, beginMessage(writer, RTM_GETLINK, NLM_F_DUMP, sequence));
   const bytes = writer.take();
-  const answers = new Answers();
+  const answers = new ResultCollector();
   new Exchange(kernel.socket, kernel).dump(new Reader(bytes), 0, bytes.length, answers);
   return answers;
 }
@@ -109,7 +109,7 @@ test("requests whose answers were lost fail, those answered before keep their re
   endMessage(refusal, start);
   const kernel = new ScriptedKernel([refusal.take(), ENOBUFS, 11]);
   const bytes = writer.take();
-  const answers = new Answers();
+  const answers = new ResultCollector();
   new Exchange(kernel.socket, kernel).send(new Reader(bytes), 0, starts[2]!, bytes.length, 3, answers);
   t.deepEqual(
     answers.failures.map(({ sequence: of, errno }) => [of, errno]),

@@ -5,13 +5,13 @@ import { Reader, Writer } from "#plugins/netlink/codec/buffer.js";
 import { decodeWireguard, encodeWireguard, joinWireguard } from "#plugins/netlink/codec/wireguard.js";
 import type { WireguardDevice } from "#plugins/netlink/index.js";
 import { projectRoot } from "#test/support/project.js";
-import { addPair, openNamespace, openRoom } from "./support.js";
+import { addPair, openNamespace, openNetlink } from "./support.js";
 
 /** Generic netlink: offloads over the family `ethtool`, and the messages of `wireguard`, which few kernels have. */
 
 test("offloads are switched off and on, and read back", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "offloads");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "offloads");
   const { index } = await addPair(namespace, "a");
   const before = await namespace.featureList(index);
   t.true(before.has("tx-checksum-ip-generic"));
@@ -23,8 +23,8 @@ test("offloads are switched off and on, and read back", async (t) => {
 });
 
 test("a refusal over generic netlink names link and reason", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "refused");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "refused");
   await t.throwsAsync(namespace.featureList(4711), {
     code: "ENODEV",
     message: /get offloads of link with index 4711: ENODEV/,
@@ -34,8 +34,8 @@ test("a refusal over generic netlink names link and reason", async (t) => {
 });
 
 test("the speed of a link is what its driver says, and a link that has none says so", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "speeds");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "speeds");
   const { index } = await addPair(namespace, "d");
   // drivers/net/veth.c, veth_get_link_ksettings()
   t.is(await namespace.linkSpeed(index), 10_000);
@@ -43,8 +43,8 @@ test("the speed of a link is what its driver says, and a link that has none says
 });
 
 test("many requests over generic netlink leave together, each with its answer", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "many");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "many");
   const { index } = await addPair(namespace, "c");
   const answers = await Promise.all(Array.from({ length: 200 }, () => namespace.featureList(index)));
   t.true(answers.every((each) => each.has("tx-checksum-ip-generic")));
@@ -133,8 +133,8 @@ test("wireguard: a peer that a dump cuts in two is put together", (t) => {
 });
 
 test("wireguard: a kernel without it says so", async (t) => {
-  const room = await openRoom(t);
-  const error = await room.default.wireguardGet(1).catch((thrown: Error) => thrown);
+  const netlink = await openNetlink(t);
+  const error = await netlink.default.wireguardGet(1).catch((thrown: Error) => thrown);
   if (!(error instanceof Error)) return t.pass("this kernel has it");
   t.regex(error.message, /wireguard.*(ENOENT|EOPNOTSUPP|ENODEV)/);
 });

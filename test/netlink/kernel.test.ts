@@ -1,13 +1,13 @@
 import test from "ava";
 import { ip, link as ipLink } from "#test/support/sandbox.js";
-import { addPair, linkNamed, openNamespace, openRoom } from "./support.js";
+import { addPair, linkNamed, openNamespace, openNetlink } from "./support.js";
 
 const NODAD = 0x02;
 
 test("a veth pair is made across two namespaces in one request, and each end knows where the other is", async (t) => {
-  const room = await openRoom(t);
-  const left = await openNamespace(t, room, "left");
-  const right = await openNamespace(t, room, "right");
+  const netlink = await openNetlink(t);
+  const left = await openNamespace(t, netlink, "left");
+  const right = await openNamespace(t, netlink, "right");
   await left.linkAdd({
     name: "to-right",
     kind: "veth",
@@ -24,9 +24,9 @@ test("a veth pair is made across two namespaces in one request, and each end kno
 });
 
 test("a link is changed, renamed, given an alias, moved and deleted", async (t) => {
-  const room = await openRoom(t);
-  const home = await openNamespace(t, room, "link-home");
-  const away = await openNamespace(t, room, "link-away");
+  const netlink = await openNetlink(t);
+  const home = await openNamespace(t, netlink, "link-home");
+  const away = await openNamespace(t, netlink, "link-away");
   const { index } = await addPair(home, "wan");
   await home.linkSet({ index, alias: "tenuto:wan", mtu: 1280, txQueueLength: 77, group: 5 });
   t.like(await ipLink("wan", { namespace: "link-home" }), { ifalias: "tenuto:wan", mtu: 1280, txqlen: 77, group: "5" });
@@ -45,8 +45,8 @@ test("a link is changed, renamed, given an alias, moved and deleted", async (t) 
 });
 
 test("a bridge has its own data, its ports theirs, and links are listed by kind and master", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "bridge");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "bridge");
   await namespace.linkAdd({
     name: "br",
     kind: "bridge",
@@ -79,8 +79,8 @@ for (const { kind, data } of [
   { kind: "macvlan", data: { mode: 4 } },
 ]) {
   test(`${kind} keeps its data`, async (t) => {
-    const room = await openRoom(t);
-    const namespace = await openNamespace(t, room, `kind-${kind}`);
+    const netlink = await openNetlink(t);
+    const namespace = await openNamespace(t, netlink, `kind-${kind}`);
     const parent = await addPair(namespace, "parent");
     await namespace.linkAdd({ name: "child", kind, link: kind === "vxlan" ? undefined : parent.index, data } as never);
     t.like((await linkNamed(namespace, "child")).data, data);
@@ -89,8 +89,8 @@ for (const { kind, data } of [
 }
 
 test("addresses of both families are added, replaced, listed and deleted", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "addresses");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "addresses");
   const { index: linkIndex } = await addPair(namespace, "eth");
   await Promise.all([
     namespace.addrAdd({ linkIndex, address: "10.0.0.1/24", broadcast: "10.0.0.255", label: "eth:a", protocol: 99 }),
@@ -116,8 +116,8 @@ test("addresses of both families are added, replaced, listed and deleted", async
 });
 
 test("routes of both families, multipath and blackholes included, read back as iproute2 shows them", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "routes");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "routes");
   const a = (await addPair(namespace, "a")).index;
   const b = (await addPair(namespace, "b")).index;
   await Promise.all([
@@ -198,8 +198,8 @@ test("routes of both families, multipath and blackholes included, read back as i
 });
 
 test("neighbours are added, changed, listed and deleted", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "neighbours");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "neighbours");
   const { index: linkIndex } = await addPair(namespace, "eth");
   await namespace.neighAdd({ linkIndex, address: "10.0.0.9", linkAddress: "02:00:00:00:00:09" });
   await namespace.neighAdd({ linkIndex, address: "2001:db8::9", linkAddress: "02:00:00:00:00:09" });
@@ -221,8 +221,8 @@ test("neighbours are added, changed, listed and deleted", async (t) => {
 });
 
 test("rules are added, listed and deleted", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "rules");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "rules");
   const rule = {
     family: "inet",
     priority: 100,
@@ -254,9 +254,9 @@ test("rules are added, listed and deleted", async (t) => {
   await t.throwsAsync(namespace.ruleDel(rule), { code: "ENOENT" });
 });
 
-test("attributes that this room has no name for reach the kernel and come back", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "unnamed");
+test("attributes that this client has no name for reach the kernel and come back", async (t) => {
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "unnamed");
   const { index: linkIndex } = await addPair(namespace, "eth");
   const gsoMaxSegments = 40; // IFLA_GSO_MAX_SEGS
   const bytes = Uint8Array.of(100, 0, 0, 0);
@@ -276,15 +276,15 @@ test("attributes that this room has no name for reach the kernel and come back",
 });
 
 test("a namespace that another has not met has no id there", async (t) => {
-  const room = await openRoom(t);
-  const one = await openNamespace(t, room, "strangers-1");
-  const two = await openNamespace(t, room, "strangers-2");
+  const netlink = await openNetlink(t);
+  const one = await openNamespace(t, netlink, "unmanaged-1");
+  const two = await openNamespace(t, netlink, "unmanaged-2");
   t.is(await one.namespaceId(two), undefined);
 });
 
 test("a refusal names the object, the errno and the kernel's reason", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "refusals");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "refusals");
   const { index } = await addPair(namespace, "eth");
   const tooSmall = await t.throwsAsync(namespace.linkSet({ index, mtu: 10 }));
   t.like(tooSmall, { name: "SouthboundError", kind: "southbound", code: "EINVAL" });
@@ -308,8 +308,8 @@ test("a refusal names the object, the errno and the kernel's reason", async (t) 
 });
 
 test("a value that cannot be written is refused by itself", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "unwritable");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "unwritable");
   const { index: linkIndex } = await addPair(namespace, "eth");
   const results = await Promise.allSettled([
     namespace.addrAdd({ linkIndex, address: "10.0.0.1/24" }),

@@ -16,7 +16,7 @@ import type {
 import * as generic from "#plugins/netlink/namespace/generic.js";
 import * as operations from "#plugins/netlink/namespace/operations.js";
 
-/** A request as the room writes it. */
+/** A request as the client writes it. */
 export interface SampleMessage {
   /** The operation, and what is special about the sample. */
   readonly title: string;
@@ -189,7 +189,7 @@ const kinds: readonly LinkRequest[] = [
   ...[...slaveKinds].map(([slaveKind, table]) => ({ index: 3, slaveKind, slaveData: dataOf(table) })),
 ];
 
-/** One or more of every request that the room can make, with every attribute that it can have. */
+/** One or more of every request that the client can make, with every attribute that it can have. */
 export const messages: readonly SampleMessage[] = [
   ...sample("linkAdd", operations.linkAdd, link, ...kinds),
   ...sample("linkSet", operations.linkSet, { index: 3, up: false, namespace: other }),

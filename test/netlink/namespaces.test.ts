@@ -3,44 +3,44 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import test from "ava";
 import { eventually } from "#test/support/eventually.js";
 import { createNamespace, deleteNamespace, links, namespaces, run } from "#test/support/sandbox.js";
-import { linkNamed, openRoom } from "./support.js";
+import { linkNamed, openNetlink } from "./support.js";
 
-test("ip-netns can use a namespace that the room makes, loopback up, and the other way round", async (t) => {
-  const room = await openRoom(t);
-  await room.createNamed("ours");
+test("ip-netns can use a namespace that the client makes, loopback up, and the other way round", async (t) => {
+  const netlink = await openNetlink(t);
+  await netlink.createNamed("ours");
   await createNamespace("theirs");
   t.true((await namespaces()).includes("ours"));
   t.like(await links({ namespace: "ours" }), { length: 1, 0: { ifname: "lo" } });
-  const ours = await room.open({ kind: "named", name: "ours" });
-  const theirs = await room.open({ kind: "named", name: "theirs" });
+  const ours = await netlink.open({ kind: "named", name: "ours" });
+  const theirs = await netlink.open({ kind: "named", name: "theirs" });
   t.true((await linkNamed(ours, "lo")).up);
   t.not(ours.identity, theirs.identity);
-  t.not(ours.identity, room.default.identity);
-  const listed = await room.listNamed();
+  t.not(ours.identity, netlink.default.identity);
+  const listed = await netlink.listNamed();
   t.true(listed.includes("ours") && listed.includes("theirs"));
   ours.close();
   theirs.close();
   await deleteNamespace("ours");
-  await room.deleteNamed("theirs");
+  await netlink.deleteNamed("theirs");
   const left = await namespaces();
   t.false(left.includes("ours") || left.includes("theirs"));
 });
 
 test("one namespace has one identity, however it is found", async (t) => {
-  const room = await openRoom(t);
-  await room.createNamed("many-names");
+  const netlink = await openNetlink(t);
+  await netlink.createNamed("many-names");
   const inside = spawn("nsenter", ["--net=/run/netns/many-names", "sleep", "600"], { stdio: "ignore" });
   t.teardown(() => inside.kill());
-  const named = await room.open({ kind: "named", name: "many-names" });
-  const byPath = await room.open({ kind: "path", path: "/run/netns/many-names" });
+  const named = await netlink.open({ kind: "named", name: "many-names" });
+  const byPath = await netlink.open({ kind: "path", path: "/run/netns/many-names" });
   const byProcess = await eventually(async () => {
-    const handle = await room.open({ kind: "pid", pid: inside.pid ?? 0 });
+    const handle = await netlink.open({ kind: "pid", pid: inside.pid ?? 0 });
     return handle.identity === named.identity && handle;
   });
-  const own = await room.open({ kind: "pid", pid: process.pid });
+  const own = await netlink.open({ kind: "pid", pid: process.pid });
   t.is(byPath.identity, named.identity);
   t.is(byProcess.fd, named.fd, "and one connection");
-  t.is(own.identity, room.default.identity);
+  t.is(own.identity, netlink.default.identity);
   named.close();
   await byPath.linkAdd({ name: "br", kind: "bridge" });
   t.truthy(await byProcess.linkByName("br"));
@@ -85,43 +85,43 @@ test.before(async () => {
 
 for (const { ref, code, message } of missing) {
   test(`opening ${JSON.stringify(ref)} fails with ${code}`, async (t) => {
-    const room = await openRoom(t, { netnsDirectory: odd });
-    await t.throwsAsync(room.open(ref), { code, message });
-    t.deepEqual((await room.default.linkList({ kind: "bridge" })).length, 0, "and the room goes on");
+    const netlink = await openNetlink(t, { netnsDirectory: odd });
+    await t.throwsAsync(netlink.open(ref), { code, message });
+    t.deepEqual((await netlink.default.linkList({ kind: "bridge" })).length, 0, "and the client goes on");
   });
 }
 
 test("a name that is taken is refused, and a file left over under a name is not in the way", async (t) => {
-  const room = await openRoom(t);
-  await room.createNamed("taken");
-  await t.throwsAsync(room.createNamed("taken"), { code: "EEXIST", message: /^create network namespace taken: / });
-  t.true((await room.listNamed()).includes("taken"));
+  const netlink = await openNetlink(t);
+  await netlink.createNamed("taken");
+  await t.throwsAsync(netlink.createNamed("taken"), { code: "EEXIST", message: /^create network namespace taken: / });
+  t.true((await netlink.listNamed()).includes("taken"));
   mkdirSync("/run/netns", { recursive: true });
   writeFileSync("/run/netns/left-over", "");
-  t.false((await room.listNamed()).includes("left-over"));
-  await room.createNamed("left-over");
-  t.true((await room.listNamed()).includes("left-over"));
-  await t.throwsAsync(room.deleteNamed("never-was"), { code: "ENOENT" });
+  t.false((await netlink.listNamed()).includes("left-over"));
+  await netlink.createNamed("left-over");
+  t.true((await netlink.listNamed()).includes("left-over"));
+  await t.throwsAsync(netlink.deleteNamed("never-was"), { code: "ENOENT" });
 });
 
 test("what is no file is in the way of a name, and is named", async (t) => {
-  const room = await openRoom(t, { netnsDirectory: odd });
-  await t.throwsAsync(room.createNamed("fifo"), { code: "EEXIST", message: /a FIFO is in the way: remove it/ });
-  await t.throwsAsync(room.createNamed("to-fifo"), { code: "EEXIST", message: /a symbolic link is in the way/ });
-  t.deepEqual(await room.listNamed(), []);
+  const netlink = await openNetlink(t, { netnsDirectory: odd });
+  await t.throwsAsync(netlink.createNamed("fifo"), { code: "EEXIST", message: /a FIFO is in the way: remove it/ });
+  await t.throwsAsync(netlink.createNamed("to-fifo"), { code: "EEXIST", message: /a symbolic link is in the way/ });
+  t.deepEqual(await netlink.listNamed(), []);
 });
 
 test("the name of a container's namespace may be a link to it", async (t) => {
-  const room = await openRoom(t);
-  await room.createNamed("container");
+  const netlink = await openNetlink(t);
+  await netlink.createNamed("container");
   await run(["ln", "-s", "/run/netns/container", "/run/netns/nickname"]);
   const [container, nickname] = await Promise.all(
-    ["container", "nickname"].map((name) => room.open({ kind: "named", name })),
+    ["container", "nickname"].map((name) => netlink.open({ kind: "named", name })),
   );
   t.is(nickname?.identity, container?.identity);
-  t.true((await room.listNamed()).includes("nickname"));
-  await room.deleteNamed("nickname").catch(() => undefined);
-  t.true((await room.listNamed()).includes("container"), "a link that is removed leaves what it led to");
+  t.true((await netlink.listNamed()).includes("nickname"));
+  await netlink.deleteNamed("nickname").catch(() => undefined);
+  t.true((await netlink.listNamed()).includes("container"), "a link that is removed leaves what it led to");
   for (const handle of [container, nickname]) handle?.close();
 });
 
@@ -138,51 +138,51 @@ function killedWhile(moment: "inside" | "after"): Promise<unknown> {
 }
 
 test.serial("a process that is killed while it makes a namespace leaves nothing that has a name", async (t) => {
-  const room = await openRoom(t);
+  const netlink = await openNetlink(t);
   await t.throwsAsync(killedWhile("inside"), { message: /SIGKILL|Command failed/ });
   t.false((await run(["ls", "/run/netns"])).includes("killed"));
   await t.throwsAsync(killedWhile("after"), { message: /SIGKILL|Command failed/ });
-  t.true((await room.listNamed()).includes("killed"));
+  t.true((await netlink.listNamed()).includes("killed"));
 });
 
 test("a namespace has its mark before it can be found", async (t) => {
-  const room = await openRoom(t);
+  const netlink = await openNetlink(t);
   const marks: (string | undefined)[] = [];
-  const stop = room.watchNamed(({ name, created }) => {
+  const stop = netlink.watchNamed(({ name, created }) => {
     if (!name.startsWith("marked-") || !created) return;
-    void room.open({ kind: "named", name }).then(async (handle) => {
+    void netlink.open({ kind: "named", name }).then(async (handle) => {
       marks.push((await handle.linkByIndex(1))?.alias);
       handle.close();
     });
   });
-  for (const name of ["marked-1", "marked-2", "marked-3"]) await room.createNamed(name, { alias: "tenuto:me" });
+  for (const name of ["marked-1", "marked-2", "marked-3"]) await netlink.createNamed(name, { alias: "tenuto:me" });
   await eventually(() => marks.length === 3);
   t.deepEqual(marks, ["tenuto:me", "tenuto:me", "tenuto:me"]);
   stop();
 });
 
 test("without a directory there are no named namespaces", async (t) => {
-  const room = await openRoom(t, { netnsDirectory: "/run/not-yet/netns" });
-  t.deepEqual(await room.listNamed(), []);
-  await room.createNamed("first");
-  t.deepEqual(await room.listNamed(), ["first"]);
+  const netlink = await openNetlink(t, { netnsDirectory: "/run/not-yet/netns" });
+  t.deepEqual(await netlink.listNamed(), []);
+  await netlink.createNamed("first");
+  t.deepEqual(await netlink.listNamed(), ["first"]);
 });
 
 test("namespaces that come and go are reported, whoever makes them", async (t) => {
-  const room = await openRoom(t);
+  const netlink = await openNetlink(t);
   await createNamespace("before");
   const seen: string[] = [];
-  const stop = room.watchNamed(({ name, created }) => seen.push(`${created ? "+" : "-"}${name}`));
+  const stop = netlink.watchNamed(({ name, created }) => seen.push(`${created ? "+" : "-"}${name}`));
   const heard = (what: string) => eventually(() => seen.includes(what), { what });
   await createNamespace("by-ip");
   await heard("+by-ip");
   // It can be used at once: reported is the mount, not the file.
-  (await room.open({ kind: "named", name: "by-ip" })).close();
-  await room.createNamed("by-us");
+  (await netlink.open({ kind: "named", name: "by-ip" })).close();
+  await netlink.createNamed("by-us");
   await heard("+by-us");
   await deleteNamespace("by-ip");
   await heard("-by-ip");
-  await room.deleteNamed("by-us");
+  await netlink.deleteNamed("by-us");
   await heard("-by-us");
   await deleteNamespace("before");
   await heard("-before");
@@ -191,17 +191,17 @@ test("namespaces that come and go are reported, whoever makes them", async (t) =
 });
 
 test("a name that leads to another namespace from one moment to the next went and came", async (t) => {
-  const room = await openRoom(t);
+  const netlink = await openNetlink(t);
   await createNamespace("name");
   await createNamespace("other");
   const identityOf = async (name: string): Promise<string> => {
-    const handle = await room.open({ kind: "named", name });
+    const handle = await netlink.open({ kind: "named", name });
     handle.close();
     return handle.identity;
   };
   const [first, second] = [await identityOf("name"), await identityOf("other")];
   const seen: string[] = [];
-  const stop = room.watchNamed(({ name, identity, created }) => {
+  const stop = netlink.watchNamed(({ name, identity, created }) => {
     if (name === "name") seen.push(`${created ? "+" : "-"}${identity}`);
   });
   // Mounted over: there is no moment without a namespace under that name.

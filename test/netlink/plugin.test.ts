@@ -18,7 +18,7 @@ function agentWith(section: object): Agent {
   });
 }
 
-test("an agent gives its plugins the netlink room, open from start to close", async (t) => {
+test("an agent gives its plugins the netlink client, open from start to close", async (t) => {
   const agent = agentWith({ batch_messages: 16 });
   await agent.start();
   const netlink = agent.get(Netlink);

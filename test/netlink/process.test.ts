@@ -5,11 +5,11 @@ import test from "ava";
 import { projectRoot } from "#test/support/project.js";
 import { defaultOptions } from "./support.js";
 
-const roomModule = join(projectRoot, "dist/plugins/netlink/room.js");
+const clientModule = join(projectRoot, "dist/plugins/netlink/client.js");
 const start = `
-  import { NetlinkRoom } from ${JSON.stringify(roomModule)};
-  const room = new NetlinkRoom(${JSON.stringify(defaultOptions)});
-  await room.start();
+  import { NetlinkClient } from ${JSON.stringify(clientModule)};
+  const netlink = new NetlinkClient(${JSON.stringify(defaultOptions)});
+  await netlink.start();
 `;
 
 /** Node with code to run. */
@@ -17,13 +17,13 @@ function node(code: string): readonly string[] {
   return [process.execPath, "--input-type=module", "--eval", `${start}${code}`];
 }
 
-const subscribe = `await room.default.subscribe(["link"], () => undefined);`;
+const subscribe = `await netlink.default.subscribe(["link"], () => undefined);`;
 const endings = [
-  { title: "by itself after close", code: `${subscribe} await room.close();`, status: 0 },
-  { title: "by itself when nobody waits for an answer, room open", code: subscribe, status: 0 },
+  { title: "by itself after close", code: `${subscribe} await netlink.close();`, status: 0 },
+  { title: "by itself when nobody waits for an answer, netlink open", code: subscribe, status: 0 },
   {
     title: "after the answer that it waits for",
-    code: `await room.createNamed("exit-" + process.pid); process.exitCode = 5;`,
+    code: `await netlink.createNamed("exit-" + process.pid); process.exitCode = 5;`,
     status: 5,
   },
   { title: "by process.exit", code: `${subscribe} process.exit(7);`, status: 7 },
@@ -31,7 +31,7 @@ const endings = [
 ];
 
 for (const { title, code, status } of endings) {
-  test(`a process with a room ends ${title}`, async (t) => {
+  test(`a process with a client ends ${title}`, async (t) => {
     const [program = "", ...parameters] = node(code);
     const child = spawn(program, parameters, { stdio: "ignore" });
     t.is(await new Promise((resolve) => child.once("exit", resolve)), status);
@@ -45,16 +45,16 @@ async function outputOf(prefix: readonly string[], code: string): Promise<unknow
   return JSON.parse(stdout);
 }
 
-test("without capabilities the room reads, and says what it would need to change anything", async (t) => {
+test("without capabilities the client reads, and says what it would need to change anything", async (t) => {
   const reasons = await outputOf(
     ["setpriv", "--bounding-set=-all", "--inh-caps=-all"],
     `
       const reason = (promise) => promise.then(() => "done", (error) => error.code + ": " + error.message);
       console.log(JSON.stringify([
-        (await room.default.linkList()).map(({ name }) => name),
-        await reason(room.default.linkAdd({ name: "br0", kind: "bridge" })),
-        await reason(room.createNamed("forbidden")),
-        await room.listNamed(),
+        (await netlink.default.linkList()).map(({ name }) => name),
+        await reason(netlink.default.linkAdd({ name: "br0", kind: "bridge" })),
+        await reason(netlink.createNamed("forbidden")),
+        await netlink.listNamed(),
       ]));
     `,
   );
@@ -70,10 +70,10 @@ test("everything works as the root of a user namespace", async (t) => {
   const result = await outputOf(
     ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", enter, "sh"],
     `
-      await room.createNamed("red");
-      const red = await room.open({ kind: "named", name: "red" });
-      await room.default.linkAdd({ name: "left", kind: "veth", peer: { name: "right", namespace: red } });
-      const left = await room.default.linkByName("left");
+      await netlink.createNamed("red");
+      const red = await netlink.open({ kind: "named", name: "red" });
+      await netlink.default.linkAdd({ name: "left", kind: "veth", peer: { name: "right", namespace: red } });
+      const left = await netlink.default.linkByName("left");
       const right = await red.linkByName("right");
       const linkIndex = right.index;
       await red.linkSet({ index: linkIndex, up: true });
@@ -86,7 +86,7 @@ test("everything works as the root of a user namespace", async (t) => {
         (await red.routeList({ family: "inet", table: 254 })).length,
         refused.filter(({ reason }) => reason.code === "EEXIST").length,
       ]));
-      await room.deleteNamed("red");
+      await netlink.deleteNamed("red");
     `,
   );
   t.deepEqual(result, [true, 2000, 2000]);

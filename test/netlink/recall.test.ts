@@ -1,6 +1,6 @@
 import test from "ava";
 import { DumpMemory, type NamespaceHandle, type Route } from "#plugins/netlink/index.js";
-import { addPair, openNamespace, openRoom } from "./support.js";
+import { addPair, openNamespace, openNetlink } from "./support.js";
 
 const PROTOCOL = 77;
 const ours = { protocol: PROTOCOL } as const;
@@ -16,14 +16,14 @@ function nameOf({ destination, metric = 0, scope }: Route): string {
 /** Reads again and again, and says what had to be decoded. */
 class RepeatedReader {
   readonly #memory = new DumpMemory<string>();
-  readonly #doubtful = new Set<string>();
+  readonly #revalidated = new Set<string>();
 
   constructor(private readonly namespace: NamespaceHandle) {}
 
   async read(meaningless: (route: Route) => boolean = () => false): Promise<{ found: string[]; decoded: string[] }> {
     const decoded: string[] = [];
     const found = await this.namespace.routeRecall(this.#memory, ours, {
-      stands: (meaning) => !this.#doubtful.has(meaning),
+      stands: (meaning) => !this.#revalidated.has(meaning),
       interpret(route) {
         decoded.push(nameOf(route));
         return meaningless(route) ? undefined : nameOf(route);
@@ -33,16 +33,16 @@ class RepeatedReader {
   }
 
   /** What was made of a route does not stand any more. */
-  doubt(route: string): void {
-    this.#doubtful.add(route);
+  revalidate(route: string): void {
+    this.#revalidated.add(route);
   }
 }
 
 const COUNT = 1_000;
 
 test("what has not changed since the last dump is not decoded, and everything else is", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "recall");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "recall");
   const { index } = await addPair(namespace, "eth");
   const routes = Array.from({ length: COUNT }, (_, n) => routeTo(n, index));
   await namespace.routeAddMany([...routes, { ...routeTo(0, index), destination: "fd00::/64" }]);
@@ -83,9 +83,9 @@ test("what has not changed since the last dump is not decoded, and everything el
   t.deepEqual(fourth.decoded, half.map((route) => nameOf({ ...route, scope: 253 })).sort());
 });
 
-test("what a caller has no use for, or doubts, is shown to it again", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "doubt");
+test("what a caller has no use for, or revalidates, is shown to it again", async (t) => {
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "revalidate");
   const { index } = await addPair(namespace, "eth");
   await namespace.routeAddMany(Array.from({ length: 10 }, (_, n) => routeTo(n, index)));
   const reader = new RepeatedReader(namespace);
@@ -95,13 +95,13 @@ test("what a caller has no use for, or doubts, is shown to it again", async (t) 
     t.is(found.length, 9);
     t.is(decoded.length, decodings);
   }
-  reader.doubt("10.0.5.0/24 metric 0 scope 253");
+  reader.revalidate("10.0.5.0/24 metric 0 scope 253");
   t.deepEqual((await reader.read()).decoded, ["10.0.3.0/24 metric 0 scope 253", "10.0.5.0/24 metric 0 scope 253"]);
 });
 
 test("the memory is for what was there: an empty dump leaves nothing of it", async (t) => {
-  const room = await openRoom(t);
-  const namespace = await openNamespace(t, room, "empty");
+  const netlink = await openNetlink(t);
+  const namespace = await openNamespace(t, netlink, "empty");
   const { index } = await addPair(namespace, "eth");
   const reader = new RepeatedReader(namespace);
   t.deepEqual(await reader.read(), { found: [], decoded: [] });

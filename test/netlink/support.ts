@@ -1,6 +1,6 @@
 import type { ExecutionContext } from "ava";
+import { NetlinkClient, type NetlinkOptions } from "#plugins/netlink/client.js";
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
-import { type NetlinkOptions, NetlinkRoom } from "#plugins/netlink/room.js";
 import "#test/support/sandbox.js";
 
 /** The limits that the plugin has by default, and crashes that are the test's business. */
@@ -18,19 +18,23 @@ export const defaultOptions: NetlinkOptions = {
   },
 };
 
-/** A room that closes with the test. */
-export async function openRoom(t: ExecutionContext, options: Partial<NetlinkOptions> = {}): Promise<NetlinkRoom> {
-  const room = new NetlinkRoom({ ...defaultOptions, ...options });
-  await room.start();
-  t.teardown(() => room.close());
-  return room;
+/** A netlink that closes with the test. */
+export async function openNetlink(t: ExecutionContext, options: Partial<NetlinkOptions> = {}): Promise<NetlinkClient> {
+  const netlink = new NetlinkClient({ ...defaultOptions, ...options });
+  await netlink.start();
+  t.teardown(() => netlink.close());
+  return netlink;
 }
 
 /** A namespace of its own for the test, so that tests of a file do not see each other's links. */
-export async function openNamespace(t: ExecutionContext, room: NetlinkRoom, name: string): Promise<NamespaceHandle> {
-  await room.createNamed(name);
-  t.teardown(() => room.deleteNamed(name));
-  const handle = await room.open({ kind: "named", name });
+export async function openNamespace(
+  t: ExecutionContext,
+  netlink: NetlinkClient,
+  name: string,
+): Promise<NamespaceHandle> {
+  await netlink.createNamed(name);
+  t.teardown(() => netlink.deleteNamed(name));
+  const handle = await netlink.open({ kind: "named", name });
   t.teardown(() => handle.close());
   return handle;
 }

@@ -24,7 +24,7 @@ function empty(): DesiredState {
   return desired;
 }
 
-test("the value of the source that ranks highest is wanted, whatever the order of changes", (t) => {
+test("the value of the source that ranks highest is merged, whatever the order of changes", (t) => {
   fc.assert(
     fc.property(fc.array(change), fc.constantFrom("", "a", "b"), (changes, prefix) => {
       const desired = empty();
@@ -38,7 +38,7 @@ test("the value of the source that ranks highest is wanted, whatever the order o
         return value === undefined || !key.startsWith(prefix) ? [] : [{ key, value }];
       });
       t.deepEqual(desired.merged(prefix), expected);
-      for (const { key, value } of expected) t.deepEqual(desired.wanted(key)?.value, value);
+      for (const { key, value } of expected) t.deepEqual(desired.get(key)?.value, value);
     }),
   );
   t.pass();
@@ -49,13 +49,13 @@ test("what a change returns undoes it", (t) => {
     fc.property(fc.array(change), fc.array(change), (before, after) => {
       const desired = empty();
       for (const { source, key, value } of before) desired.apply(source, new Map([[key, value]]));
-      const wanted = desired.merged();
+      const merged = desired.merged();
       const undone = after.map(({ source, key, value }) => ({
         source,
         undo: desired.apply(source, new Map([[key, value]])),
       }));
       for (const { source, undo } of undone.reverse()) desired.apply(source, undo);
-      t.deepEqual(desired.merged(), wanted);
+      t.deepEqual(desired.merged(), merged);
     }),
   );
   t.pass();

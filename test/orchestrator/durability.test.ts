@@ -17,15 +17,15 @@ test("an agent killed in a stream of transactions comes back with all it has ans
     await child.kill();
     const answered = Number(/.*APPLIED (\d+)\n/s.exec(child.log)?.[1]);
 
-    const { agent, below, commit } = await startAgent(t, { store });
-    next = below.names().length;
+    const { agent, southbound, commit } = await startAgent(t, { store });
+    next = southbound.names().length;
     t.true(next > answered, `${next} values, ${answered} was answered`);
-    const operations = below.operations.length;
+    const operations = southbound.operations.length;
     for (const index of [0, answered]) {
       const answer = await commit({ id: `t${index}`, changes: [set("other")] });
       t.like(answer, { outcome: "APPLIED", values: [{ state: "CONFIGURED" }] });
     }
-    t.is(below.operations.length, operations);
+    t.is(southbound.operations.length, operations);
     const { seq: numberOfAnswered } = await commit({ id: `t${answered}`, changes: [set("other")] });
     const { seq: number } = await commit({ changes: [set("eth0", { mtu: 1000 + length })] });
     t.true(lastNumber < numberOfAnswered && numberOfAnswered < number, "numbers go on over a crash");
@@ -40,11 +40,11 @@ test("an answer that cannot be stored says so", async (t) => {
   t.teardown(() => run(["umount", "--lazy", parent]));
   const store = join(parent, "store");
   mkdirSync(store);
-  const { commit, below } = await startAgent(t, { store });
+  const { commit, southbound } = await startAgent(t, { store });
   writeFileSync(join(parent, "ballast"), Buffer.alloc(1_900_000));
   const changes = Array.from({ length: 3000 }, (_, index) => set(`eth${index}`, { host_if_name: "x".repeat(100) }));
   const result = await commit({ changes });
   t.is(result.outcome, "PARTIAL");
   t.regex(result.error, /not stored, a restart of the agent would forget it: .*space/i);
-  t.is(below.names().length, 3000);
+  t.is(southbound.names().length, 3000);
 });

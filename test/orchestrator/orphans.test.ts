@@ -12,7 +12,7 @@ import {
   type TestAgent,
   temporaryDirectory,
 } from "./support/agents.js";
-import { Below } from "./support/below.js";
+import { Southbound } from "./support/southbound.js";
 
 /** Names of the values whose status says that they are orphaned. */
 function orphansOf(northbound: Northbound): readonly string[] {
@@ -31,19 +31,19 @@ interface LossyAgent extends TestAgent {
 }
 
 /** An agent whose bus had eth1, eth2 and eth3 and now has no more than eth1. */
-async function lossyAgent(t: ExecutionContext, below = new Below(), store?: string): Promise<LossyAgent> {
+async function lossyAgent(t: ExecutionContext, southbound = new Southbound(), store?: string): Promise<LossyAgent> {
   const [bus, file] = [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)];
-  const agent = await startAgent(t, { below, sources: [bus, file], ...(store === undefined ? {} : { store }) });
+  const agent = await startAgent(t, { southbound, sources: [bus, file], ...(store === undefined ? {} : { store }) });
   await bus.snapshot(item("eth1"), item("eth2", { mtu: 1400 }), item("eth3"));
-  below.operations.length = 0;
+  southbound.operations.length = 0;
   await bus.lossy(item("eth1"));
   return { ...agent, bus, file };
 }
 
 test("what a source has lost stays: status, health and an event say so", async (t) => {
-  const { agent, below, northbound, events } = await lossyAgent(t);
-  t.deepEqual(below.operations, []);
-  t.deepEqual(below.names(), ["eth1", "eth2", "eth3"]);
+  const { agent, southbound, northbound, events } = await lossyAgent(t);
+  t.deepEqual(southbound.operations, []);
+  t.deepEqual(southbound.names(), ["eth1", "eth2", "eth3"]);
   t.deepEqual(orphansOf(northbound), ["eth2", "eth3"]);
   t.like(northbound.status({ prefix: key("eth2") })[0], { state: "CONFIGURED" });
   t.regex(
@@ -53,18 +53,18 @@ test("what a source has lost stays: status, health and an event say so", async (
   await eventually(() => JSON.stringify(told(events, "eth3")).includes("orphaned since"));
 });
 
-test("what is orphaned outlives the agent, and is held as anything that is wanted", async (t) => {
+test("what is orphaned outlives the agent, and is held as anything that is desired", async (t) => {
   const store = temporaryDirectory(t);
-  const { agent, below } = await lossyAgent(t, new Below(), store);
+  const { agent, southbound } = await lossyAgent(t, new Southbound(), store);
   const before = healthOf(agent);
   await agent.close();
-  below.values.delete(key("eth2"));
+  southbound.values.delete(key("eth2"));
   const { agent: restarted, northbound } = await startAgent(t, {
-    below,
+    southbound,
     store,
     sources: [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)],
   });
-  t.deepEqual(below.names(), ["eth1", "eth2", "eth3"]);
+  t.deepEqual(southbound.names(), ["eth1", "eth2", "eth3"]);
   t.deepEqual(orphansOf(northbound), ["eth2", "eth3"]);
   t.is(healthOf(restarted), before);
 });
@@ -150,11 +150,11 @@ const ENDS: readonly {
   },
   {
     what: "a deletion that is refused, simulated, reverted or not confirmed changes nothing",
-    act: async ({ below, commit, northbound }) => {
+    act: async ({ southbound, commit, northbound }) => {
       const changes = [remove("eth2")];
       await commit({ changes: [...changes, set("eth4", { mtu: 9001 })] });
       await commit({ changes, dry_run: true });
-      below.faults.set("eth4", "no");
+      southbound.faults.set("eth4", "no");
       await commit({ changes: [...changes, set("eth4")], atomic: true });
       await commit({ id: "u", changes, confirm_timeout: "60s" });
       await northbound.cancel("u");
@@ -177,35 +177,35 @@ const ENDS: readonly {
 for (const { what, act, there, orphaned } of ENDS) {
   test(`orphaned: ${what}`, async (t) => {
     const store = temporaryDirectory(t);
-    const agent = await lossyAgent(t, new Below(), store);
+    const agent = await lossyAgent(t, new Southbound(), store);
     await act(agent);
-    const { below, northbound } = agent;
-    t.deepEqual(below.names(), there);
+    const { southbound, northbound } = agent;
+    t.deepEqual(southbound.names(), there);
     t.deepEqual(orphansOf(northbound), orphaned);
     t.is(healthOf(agent.agent) === "", orphaned.length === 0);
     await agent.agent.close();
     const restarted = await startAgent(t, {
-      below,
+      southbound,
       store,
       sources: [new ScriptedSource("bus", 50), new ScriptedSource("file", 10)],
     });
-    t.deepEqual(below.names(), there, "after a restart");
+    t.deepEqual(southbound.names(), there, "after a restart");
     t.deepEqual(orphansOf(restarted.northbound), orphaned, "after a restart");
   });
 }
 
-/** What is below of an earlier run, without a store that knows of it. */
-function leftBehind(...names: readonly string[]): Below {
-  const below = new Below();
-  for (const name of names) below.values.set(key(name), { name, type: "DUMMY" });
-  return below;
+/** What is southbound of an earlier run, without a store that knows of it. */
+function leftBehind(...names: readonly string[]): Southbound {
+  const southbound = new Southbound();
+  for (const name of names) southbound.values.set(key(name), { name, type: "DUMMY" });
+  return southbound;
 }
 
 test("found without a store that knows of it: it stays, whatever comes, until somebody speaks of it", async (t) => {
-  const below = leftBehind("eth1", "eth2", "eth3");
+  const southbound = leftBehind("eth1", "eth2", "eth3");
   const store = temporaryDirectory(t);
   const [a, b] = [new ScriptedSource("a", 50), new ScriptedSource("b", 50)];
-  const { agent, northbound, commit } = await startAgent(t, { below, store, sources: [a, b] });
+  const { agent, northbound, commit } = await startAgent(t, { southbound, store, sources: [a, b] });
   t.like(northbound.status(), [{ state: "DISCOVERED" }, { state: "DISCOVERED" }, { state: "DISCOVERED" }]);
   t.deepEqual(orphansOf(northbound), ["eth1", "eth2", "eth3"]);
   t.regex(healthOf(agent), /^3 values found that nobody asks for: \S*eth1 and others: the store is new\./);
@@ -216,44 +216,44 @@ test("found without a store that knows of it: it stays, whatever comes, until so
   await b.snapshot();
   await northbound.resync({});
   await northbound.resync({ downstream: true });
-  t.deepEqual(below.operations, ["create eth4"]);
+  t.deepEqual(southbound.operations, ["create eth4"]);
 
   const result = await commit({ changes: [remove("eth2")] });
   t.like(result, { outcome: "APPLIED", values: [{ key: key("eth2"), state: "REMOVED" }] });
-  t.deepEqual(below.operations, ["create eth4", "delete eth2"]);
+  t.deepEqual(southbound.operations, ["create eth4", "delete eth2"]);
   await agent.close();
-  const restarted = await startAgent(t, { below, store, sources: [a, b] });
-  t.deepEqual(below.names(), ["eth1", "eth3", "eth4"]);
+  const restarted = await startAgent(t, { southbound, store, sources: [a, b] });
+  t.deepEqual(southbound.names(), ["eth1", "eth3", "eth4"]);
   t.regex(healthOf(restarted.agent), /^1 value found that nobody asks for: \S*eth3: the store is new\./);
 });
 
 test("found without a store that knows of it: it goes when everybody has said that they are complete", async (t) => {
-  const below = leftBehind("eth1", "eth2");
+  const southbound = leftBehind("eth1", "eth2");
   const bus = new ScriptedSource("bus", 50);
-  const { agent, commit } = await startAgent(t, { below, sources: [bus] });
+  const { agent, commit } = await startAgent(t, { southbound, sources: [bus] });
   await commit({ mode: "REPLACE", changes: [set("eth1")] });
   await bus.lossy();
   await bus.continuous();
-  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  t.deepEqual(southbound.names(), ["eth1", "eth2"]);
   await bus.snapshot();
-  await eventually(() => below.names().join() === "eth1" && healthOf(agent) === "");
+  await eventually(() => southbound.names().join() === "eth1" && healthOf(agent) === "");
 });
 
 test("when no orphan is left the store is complete, and the next start knows what was given up", async (t) => {
-  const below = leftBehind("eth1");
+  const southbound = leftBehind("eth1");
   const store = temporaryDirectory(t);
-  const { agent, commit } = await startAgent(t, { below, store });
+  const { agent, commit } = await startAgent(t, { southbound, store });
   await commit({ changes: [set("eth1")] });
   t.is(healthOf(agent), "");
   await agent.close();
-  below.values.set(key("eth2"), { name: "eth2", type: "DUMMY" });
-  await startAgent(t, { below, store });
-  t.deepEqual(below.names(), ["eth1"]);
+  southbound.values.set(key("eth2"), { name: "eth2", type: "DUMMY" });
+  await startAgent(t, { southbound, store });
+  t.deepEqual(southbound.names(), ["eth1"]);
 });
 
 test("a prune shows what would go and who has lost it, and then removes exactly that", async (t) => {
-  const below = leftBehind("eth9");
-  const { agent, northbound, commit } = await lossyAgent(t, below, temporaryDirectory(t));
+  const southbound = leftBehind("eth9");
+  const { agent, northbound, commit } = await lossyAgent(t, southbound, temporaryDirectory(t));
   await commit({ changes: [set("eth4")] });
   const plan = await northbound.resync({ prune: true, dry_run: true });
   t.is(plan.outcome, "PLANNED");
@@ -263,7 +263,7 @@ test("a prune shows what would go and who has lost it, and then removes exactly 
   );
   t.regex(plan.values[0]?.details[0] ?? "", /source bus has lost it: bus is younger than before$/);
   t.regex(plan.values[2]?.details[0] ?? "", /found, and nobody asks for it: the store is new$/);
-  t.deepEqual(below.names(), ["eth1", "eth2", "eth3", "eth4", "eth9"]);
+  t.deepEqual(southbound.names(), ["eth1", "eth2", "eth3", "eth4", "eth9"]);
 
   const pruned = await northbound.resync({ prune: true });
   t.is(pruned.outcome, "APPLIED");
@@ -275,7 +275,7 @@ test("a prune shows what would go and who has lost it, and then removes exactly 
       ["REMOVED", 1],
     ],
   );
-  t.deepEqual(below.names(), ["eth1", "eth4"]);
+  t.deepEqual(southbound.names(), ["eth1", "eth4"]);
   t.is(healthOf(agent), "");
   t.like(northbound.history().at(-1), { id: pruned.id, outcome: "APPLIED" });
   t.like(await northbound.resync({ prune: true }), { outcome: "APPLIED", values: [] });
@@ -283,23 +283,23 @@ test("a prune shows what would go and who has lost it, and then removes exactly 
 });
 
 test("what a prune gives up of one source falls back to what another wants", async (t) => {
-  const { below, northbound, bus, file } = await lossyAgent(t);
+  const { southbound, northbound, bus, file } = await lossyAgent(t);
   await bus.snapshot(item("eth1", { mtu: 1450 }));
   await file.snapshot(item("eth1", { mtu: 1410 }));
   await bus.lossy();
-  t.like(below.values.get(key("eth1")), { mtu: 1450 });
+  t.like(southbound.values.get(key("eth1")), { mtu: 1450 });
   await northbound.resync({ prune: true });
-  t.like(below.values.get(key("eth1")), { mtu: 1410 });
+  t.like(southbound.values.get(key("eth1")), { mtu: 1410 });
 });
 
 test("what was found comes back when the transaction that took it over or removed it is not confirmed", async (t) => {
-  const below = leftBehind("eth1", "eth2");
+  const southbound = leftBehind("eth1", "eth2");
   const store = temporaryDirectory(t);
-  const { agent, northbound, commit } = await startAgent(t, { below, store });
+  const { agent, northbound, commit } = await startAgent(t, { southbound, store });
   await commit({ id: "u", changes: [set("eth1", { mtu: 1300 }), remove("eth2")], confirm_timeout: "60s" });
   await northbound.cancel("u");
   t.deepEqual(
-    [...below.values.values()],
+    [...southbound.values.values()],
     [
       { name: "eth1", type: "DUMMY" },
       { name: "eth2", type: "DUMMY" },
@@ -307,7 +307,7 @@ test("what was found comes back when the transaction that took it over or remove
   );
   t.deepEqual(orphansOf(northbound), ["eth1", "eth2"]);
   await agent.close();
-  const restarted = await startAgent(t, { below, store });
-  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  const restarted = await startAgent(t, { southbound, store });
+  t.deepEqual(southbound.names(), ["eth1", "eth2"]);
   t.deepEqual(orphansOf(restarted.northbound), ["eth1", "eth2"]);
 });

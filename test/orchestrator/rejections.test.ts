@@ -91,7 +91,7 @@ const CASES: readonly (readonly [what: string, transaction: Partial<Transaction>
 
 for (const [what, transaction, error] of CASES) {
   test(`${what}: REJECTED, with a reason that names it, and nothing is touched`, async (t) => {
-    const { commit, below, northbound } = await startAgent(t);
+    const { commit, southbound, northbound } = await startAgent(t);
     const good = set("good");
     const changes =
       transaction.changes === undefined || transaction.changes.length === 0
@@ -103,7 +103,7 @@ for (const [what, transaction, error] of CASES) {
     const result = await commit({ ...transaction, ...changes } as Transaction);
     t.like(result, { outcome: "REJECTED", seq: 0, operations: [] });
     t.regex(result.error, shifted);
-    t.deepEqual(below.operations, []);
+    t.deepEqual(southbound.operations, []);
     t.deepEqual(northbound.get(), []);
     t.is((await commit({ changes: [good] })).outcome, "APPLIED");
   });

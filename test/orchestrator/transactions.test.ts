@@ -2,10 +2,10 @@ import test from "ava";
 import type { Transaction } from "#core/northbound/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { key, remove, set, startAgent, temporaryDirectory } from "./support/agents.js";
-import { Below } from "./support/below.js";
+import { Southbound } from "./support/southbound.js";
 
 test("a transaction is applied, and the answer has the state of every value and every operation", async (t) => {
-  const { commit, below } = await startAgent(t);
+  const { commit, southbound } = await startAgent(t);
   const result = await commit({ id: "a", changes: [set("eth1", { mtu: 1400 }), set("eth2")] });
   t.like(result, { id: "a", outcome: "APPLIED", error: "" });
   t.true(result.seq > 0);
@@ -20,11 +20,11 @@ test("a transaction is applied, and the answer has the state of every value and 
       ["CREATE", key("eth2"), "CONFIGURED"],
     ],
   );
-  t.deepEqual(below.names(), ["eth1", "eth2"]);
+  t.deepEqual(southbound.names(), ["eth1", "eth2"]);
 });
 
 test("a value that waits for another is PENDING, says on what, and the transaction counts as applied", async (t) => {
-  const { commit, northbound, below } = await startAgent(t);
+  const { commit, northbound, southbound } = await startAgent(t);
   const result = await commit({ changes: [set("eth1", { vrf_master_interface: "red" })] });
   t.is(result.outcome, "APPLIED");
   t.like(result.values[0], { state: "PENDING", details: ["vrf red"] });
@@ -33,14 +33,14 @@ test("a value that waits for another is PENDING, says on what, and the transacti
     [key("eth1")],
   );
   await commit({ changes: [set("red")] });
-  t.deepEqual(below.names(), ["eth1", "red"]);
+  t.deepEqual(southbound.names(), ["eth1", "red"]);
   t.deepEqual(northbound.status({ state: "pending" }), []);
 });
 
 test("a value that fails makes the transaction PARTIAL, the others are applied", async (t) => {
-  const below = new Below();
-  below.faults.set("bad", "the kernel said no");
-  const { commit, northbound } = await startAgent(t, { below });
+  const southbound = new Southbound();
+  southbound.faults.set("bad", "the kernel said no");
+  const { commit, northbound } = await startAgent(t, { southbound });
   const result = await commit({ changes: [set("bad"), set("good")] });
   t.is(result.outcome, "PARTIAL");
   t.regex(result.error, /bad.*the kernel said no/);
@@ -49,20 +49,20 @@ test("a value that fails makes the transaction PARTIAL, the others are applied",
   t.like(northbound.status({ state: "failed" }), [{ key: key("bad"), state: "RETRYING", error: "the kernel said no" }]);
 });
 
-test("an atomic transaction that fails leaves nothing behind, below and in what is wanted", async (t) => {
-  const below = new Below();
-  below.faults.set("bad", "the kernel said no");
-  const { commit, northbound } = await startAgent(t, { below });
+test("an atomic transaction that fails leaves nothing behind, southbound and in what is desired", async (t) => {
+  const southbound = new Southbound();
+  southbound.faults.set("bad", "the kernel said no");
+  const { commit, northbound } = await startAgent(t, { southbound });
   await commit({ changes: [set("eth1", { mtu: 1400 })] });
   const result = await commit({ atomic: true, changes: [set("eth1", { mtu: 1500 }), set("good"), set("bad")] });
   t.is(result.outcome, "REVERTED");
   t.regex(result.error, /the kernel said no/);
-  t.deepEqual([...below.values.values()], [{ name: "eth1", type: "DUMMY", mtu: 1400 }]);
+  t.deepEqual([...southbound.values.values()], [{ name: "eth1", type: "DUMMY", mtu: 1400 }]);
   t.deepEqual(northbound.get(), [{ key: key("eth1"), value: { name: "eth1", type: "DUMMY", mtu: 1400 } }]);
 });
 
 test("transactions take effect in the order in which they were handed in, however large each is", async (t) => {
-  const { northbound, below } = await startAgent(t);
+  const { northbound, southbound } = await startAgent(t);
   const sizes = [3_000, 1, 1, 1_500, 1, 300, 1];
   const results = await Promise.all(
     sizes.map((size, index) => {
@@ -79,20 +79,20 @@ test("transactions take effect in the order in which they were handed in, howeve
     numbers,
     numbers.toSorted((a, b) => a - b),
   );
-  t.like(below.values.get(key("last")), { mtu: 1_000 + sizes.length - 1 });
+  t.like(southbound.values.get(key("last")), { mtu: 1_000 + sizes.length - 1 });
 });
 
 test("a dry run answers with the plan and touches nothing", async (t) => {
-  const { commit, below, northbound } = await startAgent(t);
+  const { commit, southbound, northbound } = await startAgent(t);
   await commit({ changes: [set("eth1")] });
-  const done = below.operations.length;
+  const done = southbound.operations.length;
   const result = await commit({ dry_run: true, changes: [set("eth2"), remove("eth1")] });
   t.like(result, { outcome: "PLANNED", seq: 0 });
   t.deepEqual(result.operations.map(({ operation, key: of }) => `${operation} ${of}`).sort(), [
     `CREATE ${key("eth2")}`,
     `DELETE ${key("eth1")}`,
   ]);
-  t.is(below.operations.length, done);
+  t.is(southbound.operations.length, done);
   t.deepEqual(
     northbound.get().map((value) => value.key),
     [key("eth1")],
@@ -107,60 +107,60 @@ test("a dry run does not use up its id", async (t) => {
 });
 
 test("REPLACE deletes what it does not mention", async (t) => {
-  const { commit, below } = await startAgent(t);
+  const { commit, southbound } = await startAgent(t);
   await commit({ changes: [set("eth1"), set("eth2")] });
   const result = await commit({ mode: "REPLACE", changes: [set("eth2"), set("eth3")] });
   t.is(result.outcome, "APPLIED");
-  t.deepEqual(below.names(), ["eth2", "eth3"]);
+  t.deepEqual(southbound.names(), ["eth2", "eth3"]);
   t.deepEqual(result.values.find((status) => status.key === key("eth1"))?.state, "REMOVED");
   t.is((await commit({ mode: "REPLACE", changes: [] })).outcome, "APPLIED");
-  t.deepEqual(below.names(), []);
+  t.deepEqual(southbound.names(), []);
 });
 
 test("deleting what nobody wants is applied and does nothing", async (t) => {
-  const { commit, below } = await startAgent(t);
+  const { commit, southbound } = await startAgent(t);
   const result = await commit({ changes: [remove("eth1")] });
   t.is(result.outcome, "APPLIED");
   t.deepEqual(result.operations, []);
-  t.deepEqual(below.operations, []);
+  t.deepEqual(southbound.operations, []);
 });
 
 test("the same id again gets the stored answer and is not applied twice", async (t) => {
-  const { commit, below } = await startAgent(t);
+  const { commit, southbound } = await startAgent(t);
   const first = await commit({ id: "a", changes: [set("eth1")] });
   await commit({ changes: [remove("eth1")] });
   const again = await commit({ id: "a", changes: [set("eth1")] });
   t.deepEqual(again, first);
-  t.deepEqual(below.names(), []);
+  t.deepEqual(southbound.names(), []);
 });
 
 test("the same id while the first is still running joins it", async (t) => {
-  const below = new Below();
-  const { commit } = await startAgent(t, { below });
+  const southbound = new Southbound();
+  const { commit } = await startAgent(t, { southbound });
   let open = (): void => undefined;
-  below.gate = new Promise((resolve) => {
+  southbound.gate = new Promise((resolve) => {
     open = resolve;
   });
   const transaction: Transaction = { id: "a", changes: [set("eth1")] };
   const answers = [commit(transaction), commit(transaction)];
-  await eventually(() => below.operations.length > 0);
+  await eventually(() => southbound.operations.length > 0);
   open();
   const [first, second] = await Promise.all(answers);
   t.deepEqual(second, first);
-  t.deepEqual(below.operations, ["create eth1"]);
+  t.deepEqual(southbound.operations, ["create eth1"]);
 });
 
 test("the answers outlive the agent", async (t) => {
   const store = temporaryDirectory(t);
-  const below = new Below();
-  const before = await startAgent(t, { below, store });
+  const southbound = new Southbound();
+  const before = await startAgent(t, { southbound, store });
   const first = await before.commit({ id: "a", changes: [set("eth1")] });
   const rejected = await before.commit({ id: "b", changes: [set("eth1", { mtu: 9001 })] });
   await before.agent.close();
-  const after = await startAgent(t, { below, store });
+  const after = await startAgent(t, { southbound, store });
   t.deepEqual(await after.commit({ id: "a", changes: [set("eth2")] }), first);
   t.deepEqual(await after.commit({ id: "b", changes: [set("eth2")] }), rejected);
-  t.deepEqual(below.names(), ["eth1"]);
+  t.deepEqual(southbound.names(), ["eth1"]);
 });
 
 test("history names who sent a transaction, and what became of it", async (t) => {
@@ -180,11 +180,11 @@ test("history names who sent a transaction, and what became of it", async (t) =>
   t.like(northbound.history(seq)[0]?.executed[0], { operation: "CREATE", key: key("eth1"), state: "CONFIGURED" });
 });
 
-test("the views: what is wanted, what is there, what is believed to be there", async (t) => {
-  const below = new Below();
-  const { commit, northbound } = await startAgent(t, { below });
+test("the views: what is desired, what is there, what is believed to be there", async (t) => {
+  const southbound = new Southbound();
+  const { commit, northbound } = await startAgent(t, { southbound });
   await commit({ changes: [set("eth1"), set("eth2", { vrf_master_interface: "red" })] });
-  below.values.delete(key("eth1"));
+  southbound.values.delete(key("eth1"));
   const names = async (view: "nb" | "sb" | "cached") => (await northbound.dump(view)).map((value) => value.key);
   t.deepEqual(await names("nb"), [key("eth1"), key("eth2")]);
   t.deepEqual(await names("cached"), [key("eth1")]);

@@ -1,6 +1,6 @@
 /**
  * Transactions that wait for their confirmation, among requests, REPLACEs, and a source that changes, loses and finds values again: what is
- * below is what a model of a few lines says, after every step and after a restart.
+ * southbound is what a model of a few lines says, after every step and after a restart.
  */
 import assert from "node:assert/strict";
 import test, { type ExecutionContext } from "ava";
@@ -16,7 +16,7 @@ import {
   type TestAgent,
   temporaryDirectory,
 } from "./support/agents.js";
-import { Below } from "./support/below.js";
+import { Southbound } from "./support/southbound.js";
 
 const NAMES = ["eth1", "eth2", "eth3"] as const;
 /** MTUs by name; `undefined` deletes. */
@@ -78,7 +78,7 @@ class Model {
     for (const [name, mtu] of said) this.take(name, mtu);
   }
 
-  get below(): Readonly<Record<string, number>> {
+  get southbound(): Readonly<Record<string, number>> {
     const hidden = new Set(this.waiting.flatMap(({ yielded }) => [...yielded]));
     const visible = [...this.source].filter(([name]) => !hidden.has(name));
     return Object.fromEntries([...new Map([...visible, ...this.requests])].sort());
@@ -103,7 +103,7 @@ class Model {
 }
 
 class Scene {
-  private readonly below = new Below();
+  private readonly southbound = new Southbound();
   private readonly model = new Model();
   private readonly store: string;
   private bus = new ScriptedSource("bus", 50);
@@ -118,7 +118,7 @@ class Scene {
     await this.start();
     for (const step of [...steps, { kind: "restart" } as const]) {
       await this.take(step);
-      assert.deepEqual(this.found(), this.model.below, step.kind);
+      assert.deepEqual(this.found(), this.model.southbound, step.kind);
     }
     await this.running?.agent.close();
   }
@@ -162,11 +162,11 @@ class Scene {
 
   private async start(): Promise<void> {
     this.bus = new ScriptedSource("bus", 50);
-    this.running = await startAgent(this.t, { below: this.below, store: this.store, sources: [this.bus] });
+    this.running = await startAgent(this.t, { southbound: this.southbound, store: this.store, sources: [this.bus] });
   }
 
   private found(): Readonly<Record<string, number>> {
-    const values = [...this.below.values.values()] as { name: string; mtu: number }[];
+    const values = [...this.southbound.values.values()] as { name: string; mtu: number }[];
     return Object.fromEntries(values.map(({ name, mtu }) => [name, mtu] as const).sort());
   }
 }

@@ -64,8 +64,8 @@ test("a directory that is a FIFO or a device is refused, and stays what it is", 
   for (const name of readdirSync(parent)) {
     const directory = join(parent, name);
     const before = statSync(directory, { bigint: true });
-    for (const below of ["", "/store"]) {
-      const error = await t.throwsAsync(openStore(t, { directory: directory + below }));
+    for (const southbound of ["", "/store"]) {
+      const error = await t.throwsAsync(openStore(t, { directory: directory + southbound }));
       t.regex(error?.message ?? "", /the store cannot use .*Set store\.directory/);
     }
     const { ino, mode, rdev } = statSync(directory, { bigint: true });

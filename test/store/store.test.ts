@@ -127,7 +127,7 @@ test("a directory that another agent uses is refused by name", async (t) => {
 test("a directory that cannot be made is refused with what to set", async (t) => {
   const parent = temporaryDirectory(t);
   writeFileSync(join(parent, "file"), "");
-  for (const directory of [join(parent, "file"), join(parent, "file", "below"), "/proc/tenuto/below"]) {
+  for (const directory of [join(parent, "file"), join(parent, "file", "southbound"), "/proc/tenuto/southbound"]) {
     const error = await t.throwsAsync(openStore(t, { directory }));
     t.regex(
       error?.message ?? "",

@@ -24,7 +24,7 @@ const TRANSLATIONS_MIB = 512;
 const MODEL = "Nehalem";
 
 /**
- * A panic ends the machine, and so does a fault of the kernel. Processors that get little time must not make the kernel doubt its timers.
+ * A panic ends the machine, and so does a fault of the kernel. Processors that get little time must not make the kernel distrust its timers.
  * Without mitigations emulated code is faster.
  */
 const KERNEL_PARAMETERS =

@@ -19,8 +19,8 @@ export const FAULT_KINDS = ["none", "errno", "delay", "lost-answer", "lost-event
 export const FAULT = { kind: 0, type: 1, left: 2, argument: 3, hits: 4, size: 5 } as const;
 
 /**
- * Faults between the netlink room and the kernel. The kernel itself, and all of the room but one method of its socket and one that receives, are the
- * real ones. For the next room of this process: make it before the agent is started.
+ * Faults between the netlink client and the kernel. The kernel itself, and all of the client but one method of its socket and one that receives, are the
+ * real ones. For the next client of this process: make it before the agent is started.
  */
 export class NetlinkFaults {
   readonly #memory = new Int32Array(new SharedArrayBuffer(FAULT.size * Int32Array.BYTES_PER_ELEMENT));

@@ -1,7 +1,7 @@
 import { CONTENT_TYPE } from "#core/model/types.js";
 import type { RequestGroup } from "#core/northbound/index.js";
 import { type JsonSchema, messageSchemas, refTo } from "./message-schemas.js";
-import { type Answer, OPERATIONS, type Operation } from "./operations.js";
+import { type ApiAnswer, type ApiOperation, OPERATIONS } from "./operations.js";
 
 const ERROR: JsonSchema = {
   type: "object",
@@ -46,21 +46,21 @@ export function openApi(version: string, groups: readonly RequestGroup[]): objec
   };
 }
 
-function groupOperations({ name, requests }: RequestGroup): readonly Operation[] {
-  return Object.entries(requests).flatMap(([request, { message, reply, safe }]): readonly Operation[] => {
+function groupOperations({ name, requests }: RequestGroup): readonly ApiOperation[] {
+  return Object.entries(requests).flatMap(([request, { message, reply, safe }]): readonly ApiOperation[] => {
     const path = `/v1/${name}/${request}` as const;
-    const answer: Answer = { message: reply };
-    const post: Operation = { route: `POST ${path}`, summary: `${name}: ${request}`, body: message, answer };
+    const answer: ApiAnswer = { message: reply };
+    const post: ApiOperation = { route: `POST ${path}`, summary: `${name}: ${request}`, body: message, answer };
     return safe === true ? [post, { route: `GET ${path}`, summary: `${name}: ${request}`, answer }] : [post];
   });
 }
 
-function messagesOf({ body, answer }: Operation): readonly string[] {
+function messagesOf({ body, answer }: ApiOperation): readonly string[] {
   const answered = "message" in answer ? [answer.message] : "listOf" in answer ? [answer.listOf] : [];
   return [...(body === undefined || body === "value" ? [] : [body]), ...answered];
 }
 
-function operationObject(tag: string, operation: Operation): object {
+function operationObject(tag: string, operation: ApiOperation): object {
   const { route, summary, query = {}, body } = operation;
   return {
     tags: [tag],
@@ -100,7 +100,7 @@ function content(schema: JsonSchema): object {
   return { [CONTENT_TYPE.json]: { schema }, [CONTENT_TYPE.protobuf]: {} };
 }
 
-function responses({ body, answer }: Operation): object {
+function responses({ body, answer }: ApiOperation): object {
   const rejected = "message" in answer && answer.message.endsWith(".TransactionResult") && body !== undefined;
   return {
     200: { description: "Done.", content: answerContent(answer) },
@@ -111,7 +111,7 @@ function responses({ body, answer }: Operation): object {
   };
 }
 
-function answerContent(answer: Answer): object {
+function answerContent(answer: ApiAnswer): object {
   if ("message" in answer) return content(refTo(answer.message));
   if ("listOf" in answer) return { [CONTENT_TYPE.json]: { schema: { type: "array", items: refTo(answer.listOf) } } };
   if ("media" in answer) return { [answer.media]: {} };

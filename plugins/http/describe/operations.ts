@@ -1,5 +1,5 @@
 /** What an operation is answered with. */
-export type Answer =
+export type ApiAnswer =
   | { readonly message: string }
   | { readonly listOf: string }
   | { readonly media: string }
@@ -7,7 +7,7 @@ export type Answer =
   | { readonly ligato: string };
 
 /** One operation of the HTTP API. */
-export interface Operation {
+export interface ApiOperation {
   /** Method and path, with parameters in braces. */
   readonly route: `${"GET" | "POST" | "PUT" | "DELETE"} /${string}`;
   readonly summary: string;
@@ -15,16 +15,16 @@ export interface Operation {
   readonly query?: Readonly<Record<string, string>>;
   /** Full name of the message that the body is; `value`: the message of the key in the path. */
   readonly body?: string;
-  readonly answer: Answer;
+  readonly answer: ApiAnswer;
 }
 
-const RESULT: Answer = { message: "tenuto.v1.TransactionResult" };
-const JSON_MEDIA: Answer = { media: "application/json" };
+const RESULT: ApiAnswer = { message: "tenuto.v1.TransactionResult" };
+const JSON_MEDIA: ApiAnswer = { media: "application/json" };
 const PREFIX = { prefix: "A key or a key prefix; everything when left out." };
 const TIME = "Unix seconds, milliseconds or nanoseconds, or RFC 3339.";
 
 /** Every operation, by the part of the API that it belongs to. Requests of plugins come on top. */
-export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
+export const OPERATIONS: Readonly<Record<string, readonly ApiOperation[]>> = {
   configuration: [
     {
       route: "POST /v1/transactions",
@@ -42,16 +42,16 @@ export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
     { route: "POST /v1/transactions/{id}/cancel", summary: "Revert an unconfirmed transaction", answer: RESULT },
     {
       route: "GET /v1/config",
-      summary: "Wanted values",
+      summary: "Desired values",
       query: PREFIX,
       answer: { listOf: "tenuto.v1.KeyValue" },
     },
-    { route: "GET /v1/config/{key}", summary: "The wanted value of a key", answer: { media: "application/json" } },
+    { route: "GET /v1/config/{key}", summary: "The desired value of a key", answer: { media: "application/json" } },
     { route: "PUT /v1/config/{key}", summary: "Set the value of a key", body: "value", answer: RESULT },
     { route: "DELETE /v1/config/{key}", summary: "Delete the value of a key", answer: RESULT },
     {
       route: "POST /v1/resync",
-      summary: "Compare with what is wanted, and repair",
+      summary: "Compare with what is desired, and repair",
       query: {
         downstream:
           "`true`: read what is there, and do not ask the sources again. A body may say the same, as over a bus.",
@@ -71,7 +71,7 @@ export const OPERATIONS: Readonly<Record<string, readonly Operation[]>> = {
     {
       route: "GET /v1/dump",
       summary: "Values from one side",
-      query: { ...PREFIX, view: "`nb` (default): wanted; `sb`: there, read anew; `cached`: believed to be there." },
+      query: { ...PREFIX, view: "`nb` (default): desired; `sb`: there, read anew; `cached`: believed to be there." },
       answer: { listOf: "tenuto.v1.KeyValue" },
     },
     {

@@ -4,7 +4,7 @@ import type { FlagName, Scheduler } from "#core/scheduler/types.js";
 import { turnBetween } from "#core/slices.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";
-import { Reply } from "../exchange.js";
+import { HttpReply } from "../exchange.js";
 import { graphMessage } from "../graph/message.js";
 import { toSvg } from "../graph/svg.js";
 import { recordedNode, recordedNodes } from "../ligato-graph.js";
@@ -58,7 +58,7 @@ async function graph(scheduler: Scheduler, query: URLSearchParams): Promise<obje
   const snapshot = await scheduler.snapshot(at);
   await turnBetween(snapshot.values.length);
   if (format === "json") return graphMessage(snapshot);
-  if (format === "dot") return Reply.of("text/vnd.graphviz; charset=utf-8", toDot(snapshot));
+  if (format === "dot") return HttpReply.of("text/vnd.graphviz; charset=utf-8", toDot(snapshot));
   if (snapshot.values.length > MOST_DRAWN) {
     throw new InvalidInputError(
       "TOO_LARGE",
@@ -66,7 +66,7 @@ async function graph(scheduler: Scheduler, query: URLSearchParams): Promise<obje
       { field: "format" },
     );
   }
-  return Reply.of("image/svg+xml; charset=utf-8", toSvg(snapshot));
+  return HttpReply.of("image/svg+xml; charset=utf-8", toSvg(snapshot));
 }
 
 function endOf(scheduler: Scheduler, seq: number): number {

@@ -1,6 +1,6 @@
 import type { HealthState, PluginHealth } from "#core/health/types.js";
 import type { Api } from "../api.js";
-import { Reply } from "../exchange.js";
+import { HttpReply } from "../exchange.js";
 import type { RouteTable } from "../route-table.js";
 
 /** What Ligato's probes call the states. */
@@ -17,8 +17,8 @@ const LIGATO_STATE: Readonly<Record<HealthState, string>> = {
  * that is away makes a plugin `degraded`, which neither probe minds.
  */
 export function healthRoutes(routes: RouteTable, api: Api): void {
-  routes.get("/liveness", () => Reply.json(probe(api), api.health.live ? 200 : 500));
-  routes.get("/readiness", () => Reply.json(probe(api), readiness(api)));
+  routes.get("/liveness", () => HttpReply.json(probe(api), api.health.live ? 200 : 500));
+  routes.get("/readiness", () => HttpReply.json(probe(api), readiness(api)));
 }
 
 function readiness({ health }: Api): number {

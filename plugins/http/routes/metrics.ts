@@ -1,7 +1,7 @@
 import { getHeapStatistics } from "node:v8";
 import type { HealthState } from "#core/health/types.js";
 import type { Api } from "../api.js";
-import { Reply } from "../exchange.js";
+import { HttpReply } from "../exchange.js";
 import { exposition, METRICS_CONTENT_TYPE, type Metric } from "../metrics.js";
 import type { RouteTable } from "../route-table.js";
 
@@ -10,7 +10,10 @@ const HEALTH_STATES: readonly HealthState[] = ["starting", "ok", "degraded", "fa
 /** For Prometheus. Counters start at zero with the agent. */
 export function metricsRoutes(routes: RouteTable, api: Api): void {
   routes.get("/metrics", () =>
-    Reply.of(METRICS_CONTENT_TYPE, exposition([...agentMetrics(api), ...transactionMetrics(api), ...processMetrics()])),
+    HttpReply.of(
+      METRICS_CONTENT_TYPE,
+      exposition([...agentMetrics(api), ...transactionMetrics(api), ...processMetrics()]),
+    ),
   );
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { Reply } from "../exchange.js";
+import { HttpReply } from "../exchange.js";
 import type { RouteTable } from "../route-table.js";
 
 /** Beside the sources, and so from here: it needs no compiling. */
@@ -16,7 +16,7 @@ export function pageRoutes(routes: RouteTable): void {
   let page: Page | undefined;
   routes.get("/", async () => {
     page ??= await readPage();
-    return Reply.of("text/html; charset=utf-8", page.html, {
+    return HttpReply.of("text/html; charset=utf-8", page.html, {
       headers: {
         "content-security-policy": page.policy,
         "cache-control": "no-cache",

@@ -2,7 +2,7 @@ import { InvalidInputError } from "#core/errors.js";
 import type { GraphView } from "#core/scheduler/types.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";
-import { Reply } from "../exchange.js";
+import { HttpReply } from "../exchange.js";
 import { ligatoRecord, ligatoStatus, ligatoValue, recordAsText } from "../ligato.js";
 import { argument, numberArgument, oneOf, timeArgument } from "../query.js";
 import type { RouteTable } from "../route-table.js";
@@ -23,7 +23,7 @@ export function schedulerRoutes(routes: RouteTable, api: Api): void {
     const records = history(api, query);
     const format = oneOf(argument(query, "format") ?? "json", ["json", "text"], "format");
     if (format === "json") return records.map(ligatoRecord);
-    return Reply.of("text/plain; charset=utf-8", records.map(recordAsText).join("\n"));
+    return HttpReply.of("text/plain; charset=utf-8", records.map(recordAsText).join("\n"));
   });
 
   // Ligato takes `retry` here to switch retries on. Ours are always on, so that the argument is accepted and changes nothing.

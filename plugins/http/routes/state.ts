@@ -2,7 +2,7 @@ import type { ResyncOptions, StatusFilter } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
 import { contentType, parseIfJson } from "../body.js";
 import type { EventKind } from "../event-streams.js";
-import { Reply, type Request } from "../exchange.js";
+import { HttpReply, type Request } from "../exchange.js";
 import { argument, flagArgument, oneOf } from "../query.js";
 import type { RouteTable } from "../route-table.js";
 
@@ -70,9 +70,9 @@ function statusFilter(query: URLSearchParams): StatusFilter {
 /** `?kind=interface&kind=value` limits the stream to these kinds; states of interfaces as they are now come first. */
 function eventRoute(routes: RouteTable, { publisher, streams }: Api): void {
   routes.get("/v1/events", ({ query }) => {
-    const wanted = query.getAll("kind").map((one) => oneOf(one, KINDS, "kind"));
+    const desired = query.getAll("kind").map((one) => oneOf(one, KINDS, "kind"));
     streams.admit();
-    const kinds = wanted.length === 0 ? undefined : new Set(wanted);
-    return Reply.stream((response) => streams.open(response, publisher.currentInterfaces(), kinds));
+    const kinds = desired.length === 0 ? undefined : new Set(desired);
+    return HttpReply.stream((response) => streams.open(response, publisher.currentInterfaces(), kinds));
   });
 }

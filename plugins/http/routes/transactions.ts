@@ -2,7 +2,7 @@ import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import type { Api } from "../api.js";
 import { decodeTransaction, replyWithResult, unreadable } from "../body.js";
 import { NotFoundError } from "../errors.js";
-import type { Reply, Request } from "../exchange.js";
+import type { HttpReply, Request } from "../exchange.js";
 import { numberArgument } from "../query.js";
 import type { RouteTable } from "../route-table.js";
 
@@ -31,7 +31,7 @@ export function transactionRoutes(routes: RouteTable, api: Api): void {
   });
 }
 
-async function commit(api: Api, request: Request): Promise<Reply> {
+async function commit(api: Api, request: Request): Promise<HttpReply> {
   const northbound = api.northbound();
   let transaction: Transaction;
   try {

@@ -1,8 +1,8 @@
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import type { InterfaceConfiguration } from "../configuration.js";
+import { type ConfigFiles, writeConfigFiles } from "./config-files.js";
 import type { Hook, HookEvent } from "./hook.js";
-import { type Papers, writePapers } from "./papers.js";
 import { runProgram } from "./program.js";
 import { openTrustedProgram, type TrustedProgram } from "./trusted-file.js";
 
@@ -21,7 +21,7 @@ const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /** The hooks of one piece of work, which run before it and after it. Call `end` in any case. */
 export class HookRun {
-  #papers: Promise<Papers> | undefined;
+  #configFiles: Promise<ConfigFiles> | undefined;
 
   constructor(
     private readonly occasion: HookOccasion,
@@ -47,20 +47,20 @@ export class HookRun {
   }
 
   async end(): Promise<void> {
-    const papers = await this.#papers;
-    await papers?.discard();
+    const configFiles = await this.#configFiles;
+    await configFiles?.discard();
   }
 
   async #runOne(hook: Hook): Promise<string | undefined> {
     let program: TrustedProgram | undefined;
     try {
       program = await openTrustedProgram(hook.command, hook.within);
-      this.#papers ??= writePapers(this.occasion.candidate, this.occasion.running);
+      this.#configFiles ??= writeConfigFiles(this.occasion.candidate, this.occasion.running);
       return await runProgram({
         name: hook.command,
         fd: program.file.fd,
         arguments: hook.arguments,
-        environment: this.#environment(hook, await this.#papers),
+        environment: this.#environment(hook, await this.#configFiles),
         timeout: hook.timeout,
         signal: this.closing,
         output: (line) => this.log.info({ interface: this.occasion.hostName, hook: hook.command }, line),
@@ -73,7 +73,7 @@ export class HookRun {
   }
 
   /** What the hook names for itself cannot replace what it is told. */
-  #environment({ event, command, environment }: Hook, papers: Papers): Readonly<Record<string, string>> {
+  #environment({ event, command, environment }: Hook, configFiles: ConfigFiles): Readonly<Record<string, string>> {
     const { hostName, label, action, transaction } = this.occasion;
     return {
       PATH: SEARCH_PATH,
@@ -84,8 +84,8 @@ export class HookRun {
       TENUTO_EVENT: event,
       TENUTO_HOOK: command,
       TENUTO_TRANSACTION: transaction,
-      TENUTO_CANDIDATE: papers.candidate,
-      TENUTO_RUNNING: papers.running,
+      TENUTO_CANDIDATE: configFiles.candidate,
+      TENUTO_RUNNING: configFiles.running,
     };
   }
 }

@@ -5,7 +5,7 @@ import type { KafkaClient } from "./client.js";
 import type { Topics } from "./topics.js";
 
 /** A part of the plugin that can be impaired by itself. */
-export type Part =
+export type KafkaPart =
   | "brokers"
   | "topics"
   | "commands"
@@ -20,6 +20,6 @@ export interface BusContext {
   readonly config: KafkaConfig;
   readonly client: KafkaClient;
   readonly topics: Topics;
-  readonly conditions: Conditions<Part>;
+  readonly conditions: Conditions<KafkaPart>;
   readonly log: Logger;
 }

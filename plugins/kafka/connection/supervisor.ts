@@ -4,7 +4,7 @@ import { Backoff, pause } from "#core/northbound/backoff.js";
 import type { KafkaConfig } from "../config.js";
 import { isFiller } from "../records/log-record.js";
 import { ConsumerWatch } from "./consumer-watch.js";
-import type { BusContext, Part } from "./context.js";
+import type { BusContext, KafkaPart } from "./context.js";
 import { kafkaFailure } from "./failure.js";
 import { factsOf, type TopicFacts } from "./topic-facts.js";
 import { TopicWatch } from "./topic-watch.js";
@@ -38,7 +38,7 @@ export class ReadAgain extends BusError {
 
 /** Who reads a topic, and what is done with it. */
 export interface TopicReader {
-  readonly part: Part;
+  readonly part: KafkaPart;
   readonly topic: TopicSpec;
   /** Group of the next consumer. */
   group(): string;

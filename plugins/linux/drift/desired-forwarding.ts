@@ -17,13 +17,13 @@ const STICKY = 0x40;
 export class DesiredForwarding {
   readonly #keys = new Map<string, Set<string>>();
 
-  constructor(private readonly scheduler: Pick<Scheduler, "wanted">) {}
+  constructor(private readonly scheduler: Pick<Scheduler, "desired">) {}
 
   /** The value under that key may have come to be desired, or not to be any more. */
   look(key: string): void {
     const { mac = "" } = parseForwardingKey(key) ?? {};
     const keys = this.#keys.get(mac) ?? new Set();
-    if (this.scheduler.wanted(key) === undefined) keys.delete(key);
+    if (this.scheduler.desired(key) === undefined) keys.delete(key);
     else keys.add(key);
     if (keys.size === 0) this.#keys.delete(mac);
     else this.#keys.set(mac, keys);
@@ -34,7 +34,7 @@ export class DesiredForwarding {
     const keys = this.#keys.get(entry.linkAddress);
     if (keys === undefined) return [];
     return [...keys].filter((key) => {
-      const value: ForwardingEntry | undefined = this.scheduler.wanted(key);
+      const value: ForwardingEntry | undefined = this.scheduler.desired(key);
       const index = value && indexOf(value.interface ?? "");
       return index !== undefined && value !== undefined && contradicts(entry, deleted, value, { index, indexOf });
     });

@@ -1,6 +1,6 @@
 import type { EventGroup, NamespaceHandle, NetlinkEvent } from "#plugins/netlink/index.js";
 
-/** Events that are only worth their cost while values of that kind are wanted. */
+/** Events that are only worth their cost while values of that kind are desired. */
 export type OptionalGroup = Extract<EventGroup, "route" | "neighbour" | "rule">;
 
 /** The kernel's events of one namespace, for as long as somebody has a use for them. */

@@ -20,10 +20,10 @@ import {
 import { InterfaceIndex, type InterfaceMetadata } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
 import { DesiredForwarding } from "./desired-forwarding.js";
+import { DesiredRoutes } from "./desired-routes.js";
+import { DriftDetector } from "./detector.js";
 import { FollowedNamespace, type OptionalGroup } from "./followed-namespace.js";
 import { DriftReporter } from "./reporter.js";
-import { Suspects } from "./suspects.js";
-import { WantedRoutes } from "./wanted-routes.js";
 
 /** The scheduler waits 1, 2, 4 … seconds before repairs of the same value: more do not fit in a minute. */
 const MOST_REPAIRS_A_MINUTE = 7;
@@ -53,12 +53,12 @@ interface Unplaced {
 }
 
 /** The end of the key of a route without interface. */
-const LEADS_NOWHERE = /\/(?:blackhole|unreachable|prohibit)(?:;[^/].*)?$/;
+const NO_NEXTHOP = /\/(?:blackhole|unreachable|prohibit)(?:;[^/].*)?$/;
 
 /** A rule, or a route whose key has no interface: a hundred thousand others need no look. */
 function mayHaveNoInterface(key: string): boolean {
   if (!key.startsWith(ROUTE_PREFIX)) return key.startsWith(RULE_PREFIX);
-  return LEADS_NOWHERE.test(key);
+  return NO_NEXTHOP.test(key);
 }
 
 /** Changes that come together are looked at together: ms after the first. */
@@ -69,7 +69,7 @@ const PAUSE = 100;
 /** Events that are kept until the next turn of the event loop at most. */
 const MOST_KEPT = 16;
 
-/** Groups of events that are followed only while there are wanted values of that kind. */
+/** Groups of events that are followed only while there are desired values of that kind. */
 const GROUP_PREFIXES: readonly (readonly [OptionalGroup, prefix: string])[] = [
   ["route", ROUTE_PREFIX],
   ["neighbour", ARP_PREFIX],
@@ -79,7 +79,7 @@ const GROUP_PREFIXES: readonly (readonly [OptionalGroup, prefix: string])[] = [
 
 /**
  * Notices that somebody else changed what the agent configured. It follows the kernel's events of every namespace in use; those
- * that may contradict what is wanted make the scheduler read these values again, which then tells, and repairs, what differs.
+ * that may contradict what is desired make the scheduler read these values again, which then tells, and repairs, what differs.
  * The scheduler reads only when no transaction is under way, so that the agent's own changes are never taken for drift.
  */
 @plugin({
@@ -92,12 +92,12 @@ export class DriftPlugin implements Plugin {
   readonly #followed = new Map<string, Promise<FollowedNamespace | undefined>>();
   /** Identity of the namespace that each interface, and each value without interface, was last followed in. */
   readonly #places = new Map<string, string>();
-  readonly #routes: WantedRoutes;
+  readonly #routes: DesiredRoutes;
   readonly #forwarding: DesiredForwarding;
   readonly #groups = new Set<OptionalGroup>();
   readonly #suspected = new Set<string>();
   /** Events of this turn of the event loop. */
-  readonly #heard: { readonly event: NetlinkEvent; readonly suspects: Suspects }[] = [];
+  readonly #heard: { readonly event: NetlinkEvent; readonly suspects: DriftDetector }[] = [];
   readonly #undo: (() => void)[] = [];
   #gathering: NodeJS.Timeout | undefined;
   #checking = false;
@@ -114,7 +114,7 @@ export class DriftPlugin implements Plugin {
     @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
     @inject(Logger) private readonly log: Logger,
   ) {
-    this.#routes = new WantedRoutes(scheduler);
+    this.#routes = new DesiredRoutes(scheduler);
     this.#forwarding = new DesiredForwarding(scheduler);
   }
 
@@ -152,20 +152,20 @@ export class DriftPlugin implements Plugin {
     for (const { key } of executed) if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
   }
 
-  /** Rules, and routes that lead nowhere, may be in a namespace without any interface of ours. */
+  /** Rules, and routes without a next hop, may be in a namespace without any interface of ours. */
   #placeWithoutInterface(key: string): void {
-    const wanted: Unplaced | undefined = this.scheduler.wanted(key);
-    if (key.startsWith(ROUTE_PREFIX) && (wanted?.type ?? "UNICAST") === "UNICAST" && !this.#places.has(key)) return;
-    if (wanted === undefined || this.scheduler.status(key).state !== "CONFIGURED") {
+    const desired: Unplaced | undefined = this.scheduler.desired(key);
+    if (key.startsWith(ROUTE_PREFIX) && (desired?.type ?? "UNICAST") === "UNICAST" && !this.#places.has(key)) return;
+    if (desired === undefined || this.scheduler.status(key).state !== "CONFIGURED") {
       this.#place(key, undefined);
       return;
     }
     this.namespaces
-      .open(wanted.namespace)
+      .open(desired.namespace)
       .then((handle) => {
         handle.close();
-        if (this.scheduler.wanted(key) !== wanted) return;
-        const { namespace } = wanted;
+        if (this.scheduler.desired(key) !== desired) return;
+        const { namespace } = desired;
         this.#place(key, { ...(namespace === undefined ? {} : { namespace }), namespaceIdentity: handle.identity });
       })
       .catch(this.#troubled);
@@ -201,7 +201,7 @@ export class DriftPlugin implements Plugin {
     try {
       const handle = await this.namespaces.open(namespace);
       const { scheduler, interfaces } = this;
-      const suspects = new Suspects({
+      const suspects = new DriftDetector({
         scheduler,
         interfaces,
         routes: this.#routes,
@@ -232,7 +232,7 @@ export class DriftPlugin implements Plugin {
     Promise.all(listening).then(() => this.#suspect(keys), this.#troubled);
   }
 
-  #hear(event: NetlinkEvent, { uses }: FollowedNamespace, suspects: Suspects): void {
+  #hear(event: NetlinkEvent, { uses }: FollowedNamespace, suspects: DriftDetector): void {
     if (event.type !== "lost") {
       // Whoever tells the world of the event comes first: what is suspected is looked at later anyway.
       if (this.#heard.length === 0) setImmediate(() => this.#sift());

@@ -61,10 +61,10 @@ export class AddressOrder {
     return [...this.before(own.first), ...(this.#networks.get(own.first) ?? []).slice(0, own.position)];
   }
 
-  /** Has an address everything before it that comes before it in `wanted`? What else is before it has gone, or goes. */
-  holds(address: string, wanted: AddressOrder): boolean {
-    if (wanted === this || !this.#places.has(address)) return true;
+  /** Has an address everything before it that comes before it in `desired`? What else is before it has gone, or goes. */
+  holds(address: string, desired: AddressOrder): boolean {
+    if (desired === this || !this.#places.has(address)) return true;
     const before = new Set(this.before(address));
-    return wanted.before(address).every((other) => before.has(other));
+    return desired.before(address).every((other) => before.has(other));
   }
 }

@@ -5,7 +5,7 @@ import { type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/i
 import { isCode } from "../namespaces/index.js";
 import { AddressOrder } from "./address-order.js";
 import { arrangeIpv4, removeIpv4 } from "./arrange-addresses.js";
-import { interfacePlaceKey } from "./derived-keys.js";
+import { interfaceAttachmentKey } from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
 import {
   addressesOf,
@@ -28,7 +28,7 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
 
   constructor(
     private readonly interfaces: InterfaceIndex,
-    private readonly scheduler: Pick<Scheduler, "wanted">,
+    private readonly scheduler: Pick<Scheduler, "desired">,
   ) {}
 
   selects(key: string): boolean {
@@ -36,7 +36,7 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
   }
 
   dependencies(_key: string, { interface: name }: InterfaceAddress): readonly Dependency[] {
-    return [{ label: `place of interface ${name}`, key: interfacePlaceKey(name) }];
+    return [{ label: `attachment of interface ${name}`, key: interfaceAttachmentKey(name) }];
   }
 
   /**
@@ -88,19 +88,19 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     const metadata = this.interfaces.get(name);
     const handle = this.interfaces.namespaceOf(name);
     if (metadata === undefined || handle === undefined) return;
-    const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(name));
+    const desired: Interface | undefined = this.scheduler.desired(interfaceKey(name));
     // The link is about to go, and the kernel takes its addresses with it. It walks all IPv6 routes for every link that goes
     // (net/ipv6/route.c, rt6_disable_ip), but also for every address (rt6_remove_prefsrc).
-    if (wanted === undefined && metadata.ours) return;
+    if (desired === undefined && metadata.ours) return;
     const { index } = metadata;
-    const addresses = wanted === undefined ? [] : addressesOf(wanted);
+    const addresses = desired === undefined ? [] : addressesOf(desired);
     // What is said about it may have changed: then it goes like any other.
-    const stays = wanted !== undefined && interfaceAddresses(wanted).some((other) => sameAddress(other, value));
+    const stays = desired !== undefined && interfaceAddresses(desired).some((other) => sameAddress(other, value));
     const isInOrder = orderOf(value).holds(address, new AddressOrder(addresses));
     try {
       if (address.includes(":")) await handle.addrDel(addressRequest(index, value));
-      else if (wanted === undefined || !stays || isInOrder) await removeIpv4(handle, addressRequest(index, value));
-      else await this.#alone(name, () => arrangeIpv4(handle, index, wanted));
+      else if (desired === undefined || !stays || isInOrder) await removeIpv4(handle, addressRequest(index, value));
+      else await this.#alone(name, () => arrangeIpv4(handle, index, desired));
     } catch (error) {
       // The link is gone, and took its addresses with it: a VETH end goes with the other one.
       if (!isCode(error, "ENODEV", "EADDRNOTAVAIL", "ESRCH")) throw error;

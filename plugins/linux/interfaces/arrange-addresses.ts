@@ -25,11 +25,11 @@ export async function removeIpv4(handle: NamespaceHandle, request: Address): Pro
  * cost it its routes.
  */
 export async function arrangeIpv4(handle: NamespaceHandle, linkIndex: number, value: Interface): Promise<void> {
-  const wanted = addressesOf(value).filter((address) => !address.includes(":"));
-  const order = new AddressOrder(wanted);
+  const desired = addressesOf(value).filter((address) => !address.includes(":"));
+  const order = new AddressOrder(desired);
   const found = await handle.addrList({ linkIndex, family: "inet" });
-  let present = found.map(({ address }) => address).filter((address) => wanted.includes(address));
-  for (const address of wanted) {
+  let present = found.map(({ address }) => address).filter((address) => desired.includes(address));
+  for (const address of desired) {
     const request = requestOf(value, linkIndex, address);
     const add = (): Promise<void> => handle.addrReplace(request);
     if (!present.includes(address)) await add();

@@ -8,21 +8,21 @@ import {
   linkLocalRouteKey,
 } from "#proto/index.js";
 import { namespaceText } from "../namespaces/index.js";
-import { borrowedAddressesKey, interfaceLoanKey, interfacePlaceKey } from "./derived-keys.js";
+import type { InterfaceAttachment } from "./attachment.js";
+import { interfaceAttachmentKey, unnumberedAddressesKey, unnumberedDonorKey } from "./derived-keys.js";
 import { hostNameOf } from "./host-name.js";
 import { linkSettingsOf } from "./link-settings.js";
-import type { BorrowedAddresses, InterfaceLoan } from "./loan.js";
 import { addressesOf, type InterfaceAddress, interfaceAddresses } from "./own-addresses.js";
-import type { InterfacePlace } from "./place.js";
 import { portsOf } from "./port.js";
 import { resetsOnRename } from "./settings.js";
 import type { InterfaceAdminState } from "./state.js";
 import { linkTypeOf } from "./types/index.js";
+import type { UnnumberedAddresses, UnnumberedDonor } from "./unnumbered.js";
 
 /** A link that is not in the VRF that it belongs to (`isStray`) has no place, and is not up for others. */
 export function derivedValues(value: Interface, { isStray = false } = {}): readonly KeyedValue[] {
   const { name = "", namespace, vrf_master_interface: vrf, enabled = false } = value;
-  const place: InterfacePlace = {
+  const place: InterfaceAttachment = {
     interface: name,
     ...(namespace === undefined ? {} : { namespace }),
     ...(vrf ? { vrf } : {}),
@@ -34,13 +34,13 @@ export function derivedValues(value: Interface, { isStray = false } = {}): reado
     ipv4: addresses.filter((address) => !address.includes(":")),
   };
   // Sorted: the kernel lists addresses in an order of its own, and what is lent does not depend on it.
-  const loan: InterfaceLoan = { interface: name, addresses: [...addresses].sort() };
+  const donor: UnnumberedDonor = { interface: name, addresses: [...addresses].sort() };
   return [
     ...(vrf ? [{ key: interfaceVrfKey(name, vrf), value: place }] : []),
     ...(isStray
       ? []
       : [
-          { key: interfacePlaceKey(name), value: place },
+          { key: interfaceAttachmentKey(name), value: place },
           { key: interfaceStateKey(name, enabled), value: state },
         ]),
     ...interfaceAddresses(value).flatMap((derived) => [
@@ -55,8 +55,8 @@ export function derivedValues(value: Interface, { isStray = false } = {}): reado
             },
           ]),
     ]),
-    ...(addresses.length === 0 ? [] : [{ key: interfaceLoanKey(name), value: loan }]),
-    ...borrowed(value),
+    ...(addresses.length === 0 ? [] : [{ key: unnumberedDonorKey(name), value: donor }]),
+    ...unnumberedAddresses(value),
     ...linkSettingsOf(value),
     ...portsOf(value),
     ...(linkTypeOf(value)?.derivedValues?.(value) ?? []),
@@ -68,10 +68,10 @@ function peerNetwork({ address, peer = "" }: InterfaceAddress): string {
   return canonicalNetwork(network) ?? network;
 }
 
-function borrowed({ name = "", unnumbered: lender }: Interface): readonly KeyedValue[] {
-  if (!lender) return [];
-  const value: BorrowedAddresses = { interface: name, lender };
-  return [{ key: borrowedAddressesKey(name), value }];
+function unnumberedAddresses({ name = "", unnumbered: donor }: Interface): readonly KeyedValue[] {
+  if (!donor) return [];
+  const value: UnnumberedAddresses = { interface: name, donor };
+  return [{ key: unnumberedAddressesKey(name), value }];
 }
 
 /**

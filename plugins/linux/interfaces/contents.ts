@@ -15,7 +15,7 @@ export interface Contents {
 }
 
 /** Interfaces that are to be read, as they were when they were last looked at. */
-export interface Suspects {
+export interface ReadSelection {
   readonly only: ReadonlySet<string> | undefined;
   readonly known: readonly InterfaceMetadata[];
   readonly marker: Marker;
@@ -27,7 +27,7 @@ const FEW = 8;
 /** Everything in the namespaces; or, when a few interfaces are where they were, these with what they rest on and consist of. */
 export async function readNamespaces(
   surveyed: readonly SurveyedNamespace[],
-  suspects: Suspects,
+  suspects: ReadSelection,
 ): Promise<readonly Contents[]> {
   return (await readFew(surveyed, suspects)) ?? Promise.all(surveyed.map((each) => readAll(each)));
 }
@@ -40,7 +40,7 @@ async function readAll({ references, lease: { handle } }: SurveyedNamespace): Pr
 /** `undefined` when they are many, or one is not where it was: then it may be anywhere. */
 async function readFew(
   surveyed: readonly SurveyedNamespace[],
-  { only, known, marker }: Suspects,
+  { only, known, marker }: ReadSelection,
 ): Promise<readonly Contents[] | undefined> {
   if (only === undefined || only.size > FEW) return undefined;
   const suspects = known.filter(({ name, ours }) => ours && only.has(interfaceKey(name)));

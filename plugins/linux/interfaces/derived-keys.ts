@@ -2,22 +2,22 @@
 
 /** Of {@link interfacePeerKey}. */
 export const INTERFACE_PEER_PREFIX = "linux/interface-peer/";
-/** Of {@link interfacePlaceKey}. */
-export const INTERFACE_PLACE_PREFIX = "linux/interface-place/";
+/** Of {@link interfaceAttachmentKey}. */
+export const INTERFACE_ATTACHMENT_PREFIX = "linux/interface-attachment/";
 /** Of {@link interfacePortKey}. */
 export const INTERFACE_PORT_PREFIX = "linux/interface-port/";
 /** Of {@link interfaceVlansKey}. */
 export const INTERFACE_VLANS_PREFIX = "linux/interface-vlans/";
-/** Of {@link interfaceLoanKey}. */
-export const INTERFACE_LOAN_PREFIX = "linux/interface-loan/";
+/** Of {@link unnumberedDonorKey}. */
+export const UNNUMBERED_DONOR_PREFIX = "linux/interface-unnumbered-donor/";
 /** Of {@link interfaceSettingsKey}. */
 export const INTERFACE_SETTINGS_PREFIX = "linux/interface-settings/";
-/** Of {@link borrowedAddressesKey}. */
-export const BORROWED_ADDRESSES_PREFIX = "linux/interface-borrowed/";
+/** Of {@link unnumberedAddressesKey}. */
+export const UNNUMBERED_ADDRESSES_PREFIX = "linux/interface-unnumbered/";
 
 /** That the link is in its namespace and its VRF. A change to either puts aside whatever rests on it. */
-export function interfacePlaceKey(name: string): string {
-  return INTERFACE_PLACE_PREFIX + name;
+export function interfaceAttachmentKey(name: string): string {
+  return INTERFACE_ATTACHMENT_PREFIX + name;
 }
 
 /** That `first`, an end of a pair, is there and has `second` as its peer: what the second end waits for. */
@@ -31,8 +31,8 @@ export function interfacePortKey(master: string, member: string): string {
 }
 
 /** The addresses that an interface lends to unnumbered ones. */
-export function interfaceLoanKey(name: string): string {
-  return INTERFACE_LOAN_PREFIX + name;
+export function unnumberedDonorKey(name: string): string {
+  return UNNUMBERED_DONOR_PREFIX + name;
 }
 
 /** The settings of IPv4 and IPv6 that an interface chooses. */
@@ -41,8 +41,8 @@ export function interfaceSettingsKey(name: string): string {
 }
 
 /** That an unnumbered interface uses the addresses of another. */
-export function borrowedAddressesKey(name: string): string {
-  return BORROWED_ADDRESSES_PREFIX + name;
+export function unnumberedAddressesKey(name: string): string {
+  return UNNUMBERED_ADDRESSES_PREFIX + name;
 }
 
 /** That a port of a bridge, or a bridge itself, has the VLANs from `first` to `last`, and none next to them. */

@@ -15,12 +15,12 @@ import { derivedValues, givesUpMtu, sameLink } from "./canonical.js";
 import { hostNameOf, isNamed } from "./host-name.js";
 import type { InterfaceMetadata } from "./interface-index.js";
 import type { InterfaceLeases } from "./leases.js";
-import type { LinkContext, LinkPlace, LinkType } from "./link-type.js";
+import { LinkOwnership } from "./link-ownership.js";
+import type { LinkContext, LinkLocation, LinkType } from "./link-type.js";
 import type { Marker } from "./marker.js";
 import { allAddressesOf, requestOf } from "./own-addresses.js";
-import { Ownership } from "./ownership.js";
 import { retrieveInterfaces } from "./retrieve.js";
-import { rejoins, resetsOnRename, settle } from "./settings.js";
+import { applySettings, rejoins, resetsOnRename } from "./settings.js";
 import { linkTypeOf } from "./types/index.js";
 import { validateInterface } from "./validation.js";
 
@@ -52,13 +52,13 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   readonly #leases: InterfaceLeases;
   readonly #marker: Marker;
   readonly #isWatched: (name: string) => boolean;
-  /** Values that were read, and whose links are not in the VRF they are wanted in: what is to rest on them waits for that. */
+  /** Values that were read, and whose links are not in the VRF they are desired in: what is to rest on them waits for that. */
   readonly #strays = new WeakSet<Interface>();
   /** Values that were read, and whose links have lost our mark: everything else about them may be as it should be. */
   readonly #unmarked = new WeakSet<Interface>();
   /** Values that were read, and whose MTU nobody has chosen. */
   readonly #unchosen = new WeakSet<Interface>();
-  readonly #ownership: Ownership;
+  readonly #ownership: LinkOwnership;
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
     this.metadataMap = dependencies.metadataMap;
@@ -67,7 +67,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     this.#leases = dependencies.leases;
     this.#marker = dependencies.marker;
     this.#isWatched = dependencies.isWatched;
-    this.#ownership = new Ownership(dependencies);
+    this.#ownership = new LinkOwnership(dependencies);
   }
 
   validate(_key: string, value: Interface): readonly InvalidField[] {
@@ -87,7 +87,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
 
   /**
    * A link of somebody else's is one value's at a time. Names of our own links need no claim: whoever is to give one up makes way
-   * ({@link Ownership.makeWay}), so that links can swap their names.
+   * ({@link LinkOwnership.makeWay}), so that links can swap their names.
    */
   claims(_key: string, value: Interface): readonly string[] {
     const type = linkTypeOf(value);
@@ -110,7 +110,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
         const make = () => this.#ownership.sharing(value, () => type.create(value, context));
         const link = await this.#ownership.making(value, make);
         const finish = async (): Promise<InterfaceMetadata> => {
-          await settle(lease.handle, link, value, hostNameOf(value, type), this.#makeWay);
+          await applySettings(lease.handle, link, value, hostNameOf(value, type), this.#makeWay);
           this.#leases.keep(value.name ?? "", lease);
           return metadataOf(value, link.index, lease.handle);
         };
@@ -155,7 +155,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const link = await existingLink(lease.handle, metadata);
       const alias = this.#marker.of(metadata.name);
       if (type.kinds !== undefined && link.alias !== alias) await lease.handle.linkSet({ index: link.index, alias });
-      await settle(lease.handle, link, settled, hostNameOf(newValue, type), this.#makeWay);
+      await applySettings(lease.handle, link, settled, hostNameOf(newValue, type), this.#makeWay);
       const renamed = !isNamed(link, hostNameOf(newValue, type));
       if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up)) || rejoins(link, newValue)) {
         const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
@@ -188,7 +188,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       known: [...this.metadataMap.entries()].map(([, metadata]) => metadata),
       expected,
       only,
-      wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
+      desired: (name) => this.#scheduler.desired(interfaceKey(name)),
       isReady: (value) => this.#isReady(value),
     });
     for (const { key, value, unmarked } of found) {
@@ -209,7 +209,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   async #move(value: Interface, metadata: InterfaceMetadata, from: NamespaceLease): Promise<InterfaceMetadata> {
     const hostName = hostNameOf(value, linkTypeOf(value));
     const link = await existingLink(from.handle, metadata);
-    await settle(from.handle, link, { ...value, enabled: link.up }, link.name, this.#makeWay);
+    await applySettings(from.handle, link, { ...value, enabled: link.up }, link.name, this.#makeWay);
     const to = await this.#namespaces.acquire(value.namespace, interfaceKey(metadata.name));
     try {
       const move = (): Promise<void> =>
@@ -222,7 +222,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
       const moved = await to.handle.linkByName(hostName);
       if (moved === undefined) throw vanished(metadata);
       this.#leases.keep(metadata.name, to);
-      await settle(to.handle, moved, value, hostName, this.#makeWay);
+      await applySettings(to.handle, moved, value, hostName, this.#makeWay);
       return metadataOf(value, moved.index, to.handle);
     } catch (error) {
       if (this.#leases.get(metadata.name) !== to) to.release();
@@ -244,8 +244,8 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     return {
       handle,
       marker: this.#marker,
-      placeOf: (name) => this.#placeOf(name),
-      wanted: (name) => this.#scheduler.wanted(interfaceKey(name)),
+      locationOf: (name) => this.#placeOf(name),
+      desired: (name) => this.#scheduler.desired(interfaceKey(name)),
       acquire: (namespace, name) => this.#namespaces.acquire(namespace, interfaceKey(name)),
       makeWay: this.#makeWay,
     };
@@ -255,10 +255,10 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     this.#ownership.makeWay(handle, hostName, namespace);
 
   #addressesOf(value: Interface): readonly string[] {
-    return allAddressesOf(value, (name) => this.#scheduler.wanted(interfaceKey(name)));
+    return allAddressesOf(value, (name) => this.#scheduler.desired(interfaceKey(name)));
   }
 
-  #placeOf(name: string): LinkPlace {
+  #placeOf(name: string): LinkLocation {
     const metadata = this.metadataMap.get(interfaceKey(name));
     const handle = this.#leases.get(name)?.handle;
     if (metadata !== undefined && handle !== undefined) return { handle, index: metadata.index };

@@ -1,12 +1,12 @@
 export { checkAddress, checkRange, checkSameFamily } from "./checks.js";
 export {
-  BORROWED_ADDRESSES_PREFIX,
-  borrowedAddressesKey,
   INTERFACE_PORT_PREFIX,
   INTERFACE_VLANS_PREFIX,
-  interfacePlaceKey,
+  interfaceAttachmentKey,
   interfacePortKey,
   parseInterfaceVlansKey,
+  UNNUMBERED_ADDRESSES_PREFIX,
+  unnumberedAddressesKey,
 } from "./derived-keys.js";
 export { INTERFACE_DESCRIPTOR } from "./descriptor.js";
 export { isNamed } from "./host-name.js";

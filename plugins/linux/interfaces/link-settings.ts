@@ -4,7 +4,7 @@ import type { LinkProtocols, NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalAddress, type Interface, interfaceKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";
 import { checkRange } from "./checks.js";
-import { INTERFACE_SETTINGS_PREFIX, interfacePlaceKey, interfaceSettingsKey } from "./derived-keys.js";
+import { INTERFACE_SETTINGS_PREFIX, interfaceAttachmentKey, interfaceSettingsKey } from "./derived-keys.js";
 import type { InterfaceIndex } from "./interface-index.js";
 
 type Ipv4 = NonNullable<Interface["ipv4"]>;
@@ -112,12 +112,12 @@ function readFamily(
   values: ReadonlyMap<number, number>,
   { addressMode }: LinkProtocols,
 ): object {
-  const entries = Object.entries(chosen).flatMap(([field, wanted]): [string, unknown][] => {
+  const entries = Object.entries(chosen).flatMap(([field, desired]): [string, unknown][] => {
     const setting = table[field];
     if (setting === undefined) return [];
     const value = setting.number === "addressMode" ? addressMode : values.get(setting.number);
     if (value === undefined) return [];
-    if (typeof wanted === "boolean") return [[field, value !== 0]];
+    if (typeof desired === "boolean") return [[field, value !== 0]];
     return [[field, setting.number === "addressMode" ? ADDRESS_MODES[value] : value]];
   });
   return Object.fromEntries(entries);
@@ -130,11 +130,11 @@ export class LinkSettingsDescriptor implements Descriptor<LinkSettings, undefine
 
   constructor(
     private readonly interfaces: InterfaceIndex,
-    private readonly scheduler: Pick<Scheduler, "wanted">,
+    private readonly scheduler: Pick<Scheduler, "desired">,
   ) {}
 
   dependencies(_key: string, { interface: name }: LinkSettings): readonly Dependency[] {
-    return [{ label: `place of interface ${name}`, key: interfacePlaceKey(name) }];
+    return [{ label: `attachment of interface ${name}`, key: interfaceAttachmentKey(name) }];
   }
 
   async create(_key: string, value: LinkSettings): Promise<undefined> {
@@ -148,7 +148,7 @@ export class LinkSettingsDescriptor implements Descriptor<LinkSettings, undefine
   async delete(_key: string, value: LinkSettings): Promise<void> {
     const { interface: name } = value;
     const metadata = this.interfaces.get(name);
-    if (metadata === undefined || (metadata.ours && this.scheduler.wanted(interfaceKey(name)) === undefined)) return;
+    if (metadata === undefined || (metadata.ours && this.scheduler.desired(interfaceKey(name)) === undefined)) return;
     try {
       await this.#change(value, { interface: name });
     } catch (error) {
@@ -165,13 +165,13 @@ export class LinkSettingsDescriptor implements Descriptor<LinkSettings, undefine
       throw new SouthboundError("ENODEV", `interface ${name} is not there`);
     for (const [family, table] of FAMILIES) {
       const old = (before[family] ?? {}) as Readonly<Record<string, unknown>>;
-      const wanted = (after[family] ?? {}) as Readonly<Record<string, unknown>>;
+      const desired = (after[family] ?? {}) as Readonly<Record<string, unknown>>;
       for (const [field, { file }] of Object.entries(table)) {
-        if (old[field] === wanted[field]) continue;
+        if (old[field] === desired[field]) continue;
         const path = `${family}/conf/${link.name}/${file}`;
         try {
-          if (wanted[field] === undefined) await handle.sysctlCopy(`${family}/conf/default/${file}`, path);
-          else await handle.sysctlSet(path, textOf(wanted[field]));
+          if (desired[field] === undefined) await handle.sysctlCopy(`${family}/conf/default/${file}`, path);
+          else await handle.sysctlSet(path, textOf(desired[field]));
         } catch (error) {
           throw naming(error, `${family}.${field}`);
         }

@@ -21,7 +21,7 @@ export type LinkField =
   | "wireguard";
 
 /** Where a link is: its namespace and its index there. */
-export interface LinkPlace {
+export interface LinkLocation {
   readonly handle: NamespaceHandle;
   readonly index: number;
 }
@@ -32,9 +32,9 @@ export interface LinkContext {
   readonly handle: NamespaceHandle;
   readonly marker: Marker;
   /** Where the link of another interface is. Throws `SouthboundError` (`ENODEV`) when it is not there. */
-  placeOf(name: string): LinkPlace;
-  /** The wanted value of another interface. */
-  wanted(name: string): Interface | undefined;
+  locationOf(name: string): LinkLocation;
+  /** The desired value of another interface. */
+  desired(name: string): Interface | undefined;
   acquire(namespace: NetNamespace | undefined, name: string): Promise<NamespaceLease>;
   /**
    * Frees a host name that a link of ours has and is to give up. Resolves with the link that keeps it, `undefined` when it is
@@ -88,8 +88,8 @@ export interface MemberLinks {
   readonly handle: NamespaceHandle;
   readonly link: Link;
   readonly master: number;
-  /** The wanted value of the member, and the addresses that belong on it. */
-  readonly wanted: Interface | undefined;
+  /** The desired value of the member, and the addresses that belong on it. */
+  readonly desired: Interface | undefined;
   readonly addresses: readonly string[];
 }
 
@@ -163,6 +163,6 @@ export interface LinkType {
   update?(oldValue: Interface, newValue: Interface, index: number, context: LinkContext): Promise<void>;
   /** Removes the link. A link that is gone already is fine. Left out: the link stays. */
   remove?(value: Interface, index: number, context: LinkContext): Promise<void>;
-  /** The type's own part, as found in the kernel. `expected` is the wanted value, if there is one. */
+  /** The type's own part, as found in the kernel. `expected` is the desired value, if there is one. */
   decode?(found: FoundLink, links: FoundLinks, expected: Interface | undefined): Promise<Partial<Interface>>;
 }

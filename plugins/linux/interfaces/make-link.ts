@@ -2,7 +2,7 @@ import { SouthboundError } from "#core/errors.js";
 import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Interface } from "#proto/index.js";
 import { isCode, namespaceText } from "../namespaces/index.js";
-import type { LinkContext, LinkPlace } from "./link-type.js";
+import type { LinkContext, LinkLocation } from "./link-type.js";
 import { nameTaken, removeLink } from "./links.js";
 import { temporaryName } from "./marker.js";
 import { chosenSettings } from "./settings.js";
@@ -11,7 +11,7 @@ import { chosenSettings } from "./settings.js";
 export type LinkBody = Pick<LinkRequest, "kind" | "data" | "link">;
 
 /**
- * Makes a link in the namespace of its value, and gives it its mark. `below` is the link that it stands on, in any
+ * Makes a link in the namespace of its value, and gives it its mark. `lower` is the link that it stands on, in any
  * namespace. Throws the error of the kernel, or `EEXIST` when another link has the host name.
  */
 export async function makeLink(
@@ -19,14 +19,14 @@ export async function makeLink(
   hostName: string,
   body: LinkBody,
   context: LinkContext,
-  below?: LinkPlace,
+  lower?: LinkLocation,
 ): Promise<Link> {
   const { handle, marker } = context;
-  const abroad = below !== undefined && below.handle.identity !== handle.identity;
-  // The kernel looks for the link below, and for the name, in the namespace of the socket that the request comes from.
+  const abroad = lower !== undefined && lower.handle.identity !== handle.identity;
+  // The kernel looks for the lower link, and for the name, in the namespace of the socket that the request comes from.
   const name = abroad ? temporaryName(marker.of(value.name ?? "")) : hostName;
   const order: Order = {
-    maker: abroad ? below.handle : handle,
+    maker: abroad ? lower.handle : handle,
     request: { ...body, name, group: marker.unfinishedGroup, ...(abroad ? { namespace: handle } : {}) },
     settings: { ...chosenSettings(value), up: value.enabled ?? false },
     home: handle,

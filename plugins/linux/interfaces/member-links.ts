@@ -9,7 +9,7 @@ import { allAddressesOf, requestOf } from "./own-addresses.js";
 /** The links of a member and its master. Throws `SouthboundError` when one is gone or they are in different namespaces. */
 export async function linksOf(
   interfaces: InterfaceIndex,
-  scheduler: Pick<Scheduler, "wanted">,
+  scheduler: Pick<Scheduler, "desired">,
   member: string,
   master: string,
 ): Promise<MemberLinks> {
@@ -22,10 +22,10 @@ export async function linksOf(
   }
   const link = await handle.linkByIndex(own.index);
   if (link === undefined) throw gone(member);
-  const wantedOf = (name: string): Interface | undefined => scheduler.wanted(interfaceKey(name));
-  const wanted = wantedOf(member);
-  const addresses = wanted === undefined ? [] : allAddressesOf(wanted, wantedOf);
-  return { handle, link, master: other.index, wanted, addresses };
+  const desiredOf = (name: string): Interface | undefined => scheduler.desired(interfaceKey(name));
+  const desired = desiredOf(member);
+  const addresses = desired === undefined ? [] : allAddressesOf(desired, desiredOf);
+  return { handle, link, master: other.index, desired, addresses };
 }
 
 function gone(name: string): SouthboundError {
@@ -45,12 +45,12 @@ export async function leaveMaster(
   }
 }
 
-/** Sets a link up or down as wanted, and gives it its MTU and its addresses again, after something that has reset it. */
-export async function restore({ handle, link, wanted, addresses }: MemberLinks): Promise<void> {
-  if (wanted === undefined) return;
+/** Sets a link up or down as desired, and gives it its MTU and its addresses again, after something that has reset it. */
+export async function restore({ handle, link, desired, addresses }: MemberLinks): Promise<void> {
+  if (desired === undefined) return;
   const { index } = link;
   await Promise.all([
-    handle.linkSet({ index, up: wanted.enabled ?? false, ...(wanted.mtu ? { mtu: wanted.mtu } : {}) }),
-    ...addresses.map((address) => handle.addrReplace(requestOf(wanted, index, address))),
+    handle.linkSet({ index, up: desired.enabled ?? false, ...(desired.mtu ? { mtu: desired.mtu } : {}) }),
+    ...addresses.map((address) => handle.addrReplace(requestOf(desired, index, address))),
   ]);
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-/** Attributes of a link by their names in the netlink room. */
+/** Attributes of a link by their names in the netlink client. */
 export type Attributes = Readonly<Record<string, unknown>>;
 
 /** How one field of a type's own part becomes attributes of its link, and back. */
@@ -38,12 +38,12 @@ export function encodeNew<T extends object>(options: Options<T>, part: T): Attri
 
 /** What to say of a link made from `before` so that it is what `after` says. */
 export function encodeChanged<T extends object>(options: Options<T>, before: T, after: T): Attributes {
-  const [old, wanted] = [before, after] as Readonly<Record<string, unknown>>[];
+  const [old, desired] = [before, after] as Readonly<Record<string, unknown>>[];
   const attributes: Record<string, unknown> = {};
   for (const [field, option] of Object.entries(options as AnyOptions)) {
-    const [was, is] = [option.encode(old?.[field]), option.encode(wanted?.[field])];
+    const [was, is] = [option.encode(old?.[field]), option.encode(desired?.[field])];
     if (option.fixed || sameAttributes(was, is)) continue;
-    Object.assign(attributes, option.encodeChange?.(old?.[field], wanted?.[field]) ?? is);
+    Object.assign(attributes, option.encodeChange?.(old?.[field], desired?.[field]) ?? is);
   }
   return attributes;
 }

@@ -63,15 +63,15 @@ export function addressesOf(value: Interface): readonly string[] {
 }
 
 /** What an interface with these addresses lends: each address alone, without its network. */
-export function lentAddresses(addresses: readonly string[]): readonly string[] {
+export function donorAddresses(addresses: readonly string[]): readonly string[] {
   return addresses.map((text) => `${text.slice(0, text.indexOf("/"))}/${text.includes(":") ? 128 : 32}`);
 }
 
-/** The addresses that belong on an interface: its own, or those it borrows. `wanted` knows the other interfaces. */
-export function allAddressesOf(value: Interface, wanted: (name: string) => Interface | undefined): readonly string[] {
+/** The addresses that belong on an interface: its own, or those it borrows. `desired` knows the other interfaces. */
+export function allAddressesOf(value: Interface, desired: (name: string) => Interface | undefined): readonly string[] {
   if (!value.unnumbered) return addressesOf(value);
-  const lender = wanted(value.unnumbered);
-  return lender === undefined ? [] : lentAddresses(addressesOf(lender));
+  const donor = desired(value.unnumbered);
+  return donor === undefined ? [] : donorAddresses(addressesOf(donor));
 }
 
 /** IFA_F_NOPREFIXROUTE of linux/if_addr.h. */
@@ -93,7 +93,7 @@ export function addressRequest(linkIndex: number, said: InterfaceAddressText): A
   };
 }
 
-/** The request for one of the addresses of an interface, its own or borrowed. */
+/** The request for one of the addresses of an interface, its own or donated. */
 export function requestOf(value: Interface | undefined, linkIndex: number, address: string): Address {
   const said =
     value === undefined || value.unnumbered ? undefined : saidAddresses(value).find((each) => each.address === address);
@@ -103,8 +103,8 @@ export function requestOf(value: Interface | undefined, linkIndex: number, addre
 /** As a value has it. What is left of a lifetime is no difference, as long as it is limited where it is to be. */
 export function describeAddress(found: Address, expected: InterfaceAddressText | undefined): string {
   const { peer, label, flags = 0, validLifetime: valid, preferredLifetime: preferred } = found;
-  const left = (is: number | undefined, wanted: number | undefined): number | undefined =>
-    is === undefined || (is === 0 && wanted !== 0) ? is : (wanted ?? is);
+  const left = (is: number | undefined, desired: number | undefined): number | undefined =>
+    is === undefined || (is === 0 && desired !== 0) ? is : (desired ?? is);
   const validLeft = left(valid, expected?.valid_lifetime);
   const preferredLeft = left(preferred, expected?.preferred_lifetime);
   return formatInterfaceAddress({

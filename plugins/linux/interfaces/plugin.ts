@@ -6,17 +6,17 @@ import { WatchedNamespaces } from "#plugins/interface-watcher/index.js";
 import { interfaceModel } from "#proto/index.js";
 import { Namespaces } from "../namespaces/index.js";
 import { AddressDescriptor } from "./address.js";
+import { InterfaceAttachmentDescriptor } from "./attachment.js";
 import { InterfaceDescriptor } from "./descriptor.js";
 import { InterfaceIndex } from "./interface-index.js";
 import { InterfaceLeases } from "./leases.js";
 import { LinkSettingsDescriptor } from "./link-settings.js";
-import { BorrowedAddressesDescriptor, InterfaceLoanDescriptor } from "./loan.js";
 import { Marker } from "./marker.js";
 import { InterfacePeerDescriptor } from "./peer.js";
-import { InterfacePlaceDescriptor } from "./place.js";
 import { InterfacePortDescriptor, InterfaceVlansDescriptor } from "./port.js";
 import { InterfaceStateDescriptor } from "./state.js";
 import { InterfaceTable } from "./table.js";
+import { UnnumberedAddressesDescriptor, UnnumberedDonorDescriptor } from "./unnumbered.js";
 import { VrfMembershipDescriptor } from "./vrf.js";
 
 /** Interfaces of every type with their addresses. Provides {@link InterfaceIndex}. */
@@ -53,12 +53,12 @@ export class InterfacesPlugin implements Plugin {
     );
     this.scheduler.registerDescriptor(new AddressDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new InterfaceStateDescriptor());
-    this.scheduler.registerDescriptor(new InterfacePlaceDescriptor());
+    this.scheduler.registerDescriptor(new InterfaceAttachmentDescriptor());
     this.scheduler.registerDescriptor(new InterfacePeerDescriptor());
     this.scheduler.registerDescriptor(new InterfacePortDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new InterfaceVlansDescriptor());
-    this.scheduler.registerDescriptor(new InterfaceLoanDescriptor());
-    this.scheduler.registerDescriptor(new BorrowedAddressesDescriptor(this.index, this.scheduler));
+    this.scheduler.registerDescriptor(new UnnumberedDonorDescriptor());
+    this.scheduler.registerDescriptor(new UnnumberedAddressesDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new LinkSettingsDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new VrfMembershipDescriptor(this.index, this.scheduler));
     this.#unwatch = this.scheduler.watchTransactions(() => {
@@ -67,7 +67,7 @@ export class InterfacesPlugin implements Plugin {
   }
 
   close(): void {
-    // The leases are kept: nothing that was made is given up because the agent ends. Their sockets go with the netlink room.
+    // The leases are kept: nothing that was made is given up because the agent ends. Their sockets go with the netlink client.
     this.#unwatch();
   }
 }

@@ -4,7 +4,7 @@ import { type Interface, type InterfaceType, interfaceKey, type NetNamespace } f
 import {
   INTERFACE_PORT_PREFIX,
   INTERFACE_VLANS_PREFIX,
-  interfacePlaceKey,
+  interfaceAttachmentKey,
   interfacePortKey,
   parseInterfaceVlansKey,
 } from "./derived-keys.js";
@@ -47,11 +47,11 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
 
   constructor(
     private readonly interfaces: InterfaceIndex,
-    private readonly scheduler: Pick<Scheduler, "wanted">,
+    private readonly scheduler: Pick<Scheduler, "desired">,
   ) {}
 
   dependencies(_key: string, { interface: member }: InterfacePort): readonly Dependency[] {
-    return [{ label: `interface ${member}`, key: interfacePlaceKey(member) }];
+    return [{ label: `interface ${member}`, key: interfaceAttachmentKey(member) }];
   }
 
   derivedValues(_key: string, port: InterfacePort): readonly KeyedValue[] {
@@ -100,9 +100,9 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
     if (link.master === undefined) return;
     const owner = this.interfaces.byIndex(handle.identity, link.master)?.name;
     if (owner === undefined || owner === master) return;
-    const wanted: Interface | undefined = this.scheduler.wanted(interfaceKey(owner));
-    const keeps = wanted !== undefined && portsOf(wanted).some(({ key }) => key === interfacePortKey(owner, member));
-    const own: Interface | undefined = this.scheduler.wanted(interfaceKey(member));
+    const desired: Interface | undefined = this.scheduler.desired(interfaceKey(owner));
+    const keeps = desired !== undefined && portsOf(desired).some(({ key }) => key === interfacePortKey(owner, member));
+    const own: Interface | undefined = this.scheduler.desired(interfaceKey(member));
     if (!keeps && own?.vrf_master_interface !== owner) return;
     const message = `${member} cannot be a port of ${master}: it belongs to ${owner} already`;
     throw new SouthboundError("EBUSY", message, { field: "ports" });
@@ -113,12 +113,12 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
 export function vlansOfInterface(
   name: string,
   interfaces: InterfaceIndex,
-  scheduler: Pick<Scheduler, "wanted">,
+  scheduler: Pick<Scheduler, "desired">,
 ): readonly number[] {
-  const own: Interface | undefined = scheduler.wanted(interfaceKey(name));
+  const own: Interface | undefined = scheduler.desired(interfaceKey(name));
   const ofPorts = interfaces.all().flatMap(({ name: master, type }) => {
-    const wanted = type === "BRIDGE" ? scheduler.wanted(interfacePortKey(master, name)) : undefined;
-    const port = wanted as InterfacePort | undefined;
+    const desired = type === "BRIDGE" ? scheduler.desired(interfacePortKey(master, name)) : undefined;
+    const port = desired as InterfacePort | undefined;
     return port === undefined ? [] : (membershipOf(port).derivedValues?.(name, port.settings) ?? []);
   });
   const ofBridge = own?.type === "BRIDGE" ? (linkTypeOf(own)?.derivedValues?.(own) ?? []) : [];

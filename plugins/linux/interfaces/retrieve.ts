@@ -21,11 +21,11 @@ export interface RetrieveRequest {
   readonly leases: InterfaceLeases;
   /** The interfaces that existed so far. */
   readonly known: readonly InterfaceMetadata[];
-  /** Wanted values by key: all of them, or with `only` those under its keys. */
+  /** Desired values by key: all of them, or with `only` those under its keys. */
   readonly expected: ReadonlyMap<string, Interface>;
   readonly only: ReadonlySet<string> | undefined;
-  /** The wanted value of any interface. */
-  readonly wanted: (name: string) => Interface | undefined;
+  /** The desired value of any interface. */
+  readonly desired: (name: string) => Interface | undefined;
   /** Is everything there that a value of a foreign link waits for? */
   readonly isReady: (value: Interface) => boolean;
 }
@@ -35,7 +35,7 @@ export type Retrieved = RetrievedValue<Interface, InterfaceMetadata> & { readonl
 
 /**
  * Reads every interface of ours: links that carry our alias, in any namespace, and for the types that have no link of their
- * own (`EXISTING`, `LOOPBACK`) the links that wanted values name. Links that a crash left half-made, and all but one of those that
+ * own (`EXISTING`, `LOOPBACK`) the links that desired values name. Links that a crash left half-made, and all but one of those that
  * stand for the same value, are reported under a name that nobody wants, so that a resync removes them.
  */
 export async function retrieveInterfaces(request: RetrieveRequest): Promise<readonly Retrieved[]> {
@@ -67,10 +67,10 @@ async function retrieveFrom(
   }
 }
 
-/** As the wanted value has it, when that means this namespace: there are several ways to write it. */
+/** As the desired value has it, when that means this namespace: there are several ways to write it. */
 function referenceFor(contents: Contents, expected: Interface | undefined): NetNamespace | undefined {
-  const wanted = namespaceText(expected?.namespace);
-  const isMeant = contents.references.some((reference) => namespaceText(reference) === wanted);
+  const desired = namespaceText(expected?.namespace);
+  const isMeant = contents.references.some((reference) => namespaceText(reference) === desired);
   return isMeant ? expected?.namespace : contents.references[0];
 }
 
@@ -100,7 +100,7 @@ class Survey implements FoundLinks {
   constructor(contents: readonly Contents[], request: RetrieveRequest) {
     this.#contents = contents;
     this.#request = request;
-    const known = request.known.map((each) => [placeOf(each.namespaceIdentity, each.index), each] as const);
+    const known = request.known.map((each) => [linkId(each.namespaceIdentity, each.index), each] as const);
     this.#known = new Map(known);
     const marked = this.#unique(this.#marked());
     this.#matches = [...marked, ...this.#configured(marked)];
@@ -110,8 +110,8 @@ class Survey implements FoundLinks {
 
   async interfaces(): Promise<readonly Retrieved[]> {
     const { only } = this.#request;
-    const wanted = this.#matches.filter(({ name }) => only?.has(interfaceKey(name)) ?? true);
-    return Promise.all(wanted.map((match) => this.#describe(match)));
+    const desired = this.#matches.filter(({ name }) => only?.has(interfaceKey(name)) ?? true);
+    return Promise.all(desired.map((match) => this.#describe(match)));
   }
 
   async linkedName({ link, handle }: FoundLink, index = link.link ?? 0): Promise<string | undefined> {
@@ -147,7 +147,7 @@ class Survey implements FoundLinks {
       contents.links.flatMap((link): Match[] => {
         const marked = this.#request.marker.nameIn(link.alias);
         const isUnfinished = marked === undefined && this.#request.marker.isUnfinished(link);
-        const name = marked ?? (isUnfinished ? unwantedName(contents, link) : this.#unmarkedName(contents, link));
+        const name = marked ?? (isUnfinished ? undesiredName(contents, link) : this.#unmarkedName(contents, link));
         if (name === undefined) return [];
         const type = linkTypeOfKind(link.kind ?? "");
         const expected = this.#request.expected.get(interfaceKey(name));
@@ -159,7 +159,7 @@ class Survey implements FoundLinks {
 
   /** The value of a link of ours that somebody has given another alias. */
   #unmarkedName({ handle }: Contents, link: Link): string | undefined {
-    const known = this.#known.get(placeOf(handle.identity, link.index));
+    const known = this.#known.get(linkId(handle.identity, link.index));
     const isTheSame =
       known?.ours === true && linkTypeOfKind(link.kind ?? "")?.type === known.type && isNamed(link, known.hostName);
     return isTheSame ? known.name : undefined;
@@ -175,30 +175,30 @@ class Survey implements FoundLinks {
     if (best.size === matches.length) return matches;
     return matches.map((match) => {
       if (best.get(match.name) === match) return match;
-      const name = unwantedName(match.contents, match.link);
+      const name = undesiredName(match.contents, match.link);
       // When nobody wants a value of that name, each of them may be what somebody still wants.
-      const isWanted = (match.expected ?? this.#request.wanted(match.name)) !== undefined;
-      return { ...match, name, expected: undefined, ...(isWanted ? { remains: true } : {}) };
+      const isDesired = (match.expected ?? this.#request.desired(match.name)) !== undefined;
+      return { ...match, name, expected: undefined, ...(isDesired ? { remains: true } : {}) };
     });
   }
 
   #rank({ name, contents, link, expected }: Match): number {
-    const wanted = expected ?? this.#request.wanted(name);
-    const place = namespaceText(wanted?.namespace);
+    const desired = expected ?? this.#request.desired(name);
+    const place = namespaceText(desired?.namespace);
     const isInPlace = contents.references.some((reference) => namespaceText(reference) === place);
-    const isKnown = this.#known.get(placeOf(contents.handle.identity, link.index))?.name === name;
+    const isKnown = this.#known.get(linkId(contents.handle.identity, link.index))?.name === name;
     return (isInPlace ? 2 : 0) + (isKnown ? 1 : 0);
   }
 
-  /** Wanted values whose links somebody else made, and with `only` those that others may stand on or belong to. */
+  /** Desired values whose links somebody else made, and with `only` those that others may stand on or belong to. */
   #configured(marked: readonly Match[]): Match[] {
     const byReference = new Map<string, Contents>();
     for (const contents of this.#contents) {
       for (const reference of contents.references) byReference.set(namespaceText(reference), contents);
     }
-    const { expected: asked, known, wanted } = this.#request;
+    const { expected: asked, known, desired } = this.#request;
     const others = known.filter(({ name, ours }) => !ours && !asked.has(interfaceKey(name)));
-    const values = [...asked.values(), ...others.flatMap(({ name }) => wanted(name) ?? [])];
+    const values = [...asked.values(), ...others.flatMap(({ name }) => desired(name) ?? [])];
     const found = values.flatMap((expected): Match[] => {
       const type = linkTypeOf(expected);
       if (type === undefined || type.kinds !== undefined) return [];
@@ -229,12 +229,12 @@ class Survey implements FoundLinks {
     return name === undefined ? {} : { vrf_master_interface: name };
   }
 
-  /** The addresses of ours. Those that are borrowed are no interface's own, and are told of once they are all there. */
+  /** The addresses of ours. Those of a donor are no interface's own, and are told of once they are all there. */
   #addressesOf({ link, contents, expected }: Match): Pick<Interface, "ip_addresses" | "unnumbered"> {
-    const wanted = expected === undefined ? [] : allAddressesOf(expected, this.#request.wanted);
-    const own = ownAddresses(contents.addresses.get(link.index) ?? [], wanted);
-    const lender = expected?.unnumbered;
-    if (!lender) {
+    const desired = expected === undefined ? [] : allAddressesOf(expected, this.#request.desired);
+    const own = ownAddresses(contents.addresses.get(link.index) ?? [], desired);
+    const donor = expected?.unnumbered;
+    if (!donor) {
       const said = new Map(
         expected === undefined ? [] : interfaceAddresses(expected).map((each) => [each.address, each]),
       );
@@ -242,11 +242,11 @@ class Survey implements FoundLinks {
       return texts.length === 0 ? {} : { ip_addresses: texts };
     }
     const found = own.map(([canonical]) => canonical);
-    const others = found.filter((address) => !wanted.includes(address));
-    const complete = wanted.length > 0 && wanted.every((address) => found.includes(address));
+    const others = found.filter((address) => !desired.includes(address));
+    const complete = desired.length > 0 && desired.every((address) => found.includes(address));
     return {
       ...(others.length === 0 ? {} : { ip_addresses: others }),
-      ...(complete ? { unnumbered: lender } : {}),
+      ...(complete ? { unnumbered: donor } : {}),
     };
   }
 
@@ -254,8 +254,8 @@ class Survey implements FoundLinks {
     const { name, contents, link, type, expected, remains } = match;
     const namespace = referenceFor(contents, expected);
     const addresses = this.#addressesOf(match);
-    const wantedName = expected === undefined ? link.name : hostNameOf(expected, type);
-    const hostName = isNamed(link, wantedName) ? wantedName : link.name;
+    const desiredName = expected === undefined ? link.name : hostNameOf(expected, type);
+    const hostName = isNamed(link, desiredName) ? desiredName : link.name;
     const value: Interface = {
       name,
       ...(type === undefined ? {} : { type: type.type }),
@@ -285,17 +285,17 @@ class Survey implements FoundLinks {
 }
 
 /** As the metadata's index `place` has it. */
-function placeOf(namespaceIdentity: string, index: number): string {
+function linkId(namespaceIdentity: string, index: number): string {
   return `${namespaceIdentity}/${index}`;
 }
 
 function placeOfMatch({ contents, link }: Match): string {
-  return placeOf(contents.handle.identity, link.index);
+  return linkId(contents.handle.identity, link.index);
 }
 
 /** A name that nobody wants. */
-function unwantedName({ handle }: Contents, { index }: Link): string {
-  return `unwanted:${handle.identity}:${index}`;
+function undesiredName({ handle }: Contents, { index }: Link): string {
+  return `undesired:${handle.identity}:${index}`;
 }
 
 const MAC_ADDRESS = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
@@ -311,10 +311,10 @@ function ownAddresses(
   addresses: readonly Address[],
   expected: readonly string[],
 ): readonly (readonly [canonical: string, address: Address])[] {
-  const wanted = new Set(expected);
+  const desired = new Set(expected);
   return addresses.flatMap((address): readonly (readonly [string, Address])[] => {
     const canonical = canonicalInterfaceAddress(address.address) ?? address.address;
-    return address.protocol === TENUTO_PROTOCOL || wanted.has(canonical) ? [[canonical, address]] : [];
+    return address.protocol === TENUTO_PROTOCOL || desired.has(canonical) ? [[canonical, address]] : [];
   });
 }
 

@@ -48,27 +48,27 @@ export function rejoins(link: Link, value: Interface): boolean {
   return link.slaveKind === "bond" && address !== undefined && address !== ownAddressOf(link);
 }
 
-/** The settings in which a link differs from what is wanted. */
+/** The settings in which a link differs from what is desired. */
 export function differences(
   link: Link,
   value: Interface,
   hostName: string,
 ): readonly Partial<Pick<LinkRequest, Setting>>[] {
-  const wanted = chosenSettings(value);
+  const desired = chosenSettings(value);
   const up = value.enabled ?? false;
   return [
     ...(isNamed(link, hostName) ? [] : [{ name: hostName }]),
-    ...(wanted.address === undefined || wanted.address === ownAddressOf(link) ? [] : [{ address: wanted.address }]),
-    ...(wanted.mtu === undefined || wanted.mtu === link.mtu ? [] : [{ mtu: wanted.mtu }]),
+    ...(desired.address === undefined || desired.address === ownAddressOf(link) ? [] : [{ address: desired.address }]),
+    ...(desired.mtu === undefined || desired.mtu === link.mtu ? [] : [{ mtu: desired.mtu }]),
     ...(link.up === up ? [] : [{ up }]),
   ];
 }
 
 /**
- * Brings the settings of a link to what is wanted, one request each (they leave together), so that what the kernel refuses
+ * Brings the settings of a link to what is desired, one request each (they leave together), so that what the kernel refuses
  * is known by its field. The others are in force even if one is refused.
  */
-export async function settle(
+export async function applySettings(
   handle: NamespaceHandle,
   link: Link,
   value: Interface,

@@ -1,6 +1,6 @@
 import type { Dependency, Descriptor } from "#core/scheduler/types.js";
 import { INTERFACE_STATE_PREFIX } from "#proto/index.js";
-import { interfacePlaceKey } from "./derived-keys.js";
+import { interfaceAttachmentKey } from "./derived-keys.js";
 
 /** That an interface is there and up, or down: what routes through it wait for. */
 export interface InterfaceAdminState {
@@ -20,7 +20,7 @@ export class InterfaceStateDescriptor implements Descriptor<InterfaceAdminState,
   readonly prefix = INTERFACE_STATE_PREFIX;
 
   dependencies(_key: string, { interface: name }: InterfaceAdminState): readonly Dependency[] {
-    return [{ label: `place of interface ${name}`, key: interfacePlaceKey(name) }];
+    return [{ label: `attachment of interface ${name}`, key: interfaceAttachmentKey(name) }];
   }
 
   /** What is brought back with the state comes after the addresses have gone that would take it along. */

@@ -133,17 +133,10 @@ function validateVrf(value: Interface, type: LinkType | undefined): readonly Inv
   return checkOther(field, vrf, name);
 }
 
-function validateUnnumbered({
-  name,
-  unnumbered: lender,
-  ip_addresses: addresses = [],
-  link_only: linkOnly,
-}: Interface) {
+function validateUnnumbered({ name, unnumbered: donor, ip_addresses: addresses = [], link_only: linkOnly }: Interface) {
   const field = "unnumbered";
-  if (!lender) return [];
-  if (addresses.length > 0)
-    return [{ field, problem: `is "${lender}", but the interface has ip_addresses of its own` }];
-  if (linkOnly)
-    return [{ field, problem: `is "${lender}", but with link_only addresses are somebody else's business` }];
-  return checkOther(field, lender, name);
+  if (!donor) return [];
+  if (addresses.length > 0) return [{ field, problem: `is "${donor}", but the interface has ip_addresses of its own` }];
+  if (linkOnly) return [{ field, problem: `is "${donor}", but with link_only addresses are somebody else's business` }];
+  return checkOther(field, donor, name);
 }

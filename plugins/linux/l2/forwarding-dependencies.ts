@@ -3,12 +3,12 @@ import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js"
 import {
   INTERFACE_PORT_PREFIX,
   INTERFACE_VLANS_PREFIX,
-  interfacePlaceKey,
+  interfaceAttachmentKey,
   parseInterfaceVlansKey,
 } from "../interfaces/index.js";
 import type { PlainForwarding } from "./forwarding-value.js";
 
-type Desired = Pick<Scheduler, "wanted" | "statuses">;
+type Desired = Pick<Scheduler, "desired" | "statuses">;
 
 /**
  * An entry waits for its link, in its namespace, and for those that its other ends are reached by; one of a bridge for the port's membership and its VLAN.
@@ -17,14 +17,14 @@ export function forwardingDependencies(value: PlainForwarding, desired: Desired)
   const { interface: name, master, vlan, remotes } = value;
   const names = new Set([name, ...remotes.flatMap(({ via }) => via || [])]);
   return [
-    ...[...names].map((each) => ({ label: `interface ${each}`, key: interfacePlaceKey(each) })),
+    ...[...names].map((each) => ({ label: `interface ${each}`, key: interfaceAttachmentKey(each) })),
     ...(master ? [membership(name, desired)] : []),
     ...(vlan > 0 ? [vlanOf(name, vlan, desired)] : []),
   ];
 }
 
 function membership(name: string, desired: Desired): Dependency {
-  const place = interfacePlaceKey(name);
+  const place = interfaceAttachmentKey(name);
   const end = `/${name}`;
   return {
     label: `interface ${name} to be a port of a bridge`,
@@ -33,7 +33,7 @@ function membership(name: string, desired: Desired): Dependency {
       matches: (key) => {
         if (key === place) return isPortOfOthers(name, desired);
         if (!key.startsWith(INTERFACE_PORT_PREFIX) || !key.endsWith(end)) return false;
-        const bridge: Interface | undefined = desired.wanted(
+        const bridge: Interface | undefined = desired.desired(
           interfaceKey(key.slice(INTERFACE_PORT_PREFIX.length, -end.length)),
         );
         return bridge?.type === "BRIDGE";
@@ -43,7 +43,7 @@ function membership(name: string, desired: Desired): Dependency {
 }
 
 function vlanOf(name: string, vlan: number, desired: Desired): Dependency {
-  const place = interfacePlaceKey(name);
+  const place = interfaceAttachmentKey(name);
   return {
     label: `VLAN ${vlan} of interface ${name}`,
     anyOf: {
@@ -59,10 +59,10 @@ function vlanOf(name: string, vlan: number, desired: Desired): Dependency {
 
 /** A link of somebody else's that no bridge of ours wants: if it is a port, others see to that, and to its VLANs. */
 function isPortOfOthers(name: string, desired: Desired): boolean {
-  const own: Interface | undefined = desired.wanted(interfaceKey(name));
+  const own: Interface | undefined = desired.desired(interfaceKey(name));
   if (own?.type !== "EXISTING") return false;
   return desired.statuses(INTERFACE_PREFIX).every(({ key }) => {
-    const other: Interface | undefined = desired.wanted(key);
+    const other: Interface | undefined = desired.desired(key);
     return other?.bridge?.ports?.every((port) => port.interface !== name) ?? true;
   });
 }

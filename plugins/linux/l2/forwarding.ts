@@ -39,7 +39,7 @@ const NO_SUCH_TABLE = "NO_SUCH_TABLE";
 
 export interface ForwardingDescriptorParts {
   readonly interfaces: InterfaceIndex;
-  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
+  readonly scheduler: Pick<Scheduler, "desired" | "statuses">;
   readonly contest: Contest;
 }
 

@@ -1,6 +1,6 @@
 import type { Scheduler, TransactionRecord } from "#core/scheduler/types.js";
 import { ARP_PREFIX, INTERFACE_PREFIX, parseRouteKey, ROUTE_PREFIX } from "#proto/index.js";
-import { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX } from "../interfaces/index.js";
+import { INTERFACE_PORT_PREFIX, UNNUMBERED_ADDRESSES_PREFIX } from "../interfaces/index.js";
 
 /**
  * Keys of the neighbour entries and routes that the agent's own work may have cost.
@@ -8,7 +8,7 @@ import { BORROWED_ADDRESSES_PREFIX, INTERFACE_PORT_PREFIX } from "../interfaces/
  * - When the MAC address of a link changes, the kernel forgets all its neighbours, also the static ones (`neigh_changeaddr` in
  *   net/core/neighbour.c): after an update of the link, and of a bridge or bond, or its port, when the port comes or goes.
  * - With its last IPv4 address a link loses IPv4 routes and neighbours (`fib_disable_ip` in net/ipv4/fib_frontend.c): after an
- *   unnumbered one has returned what it borrowed. Those that rest on addresses of the link's own are made anew with them.
+ *   unnumbered one has returned what it donated. Those that rest on addresses of the link's own are made anew with them.
  */
 export function flushed(
   { executed }: Pick<TransactionRecord, "executed">,
@@ -20,8 +20,8 @@ export function flushed(
     if (operation === "UPDATE" && key.startsWith(INTERFACE_PREFIX)) changed.add(key.slice(INTERFACE_PREFIX.length));
     else if (key.startsWith(INTERFACE_PORT_PREFIX)) {
       for (const name of key.slice(INTERFACE_PORT_PREFIX.length).split("/")) changed.add(name);
-    } else if (operation === "DELETE" && key.startsWith(BORROWED_ADDRESSES_PREFIX)) {
-      returned.add(key.slice(BORROWED_ADDRESSES_PREFIX.length));
+    } else if (operation === "DELETE" && key.startsWith(UNNUMBERED_ADDRESSES_PREFIX)) {
+      returned.add(key.slice(UNNUMBERED_ADDRESSES_PREFIX.length));
     }
   }
   const configured = (prefix: string): readonly string[] =>

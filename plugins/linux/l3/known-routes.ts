@@ -1,7 +1,7 @@
 import type { Route as KernelRoute } from "#plugins/netlink/index.js";
 import { type NetNamespace, ROUTE_PREFIX, type Route } from "#proto/index.js";
-import { leadsNowhere, scopeNumber, UNICAST } from "./route-kernel.js";
-import type { Exit, Exits } from "./route-memory.js";
+import { hasNoNexthop, scopeNumber, UNICAST } from "./route-kernel.js";
+import type { NexthopLink, NexthopLinks } from "./route-memory.js";
 import type { RetrievedRoute, RouteMetadata } from "./route-retrieval.js";
 
 /**
@@ -9,15 +9,15 @@ import type { RetrievedRoute, RouteMetadata } from "./route-retrieval.js";
  * hundred thousand of them are looked at in one go. What it does not find is looked at properly.
  */
 export class KnownRoutes {
-  /** Namespaces of the expected routes that lead nowhere. */
-  readonly nowhere: readonly (NetNamespace | undefined)[];
+  /** Namespaces of the expected routes that lead withoutNexthop. */
+  readonly withoutNexthop: readonly (NetNamespace | undefined)[];
   readonly #metadata = new Map<number, RouteMetadata>();
   // Made when they are first asked for: when every route is remembered nobody asks.
   #byKey: ReadonlyMap<string, RetrievedRoute> | undefined;
   #all: ReadonlySet<RetrievedRoute> | undefined;
 
   constructor(readonly expected: readonly RetrievedRoute[]) {
-    this.nowhere = expected.filter(({ value }) => leadsNowhere(value)).map(({ value }) => value.namespace);
+    this.withoutNexthop = expected.filter(({ value }) => hasNoNexthop(value)).map(({ value }) => value.namespace);
   }
 
   get byKey(): ReadonlyMap<string, RetrievedRoute> {
@@ -41,21 +41,22 @@ export class KnownRoutes {
     this.#all = undefined;
   }
 
-  find(route: KernelRoute, exits: Exits): RetrievedRoute | undefined {
+  find(route: KernelRoute, nexthopLinks: NexthopLinks): RetrievedRoute | undefined {
     const { destination, linkIndex, table = 0 } = route;
-    const exit = linkIndex === undefined ? undefined : exits.get(linkIndex);
-    if (exit === undefined) return undefined;
-    const key = `${ROUTE_PREFIX}${destination}/${exit.nameInKey}`;
-    const expected = this.#asWanted(key, route, exit) ?? this.#asWanted(`${key};table=${table}`, route, exit);
+    const nexthopLink = linkIndex === undefined ? undefined : nexthopLinks.get(linkIndex);
+    if (nexthopLink === undefined) return undefined;
+    const key = `${ROUTE_PREFIX}${destination}/${nexthopLink.nameInKey}`;
+    const expected =
+      this.#asDesired(key, route, nexthopLink) ?? this.#asDesired(`${key};table=${table}`, route, nexthopLink);
     if (expected === undefined) return undefined;
     if (expected.metadata?.table === table && expected.origin === "northbound") return expected;
     const { value } = expected;
     return { key: expected.key, value, origin: "northbound", metadata: this.#metadataOf(table) };
   }
 
-  #asWanted(key: string, route: KernelRoute, exit: Exit): RetrievedRoute | undefined {
+  #asDesired(key: string, route: KernelRoute, nexthopLink: NexthopLink): RetrievedRoute | undefined {
     const expected = this.byKey.get(key);
-    return expected !== undefined && isAsWanted(route, expected.value, exit) ? expected : undefined;
+    return expected !== undefined && isAsDesired(route, expected.value, nexthopLink) ? expected : undefined;
   }
 
   #metadataOf(table: number): RouteMetadata {
@@ -66,7 +67,7 @@ export class KnownRoutes {
 }
 
 /** Compares the plainest kind of route field by field; says no to whatever has more to it. Network and interface are in the key. */
-function isAsWanted(route: KernelRoute, value: Route, exit: Exit): boolean {
+function isAsDesired(route: KernelRoute, value: Route, nexthopLink: NexthopLink): boolean {
   return (
     isPlain(value) &&
     route.type === UNICAST &&
@@ -76,7 +77,7 @@ function isAsWanted(route: KernelRoute, value: Route, exit: Exit): boolean {
     route.unknown === undefined &&
     route.onLink === undefined &&
     (value.gw_addr ?? "") === (route.gateway ?? "") &&
-    (value.table || exit.table) === route.table &&
+    (value.table || nexthopLink.table) === route.table &&
     route.scope === scopeNumber(value)
   );
 }

@@ -13,7 +13,7 @@ import {
 import { INTERFACE_DESCRIPTOR, type InterfaceIndex } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
-import { placeOf, placesOf } from "./place.js";
+import { namespacesInUse, outgoingLink } from "./outgoing-link.js";
 
 /** NUD_PERMANENT of linux/neighbour.h: never asked for, never forgotten. */
 const PERMANENT = 0x80;
@@ -79,7 +79,7 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
 
   async create(key: string, value: ARPEntry): Promise<undefined> {
     const { interface: name = "", ip_address: address = "", proxy } = value;
-    const { handle, index } = placeOf(this.interfaces, name, key, "interface");
+    const { handle, index } = outgoingLink(this.interfaces, name, key, "interface");
     if (!proxy && !address.includes(":") && MAYBE_WITHOUT.has(this.interfaces.get(name)?.type ?? "UNDEFINED")) {
       const { flags = 0 } = (await handle.linkByIndex(index)) ?? {};
       if ((flags & WITHOUT_NEIGHBOURS) !== 0) throw withoutNeighbours(name);
@@ -110,7 +110,7 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
     correlate: readonly RetrievedValue<ARPEntry, undefined>[],
   ): Promise<readonly RetrievedValue<ARPEntry, undefined>[]> {
     const expected = new Set(correlate.map(({ key }) => key));
-    const places = placesOf(this.interfaces);
+    const places = namespacesInUse(this.interfaces);
     return (await Promise.all(places.map((handle) => this.#retrieveFrom(handle, expected)))).flat();
   }
 

@@ -7,12 +7,12 @@ import { arpModel, routeModel, ruleModel } from "#proto/index.js";
 import { Contest } from "../contest.js";
 import { InterfaceIndex } from "../interfaces/index.js";
 import { Namespaces } from "../namespaces/index.js";
+import { DuplicateRoutes } from "./duplicate-routes.js";
 import { flushed } from "./flushed.js";
 import { ValueLeases } from "./leases.js";
 import { NeighbourDescriptor } from "./neighbour.js";
 import { LinkLocalRouteDescriptor, RouteDescriptor } from "./route.js";
 import { RouteHopDescriptor, RouteHops } from "./route-hops.js";
-import { RouteRivals } from "./route-rivals.js";
 import { RuleDescriptor } from "./rule.js";
 
 /** Routes, static neighbour entries and policy rules. */
@@ -31,18 +31,18 @@ export class L3Plugin implements Plugin {
   init(): void {
     const { scheduler, interfaces, namespaces } = this;
     const leases = new ValueLeases(namespaces);
-    const contest = new Contest(scheduler);
+    const duplicateValues = new Contest(scheduler);
     this.models.register(routeModel);
     this.models.register(arpModel);
     this.models.register(ruleModel);
-    const rivals = new RouteRivals({ interfaces, scheduler, leases, contest });
-    const hops = new RouteHops(interfaces, rivals);
-    const parts = { interfaces, scheduler, namespaces, leases, contest, rivals, hops };
+    const duplicates = new DuplicateRoutes({ interfaces, scheduler, leases, duplicateValues });
+    const hops = new RouteHops(interfaces, duplicates);
+    const parts = { interfaces, scheduler, namespaces, leases, duplicateValues, duplicates, hops };
     scheduler.registerDescriptor(new RouteDescriptor(parts));
     scheduler.registerDescriptor(new RouteHopDescriptor(hops));
     scheduler.registerDescriptor(new LinkLocalRouteDescriptor());
     scheduler.registerDescriptor(new NeighbourDescriptor(interfaces));
-    const rules = new RuleDescriptor({ interfaces, namespaces, leases, scheduler, contest });
+    const rules = new RuleDescriptor({ interfaces, namespaces, leases, scheduler, duplicateValues });
     scheduler.registerDescriptor(rules);
     const again = (keys: readonly string[], reason: string): void => {
       if (keys.length === 0) return;
@@ -59,7 +59,7 @@ export class L3Plugin implements Plugin {
         again(rules.naming(name), "an interface that rules name is called otherwise");
     });
     const unwatch = scheduler.watchTransactions((record) => {
-      again([...flushed(record, scheduler), ...contest.freedBy(record)], "what others made room for, or cost");
+      again([...flushed(record, scheduler), ...duplicateValues.freedBy(record)], "what others made room for, or cost");
     });
     this.#unwatch = () => {
       unwatch();

@@ -48,7 +48,7 @@ const IPV4_LOOPBACK = /^127\./;
 export function sourceDependencies(
   source: string,
   outgoingInterface: string,
-  scheduler: Pick<Scheduler, "wanted">,
+  scheduler: Pick<Scheduler, "desired">,
 ): readonly Dependency[] {
   const address = canonicalAddress(source) ?? source;
   if (IPV4_LOOPBACK.test(address)) return [];
@@ -60,7 +60,7 @@ export function sourceDependencies(
         prefixes: [ADDRESSES_PREFIX],
         matches: (key) => {
           if (key !== isUp) return addressIn(key) === address;
-          const own: Interface | undefined = scheduler.wanted(interfaceKey(outgoingInterface));
+          const own: Interface | undefined = scheduler.desired(interfaceKey(outgoingInterface));
           return (own?.namespace?.type ?? "UNDEFINED") !== "UNDEFINED";
         },
       },

@@ -10,7 +10,8 @@ import {
 } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
-import { placeOf } from "./place.js";
+import type { DuplicateRoutes } from "./duplicate-routes.js";
+import { outgoingLink } from "./outgoing-link.js";
 import { gatewayDependencies } from "./reachable.js";
 import {
   hopsOf,
@@ -23,7 +24,6 @@ import {
   plainRoute,
   routeIdentity,
 } from "./route-kernel.js";
-import type { RouteRivals } from "./route-rivals.js";
 
 /** Of the next hops of routes that have several. */
 export const ROUTE_HOP_PREFIX = "linux/route-hop/";
@@ -94,7 +94,7 @@ export class RouteHops {
 
   constructor(
     private readonly interfaces: InterfaceIndex,
-    private readonly rivals: RouteRivals,
+    private readonly duplicates: DuplicateRoutes,
   ) {}
 
   /** A route was made or found; in the latter case with the hops that it has. */
@@ -171,23 +171,23 @@ export class RouteHops {
     const list = [...hops.values()];
     const [first] = list;
     if (first === undefined) return;
-    const { handle } = placeOf(this.interfaces, first.interface, key, "next_hops");
+    const { handle } = outgoingLink(this.interfaces, first.interface, key, "next_hops");
     const request = kernelRoute({ ...route, hops: list }, { table, indexOf: (name) => this.#indexOf(name, key) });
     try {
       await (isNew ? handle.routeAdd(request) : handle.routeReplace(request));
     } catch (error) {
-      await this.rivals.takeOver(key, value, error, handle, request);
+      await this.duplicates.takeOver(key, value, error, handle, request);
     }
   }
 
   async #addIpv6(key: string, { value, route, table }: PartialRoute, hop: PlainHop, isNew: boolean): Promise<void> {
-    const { handle } = placeOf(this.interfaces, hop.interface, key, "next_hops");
+    const { handle } = outgoingLink(this.interfaces, hop.interface, key, "next_hops");
     const request = oneHop(route, hop, table, this.#indexOf(hop.interface, key));
     try {
       await (isNew ? handle.routeAdd(request) : handle.routeAppend(request));
     } catch (error) {
       if (!isNew) throw error;
-      await this.rivals.takeOver(key, value, error, handle, request);
+      await this.duplicates.takeOver(key, value, error, handle, request);
     }
   }
 
@@ -202,7 +202,7 @@ export class RouteHops {
   async #removeAll({ route, table }: PartialRoute, hop: PlainHop): Promise<void> {
     const handle = this.interfaces.namespaceOf(hop.interface);
     const request = routeIdentity(route, table);
-    if (handle === undefined || !(await this.rivals.isStillThere(handle, request))) return;
+    if (handle === undefined || !(await this.duplicates.isStillThere(handle, request))) return;
     await unlessGone(handle.routeDel(request));
   }
 
@@ -217,7 +217,7 @@ export class RouteHops {
   }
 
   #indexOf(name: string, key: string): number {
-    return placeOf(this.interfaces, name, key, "next_hops").index;
+    return outgoingLink(this.interfaces, name, key, "next_hops").index;
   }
 
   async #inTurn(key: string, work: () => Promise<void>): Promise<void> {

@@ -48,9 +48,9 @@ export interface PlainRoute {
   readonly preferredSource: string;
   /** Bytes; 0: what the interface allows. */
   readonly mtu: number;
-  /** None for a route that leads nowhere. In the order of their interfaces and gateways. */
+  /** None for a routes without a next hop. In the order of their interfaces and gateways. */
   readonly hops: readonly PlainHop[];
-  /** Of a route that leads nowhere, as text. */
+  /** Of a routes without a next hop, as text. */
   readonly namespace: string;
 }
 
@@ -59,7 +59,7 @@ export interface PlainRoute {
  * so, if it is given; IPv6 has none.
  */
 export function isOnLink(route: Route): boolean {
-  if (leadsNowhere(route)) return false;
+  if (hasNoNexthop(route)) return false;
   const { scope, dst_network: destination = "" } = route;
   if (scope !== undefined && scope !== "UNDEFINED" && !destination.includes(":")) return scope === "LINK";
   return hopsOf(route).every(({ gateway }) => gateway === "");
@@ -82,7 +82,7 @@ export function plainRoute(route: Route): PlainRoute {
     preferredSource: canonicalAddress(route.preferred_source ?? "") ?? "",
     mtu: route.mtu ?? 0,
     hops: hopsOf(route),
-    namespace: leadsNowhere(route) ? namespaceText(route.namespace) : "",
+    namespace: hasNoNexthop(route) ? namespaceText(route.namespace) : "",
   };
 }
 
@@ -91,20 +91,20 @@ export function typeOf({ type = "UNICAST" }: Route): RouteType {
 }
 
 /** It has no interface: packets that match end here. */
-export function leadsNowhere(route: Route): boolean {
+export function hasNoNexthop(route: Route): boolean {
   return typeOf(route) !== "UNICAST";
 }
 
 /** Its next hops come and go one by one; one that was found may have none at the moment. */
 export function isMultipath(route: Route): boolean {
-  return route.next_hops !== undefined && !leadsNowhere(route);
+  return route.next_hops !== undefined && !hasNoNexthop(route);
 }
 
 /** The hops of a route, a single one too, in an order that does not depend on how they were written. */
 export function hopsOf(route: Route): readonly PlainHop[] {
-  if (leadsNowhere(route)) return [];
+  if (hasNoNexthop(route)) return [];
   if (route.next_hops === undefined) return [plainHop(route, 1)];
-  return route.next_hops.map((hop) => plainHop(hop, hop.weight || 1)).sort(byPlace);
+  return route.next_hops.map((hop) => plainHop(hop, hop.weight || 1)).sort(byInterfaceAndGateway);
 }
 
 function plainHop(hop: Pick<Route, "outgoing_interface" | "gw_addr" | "on_link">, weight: number): PlainHop {
@@ -118,7 +118,7 @@ function gatewayOf(text: string): string {
   return address === "0.0.0.0" || address === "::" ? "" : address;
 }
 
-function byPlace(a: PlainHop, b: PlainHop): number {
+function byInterfaceAndGateway(a: PlainHop, b: PlainHop): number {
   const [first, second] = [`${a.interface} ${a.gateway}`, `${b.interface} ${b.gateway}`];
   return first < second ? -1 : first > second ? 1 : 0;
 }
@@ -130,7 +130,7 @@ export function scopeNumber(route: Route): number {
 }
 
 /** Where a route goes in the kernel. */
-export interface RoutePlace {
+export interface RouteTarget {
   readonly table: number;
   /** Index of the link of each hop's interface. */
   readonly indexOf: (interfaceName: string) => number;
@@ -140,7 +140,7 @@ export interface RoutePlace {
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 /** The kernel's request for a route of ours. */
-export function kernelRoute(route: PlainRoute, { table, indexOf }: RoutePlace): KernelRoute {
+export function kernelRoute(route: PlainRoute, { table, indexOf }: RouteTarget): KernelRoute {
   const request: Draft<KernelRoute> = routeIdentity(route, table);
   const [first, ...others] = route.hops;
   request.scope = route.scope;
@@ -217,7 +217,7 @@ export function routeValue(route: KernelRoute, { nameOf, tableOf }: RouteNames):
   const impliedTable = first === undefined ? MAIN_TABLE : tableOf(first.name);
   const mtu = mtuOf(route);
   const value: Route = {
-    ...(type === "UNICAST" ? exits(hops) : { type }),
+    ...(type === "UNICAST" ? nexthopLinks(hops) : { type }),
     dst_network: canonicalNetwork(route.destination) ?? route.destination,
     ...(metric === 0 ? {} : { metric }),
     ...(table === impliedTable ? {} : { table }),
@@ -242,7 +242,7 @@ function namedHops(route: KernelRoute, nameOf: RouteNames["nameOf"]): readonly N
   return named.length === hops.length || route.destination.includes(":") ? named : [];
 }
 
-function exits(hops: readonly NamedHop[]): Partial<Route> {
+function nexthopLinks(hops: readonly NamedHop[]): Partial<Route> {
   const written = hops.map(({ name, gateway, onLink, weight = 1 }) => ({
     outgoing_interface: name,
     ...(gateway === undefined ? {} : { gw_addr: canonical(gateway) }),

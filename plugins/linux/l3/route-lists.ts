@@ -1,7 +1,7 @@
 import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { KnownRoutes } from "./known-routes.js";
-import { exitsOf, type RouteMemories } from "./route-memory.js";
+import { nexthopLinksOf, type RouteMemories } from "./route-memory.js";
 import type { RetrievedRoute, RouteReaderParts } from "./route-retrieval.js";
 
 /** Routes of a namespace: those that are exactly as expected, and the rest as the kernel has them. */
@@ -22,11 +22,11 @@ export function sorted(
   routes: readonly KernelRoute[],
   known: KnownRoutes,
 ): Listed {
-  const exits = exitsOf(parts, handle.identity);
+  const nexthopLinks = nexthopLinksOf(parts, handle.identity);
   const exact: RetrievedRoute[] = [];
   const rest: KernelRoute[] = [];
   for (const route of routes) {
-    const asExpected = known.find(route, exits);
+    const asExpected = known.find(route, nexthopLinks);
     if (asExpected === undefined) rest.push(route);
     else exact.push(asExpected);
   }
@@ -41,8 +41,8 @@ export function listing(parts: RouteReaderParts, known: KnownRoutes): ListOurs {
 /** The same for a reader of all there is. The namespaces that are listed are the ones that are remembered for the next time. */
 export function recalling(parts: RouteReaderParts, known: KnownRoutes, memories: RouteMemories): ListOurs {
   return oncePerNamespace((handle) => {
-    const exits = exitsOf(parts, handle.identity);
-    return memories.of(handle.identity, exits).read(handle, known, exits);
+    const nexthopLinks = nexthopLinksOf(parts, handle.identity);
+    return memories.of(handle.identity, nexthopLinks).read(handle, known, nexthopLinks);
   });
 }
 

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import { canonicalNetwork, ROUTE_PREFIX, type Route, type RouteNextHop, routeModel } from "#proto/index.js";
-import { hopsOf, isMultipath, leadsNowhere, type PlainHop, type PlainRoute, plainRoute } from "./route-kernel.js";
+import { hasNoNexthop, hopsOf, isMultipath, type PlainHop, type PlainRoute, plainRoute } from "./route-kernel.js";
 import type { RetrievedRoute } from "./route-retrieval.js";
 
 /** A route of the kernel in words of ours, and where it was found. */
-export interface FoundRoute {
+export interface MatchedRoute {
   /** It has another protocol number than ours: somebody has put it there in place of ours. */
   readonly isForeign?: boolean;
   readonly route: RetrievedRoute;
@@ -26,7 +26,7 @@ export interface Whereabouts {
  * @param settled keys of values that were found already.
  */
 export function matched(
-  found: readonly FoundRoute[],
+  found: readonly MatchedRoute[],
   expected: readonly RetrievedRoute[],
   whereabouts: (route: RetrievedRoute, plain: PlainRoute) => Whereabouts,
   settled: Iterable<string>,
@@ -37,7 +37,7 @@ export function matched(
   for (const fits of [means, leavesAlike, anything]) {
     for (const [index, { route, identity }] of found.entries()) {
       if (keys[index] !== undefined) continue;
-      const candidates = places.get(placeOf(identity, route.metadata?.table ?? 0, plainRoute(route.value))) ?? [];
+      const candidates = places.get(routeId(identity, route.metadata?.table ?? 0, plainRoute(route.value))) ?? [];
       const match = candidates.find(
         (each) => !taken.has(each.key) && fits(spelledAs(route.value, each.value), each.value),
       );
@@ -56,7 +56,7 @@ export function matched(
 }
 
 function expectedPlaces(
-  found: readonly FoundRoute[],
+  found: readonly MatchedRoute[],
   expected: readonly RetrievedRoute[],
   whereabouts: (route: RetrievedRoute, plain: PlainRoute) => Whereabouts,
 ): ReadonlyMap<string, readonly RetrievedRoute[]> {
@@ -68,15 +68,15 @@ function expectedPlaces(
     const plain = plainRoute(each.value);
     const { identity, table } = whereabouts(each, plain);
     if (identity === undefined) continue;
-    const place = placeOf(identity, table, plain);
+    const place = routeId(identity, table, plain);
     const others = places.get(place) ?? [];
-    // What was there when last looked at comes before what is only wanted.
+    // What was there when last looked at comes before what is only desired.
     places.set(place, each.metadata === undefined ? [...others, each] : [each, ...others]);
   }
   return places;
 }
 
-function placeOf(identity: string, table: number, { destination, metric }: PlainRoute): string {
+function routeId(identity: string, table: number, { destination, metric }: PlainRoute): string {
   return `${identity} ${table} ${destination} ${metric}`;
 }
 
@@ -97,7 +97,7 @@ function spelledAs(value: Route, expected: Route): Route {
 
 function withHopsOf(value: Route, expected: Route): Route {
   const isListed = value.next_hops !== undefined;
-  if (leadsNowhere(value) || leadsNowhere(expected) || (!isListed && !isMultipath(expected))) return value;
+  if (hasNoNexthop(value) || hasNoNexthop(expected) || (!isListed && !isMultipath(expected))) return value;
   const {
     next_hops: listed = [singleHop(value)],
     outgoing_interface: _name,
@@ -105,11 +105,11 @@ function withHopsOf(value: Route, expected: Route): Route {
     on_link: _on,
     ...rest
   } = value;
-  const wanted = new Map(hopsOf(expected).map((hop) => [`${hop.interface} ${hop.gateway}`, hop]));
-  const wantedOf = ({ outgoing_interface: name, gw_addr: gateway = "" }: RouteNextHop): PlainHop | undefined =>
-    wanted.get(`${name} ${gateway}`);
-  const isMixed = value.dst_network?.includes(":") === true && listed.some((hop) => wantedOf(hop) !== undefined);
-  const own = isMixed ? listed.filter((hop) => wantedOf(hop) !== undefined) : listed;
+  const desired = new Map(hopsOf(expected).map((hop) => [`${hop.interface} ${hop.gateway}`, hop]));
+  const desiredOf = ({ outgoing_interface: name, gw_addr: gateway = "" }: RouteNextHop): PlainHop | undefined =>
+    desired.get(`${name} ${gateway}`);
+  const isMixed = value.dst_network?.includes(":") === true && listed.some((hop) => desiredOf(hop) !== undefined);
+  const own = isMixed ? listed.filter((hop) => desiredOf(hop) !== undefined) : listed;
   // The kernel shows what is said of the first one only, and that may be another's.
   const whole = own.length === listed.length ? rest : { ...rest, ...ofWhole(expected) };
   const [only, ...others] = own;
@@ -117,7 +117,7 @@ function withHopsOf(value: Route, expected: Route): Route {
   const { weight: _weight, ...single } = only;
   if (!isMultipath(expected)) return { ...whole, ...single };
   // Of a single one the kernel shows no weight.
-  const weight = listed.length === 1 ? wantedOf(only)?.weight : only.weight;
+  const weight = listed.length === 1 ? desiredOf(only)?.weight : only.weight;
   return { ...whole, next_hops: [weight === undefined || weight === 1 ? single : { ...single, weight }] };
 }
 

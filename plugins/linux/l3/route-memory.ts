@@ -1,12 +1,12 @@
 import { DumpMemory, type Route as KernelRoute, type NamespaceHandle } from "#plugins/netlink/index.js";
 import { interfaceInRouteName } from "#proto/index.js";
 import { KnownRoutes } from "./known-routes.js";
-import { tableOf } from "./place.js";
+import { tableOf } from "./outgoing-link.js";
 import { type Listed, OURS } from "./route-lists.js";
 import type { RetrievedRoute, RouteReaderParts } from "./route-retrieval.js";
 
 /** A link of one namespace, with what its routes have in common. */
-export interface Exit {
+export interface NexthopLink {
   readonly name: string;
   /** As it stands in the keys of routes. */
   readonly nameInKey: string;
@@ -15,15 +15,15 @@ export interface Exit {
 }
 
 /** The links of a namespace that are ours, by their indexes. */
-export type Exits = ReadonlyMap<number, Exit>;
+export type NexthopLinks = ReadonlyMap<number, NexthopLink>;
 
-export function exitsOf({ interfaces, scheduler }: RouteReaderParts, identity: string): Exits {
-  const exits = new Map<number, Exit>();
+export function nexthopLinksOf({ interfaces, scheduler }: RouteReaderParts, identity: string): NexthopLinks {
+  const nexthopLinks = new Map<number, NexthopLink>();
   for (const { name, index, namespaceIdentity } of interfaces.all()) {
     if (namespaceIdentity === identity)
-      exits.set(index, { name, nameInKey: interfaceInRouteName(name), table: tableOf(scheduler, name) });
+      nexthopLinks.set(index, { name, nameInKey: interfaceInRouteName(name), table: tableOf(scheduler, name) });
   }
-  return exits;
+  return nexthopLinks;
 }
 
 /**
@@ -43,8 +43,8 @@ export class RouteMemories {
     return this.#known;
   }
 
-  of(identity: string, exits: Exits): RouteMemory {
-    const links = JSON.stringify(Array.from(exits, ([index, { name, table }]) => [index, name, table]).sort());
+  of(identity: string, nexthopLinks: NexthopLinks): RouteMemory {
+    const links = JSON.stringify(Array.from(nexthopLinks, ([index, { name, table }]) => [index, name, table]).sort());
     const known = this.#memories.get(identity) ?? this.#before.get(identity);
     const memory = known?.links === links ? known : new RouteMemory(links);
     this.#memories.set(identity, memory);
@@ -64,13 +64,13 @@ export class RouteMemory {
   ) {}
 
   /** Reads the namespace. A route that is in the kernel as the last time, and still expected so, is not even decoded. */
-  async read(handle: NamespaceHandle, known: KnownRoutes, exits: Exits): Promise<Listed> {
+  async read(handle: NamespaceHandle, known: KnownRoutes, nexthopLinks: NexthopLinks): Promise<Listed> {
     const rest: KernelRoute[] = [];
     const isSame = this.#known === known;
     const exact = await handle.routeRecall(this.dump, OURS, {
       stands: (meaning) => isSame || known.has(meaning),
       interpret(route) {
-        const meaning = known.find(route, exits);
+        const meaning = known.find(route, nexthopLinks);
         if (meaning === undefined) rest.push(route);
         return meaning;
       },

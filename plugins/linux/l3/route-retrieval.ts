@@ -7,10 +7,10 @@ import { type Namespaces, namespaceText, type SurveyedNamespace } from "../names
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import { KnownRoutes } from "./known-routes.js";
 import type { ValueLeases } from "./leases.js";
-import { placesOf, tableOf, tableOfRoute } from "./place.js";
-import { hopsOf, leadsNowhere, MAIN_TABLE, type PlainRoute, plainRoute, routeValue } from "./route-kernel.js";
+import { namespacesInUse, tableOf, tableOfRoute } from "./outgoing-link.js";
+import { hasNoNexthop, hopsOf, MAIN_TABLE, type PlainRoute, plainRoute, routeValue } from "./route-kernel.js";
 import { type Listed, type ListOurs, listing, OURS, recalling, sorted } from "./route-lists.js";
-import { type FoundRoute, markForeign, matched, means, type Whereabouts } from "./route-matching.js";
+import { type MatchedRoute, markForeign, matched, means, type Whereabouts } from "./route-matching.js";
 import { RouteMemories } from "./route-memory.js";
 
 export interface RouteMetadata {
@@ -22,29 +22,29 @@ export type RetrievedRoute = RetrievedValue<Route, RouteMetadata>;
 
 export interface RouteReaderParts {
   readonly interfaces: InterfaceIndex;
-  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
+  readonly scheduler: Pick<Scheduler, "desired" | "statuses">;
   readonly namespaces: Namespaces;
   readonly leases: ValueLeases;
-  readonly contest: Contest;
+  readonly duplicateValues: Contest;
 }
 
 /** More interfaces than this are read with one dump of everything. */
 const FEW = 8;
 
-/** Reads the routes of ours: those of our protocol that leave by interfaces of ours, or lead nowhere. */
+/** Reads the routes of ours: those of our protocol that leave by interfaces of ours, or lead withoutNexthop. */
 export class RouteReader {
   readonly #memories = new RouteMemories();
 
   constructor(private readonly parts: RouteReaderParts) {}
 
   /**
-   * @param all values that are wanted or were there when last looked at; the latter have metadata.
+   * @param all values that are desired or were there when last looked at; the latter have metadata.
    * @param partly nothing but the expected values is of interest.
    */
   async read(all: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
-    const { contest } = this.parts;
-    if (!contest.isOpen) return this.#readThose(all, partly);
-    const isMaybeThere = ({ key }: RetrievedRoute): boolean => !contest.isOut(key);
+    const { duplicateValues } = this.parts;
+    if (!duplicateValues.isOpen) return this.#readThose(all, partly);
+    const isMaybeThere = ({ key }: RetrievedRoute): boolean => !duplicateValues.isOut(key);
     return (await this.#readThose(all.filter(isMaybeThere), partly)).filter(isMaybeThere);
   }
 
@@ -67,12 +67,12 @@ export class RouteReader {
     listOurs: ListOurs,
     through: Promise<readonly Listed[]>,
   ): Promise<readonly RetrievedRoute[]> {
-    const { nowhere } = known;
-    const isLookedAt = !partly || nowhere.length > 0;
-    const surveyed = isLookedAt ? await this.parts.namespaces.survey(nowhere, { named: !partly }) : [];
+    const { withoutNexthop } = known;
+    const isLookedAt = !partly || withoutNexthop.length > 0;
+    const surveyed = isLookedAt ? await this.parts.namespaces.survey(withoutNexthop, { named: !partly }) : [];
     try {
-      const [listed, leadingNowhere] = await Promise.all([through, this.#readNowhere(surveyed, listOurs)]);
-      return await this.#sorted(known, listed, leadingNowhere);
+      const [listed, withoutNexthop] = await Promise.all([through, this.#readWithoutNexthop(surveyed, listOurs)]);
+      return await this.#sorted(known, listed, withoutNexthop);
     } finally {
       for (const { lease } of surveyed) lease.release();
     }
@@ -81,15 +81,15 @@ export class RouteReader {
   async #sorted(
     { expected }: KnownRoutes,
     listed: readonly Listed[],
-    leadingNowhere: readonly FoundNowhere[],
+    withoutNexthop: readonly FoundWithoutNexthop[],
   ): Promise<readonly RetrievedRoute[]> {
     const exact = listed.flatMap((each) => each.exact);
     const others = listed.flatMap(({ handle, rest }) => rest.flatMap((route) => this.#describe(route, handle) ?? []));
-    if (exact.length === expected.length && others.length === 0 && leadingNowhere.length === 0) return exact;
+    if (exact.length === expected.length && others.length === 0 && withoutNexthop.length === 0) return exact;
     const keys = new Set<string>();
     for (const { key } of exact) keys.add(key);
-    const inPlaces = matched([...others, ...leadingNowhere], expected, this.#whereabouts(leadingNowhere), keys);
-    await this.#keepOpen(inPlaces, leadingNowhere);
+    const inPlaces = matched([...others, ...withoutNexthop], expected, this.#whereabouts(withoutNexthop), keys);
+    await this.#keepOpen(inPlaces, withoutNexthop);
     const found = [...exact, ...inPlaces];
     for (const { key } of inPlaces) keys.add(key);
     const vanished = expected.filter(({ key, metadata }) => metadata !== undefined && !keys.has(key));
@@ -120,16 +120,18 @@ export class RouteReader {
     });
   }
 
-  async #listMixed(handle: NamespaceHandle): Promise<readonly FoundRoute[]> {
+  async #listMixed(handle: NamespaceHandle): Promise<readonly MatchedRoute[]> {
     const routes = await handle.routeList({ family: "inet6" });
     const several = routes.filter(({ nextHops, protocol }) => nextHops !== undefined && protocol !== TENUTO_PROTOCOL);
     return several.flatMap((route) => this.#describe(route, handle) ?? []);
   }
 
   /** Where the kernel would have an expected value, as far as that is known. */
-  #whereabouts(leadingNowhere: readonly FoundNowhere[]): (route: RetrievedRoute, plain: PlainRoute) => Whereabouts {
+  #whereabouts(
+    withoutNexthop: readonly FoundWithoutNexthop[],
+  ): (route: RetrievedRoute, plain: PlainRoute) => Whereabouts {
     const identities = new Map<string, string>();
-    for (const { names, identity } of leadingNowhere) {
+    for (const { names, identity } of withoutNexthop) {
       for (const name of names) identities.set(namespaceText(name), identity);
     }
     return ({ value }, plain) => {
@@ -145,21 +147,21 @@ export class RouteReader {
   }
 
   /** Routes that rest on no interface keep their namespaces open. */
-  async #keepOpen(routes: readonly RetrievedRoute[], leadingNowhere: readonly FoundNowhere[]): Promise<void> {
-    if (leadingNowhere.length === 0) return;
+  async #keepOpen(routes: readonly RetrievedRoute[], withoutNexthop: readonly FoundWithoutNexthop[]): Promise<void> {
+    if (withoutNexthop.length === 0) return;
     const identities = new Map(
-      leadingNowhere.flatMap(({ names, identity }) => names.map((name) => [namespaceText(name), identity] as const)),
+      withoutNexthop.flatMap(({ names, identity }) => names.map((name) => [namespaceText(name), identity] as const)),
     );
     await Promise.all(
       routes.map(async ({ key, value }) => {
-        const identity = leadsNowhere(value) ? identities.get(namespaceText(value.namespace)) : undefined;
+        const identity = hasNoNexthop(value) ? identities.get(namespaceText(value.namespace)) : undefined;
         if (identity !== undefined) await this.parts.leases.adopt(key, value.namespace, identity);
       }),
     );
   }
 
   #listAll(listOurs: ListOurs): Promise<readonly Listed[]> {
-    return Promise.all(placesOf(this.parts.interfaces).map(listOurs));
+    return Promise.all(namespacesInUse(this.parts.interfaces).map(listOurs));
   }
 
   async #listPart(known: KnownRoutes, listOurs: ListOurs): Promise<readonly Listed[]> {
@@ -183,8 +185,8 @@ export class RouteReader {
     // In the order of what was found.
     for (const [index, { value }] of inPlace.entries()) if (found[index]?.isForeign === true) markForeign(value);
     return inPlace.filter(({ key, value }) => {
-      const wanted = byKey.get(key)?.value;
-      return wanted !== undefined && plainRoute(value).type === plainRoute(wanted).type;
+      const desired = byKey.get(key)?.value;
+      return desired !== undefined && plainRoute(value).type === plainRoute(desired).type;
     });
   }
 
@@ -196,25 +198,28 @@ export class RouteReader {
     return [{ handle, routes: await handle.routeList({ ...filter, linkIndex }) }];
   }
 
-  #describe(route: KernelRoute, { identity }: NamespaceHandle): FoundRoute | undefined {
+  #describe(route: KernelRoute, { identity }: NamespaceHandle): MatchedRoute | undefined {
     const { interfaces, scheduler } = this.parts;
     const value = routeValue(route, {
       nameOf: (index) => interfaces.byIndex(identity, index)?.name,
       tableOf: (name) => tableOf(scheduler, name),
     });
-    if (value === undefined || leadsNowhere(value)) return undefined;
+    if (value === undefined || hasNoNexthop(value)) return undefined;
     // Of an IPv6 route with hops of several the kernel shows the protocol of the first.
     const isForeign = route.protocol !== TENUTO_PROTOCOL && route.nextHops === undefined;
     return { route: retrieved(value, route), identity, isForeign };
   }
 
-  async #readNowhere(surveyed: readonly SurveyedNamespace[], listOurs: ListOurs): Promise<readonly FoundNowhere[]> {
+  async #readWithoutNexthop(
+    surveyed: readonly SurveyedNamespace[],
+    listOurs: ListOurs,
+  ): Promise<readonly FoundWithoutNexthop[]> {
     const found = surveyed.map(async ({ references: names, lease: { handle } }) => {
       const { rest } = await listOurs(handle);
       const [namespace] = names;
-      return rest.flatMap((route): FoundNowhere[] => {
+      return rest.flatMap((route): FoundWithoutNexthop[] => {
         const value = routeValue(route, { nameOf: () => undefined, tableOf: () => MAIN_TABLE });
-        if (value === undefined || !leadsNowhere(value)) return [];
+        if (value === undefined || !hasNoNexthop(value)) return [];
         const placed = namespace === undefined ? value : { ...value, namespace };
         return [{ route: retrieved(placed, route), identity: handle.identity, names }];
       });
@@ -224,7 +229,7 @@ export class RouteReader {
 }
 
 /** With every reference to the namespace that it is in. */
-interface FoundNowhere extends FoundRoute {
+interface FoundWithoutNexthop extends MatchedRoute {
   readonly names: readonly (NetNamespace | undefined)[];
 }
 

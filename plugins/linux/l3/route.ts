@@ -12,27 +12,27 @@ import { interfaceKey, LINK_LOCAL_ROUTE_PREFIX, linkLocalRouteKey, ROUTE_PREFIX,
 import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";
 import { isCode } from "../namespaces/index.js";
 import { SharedDependencies } from "../shared-dependencies.js";
+import type { DuplicateRoutes } from "./duplicate-routes.js";
 import { carryOut, type RouteRequest } from "./many-routes.js";
-import { placeOf, tableOf, tableOfRoute } from "./place.js";
+import { outgoingLink, tableOf, tableOfRoute } from "./outgoing-link.js";
 import { sourceDependencies } from "./reachable.js";
 import { anyHop, hopDependencies, type RouteHops, removeHop, routeHops } from "./route-hops.js";
 import {
+  hasNoNexthop,
   hopsOf,
   isMultipath,
   isOnLink,
   kernelRoute,
-  leadsNowhere,
   type PlainHop,
   plainRoute,
   routeIdentity,
 } from "./route-kernel.js";
 import { means } from "./route-matching.js";
 import { type RetrievedRoute, type RouteMetadata, RouteReader, type RouteReaderParts } from "./route-retrieval.js";
-import type { RouteRivals } from "./route-rivals.js";
 import { validateRoute } from "./route-validation.js";
 
 export interface RouteDescriptorParts extends RouteReaderParts {
-  readonly rivals: RouteRivals;
+  readonly duplicates: DuplicateRoutes;
   readonly hops: RouteHops;
 }
 
@@ -50,14 +50,14 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
   readonly #parts: RouteReaderParts;
   readonly #reader: RouteReader;
-  readonly #rivals: RouteRivals;
+  readonly #duplicates: DuplicateRoutes;
   readonly #hops: RouteHops;
   readonly #nextHops = new SharedDependencies();
 
   constructor(parts: RouteDescriptorParts) {
     this.#parts = parts;
     this.#reader = new RouteReader(parts);
-    this.#rivals = parts.rivals;
+    this.#duplicates = parts.duplicates;
     this.#hops = parts.hops;
   }
 
@@ -67,7 +67,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
 
   dependencies(_key: string, value: Route): readonly Dependency[] {
     const vrf = value.vrf ? [{ label: `VRF ${value.vrf}`, key: interfaceKey(value.vrf) }] : NONE;
-    if (leadsNowhere(value)) return [...this.#parts.namespaces.dependencies(value.namespace), ...vrf];
+    if (hasNoNexthop(value)) return [...this.#parts.namespaces.dependencies(value.namespace), ...vrf];
     const [first] = hopsOf(value);
     const source = value.preferred_source && first ? this.#sourceDependencies(value.preferred_source, first) : NONE;
     if (isMultipath(value)) return [anyHop(value), ...vrf, ...source];
@@ -102,9 +102,9 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       } catch (error) {
         // Another one that is being added at the same time has had its answer by then.
         if (isCode(error, "EEXIST")) await setImmediate();
-        await this.#rivals.takeOver(key, value, error, namespace, request);
+        await this.#duplicates.takeOver(key, value, error, namespace, request);
       }
-      this.#rivals.came(key, value);
+      this.#duplicates.came(key, value);
     };
     if (handle !== undefined) await add(handle);
     else await this.#parts.leases.during(key, value.namespace, (lease) => add(lease.handle));
@@ -112,22 +112,22 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   createMany(values: readonly KeyedValue<Route>[]): Promise<readonly PromiseSettledResult<RouteMetadata>[]> {
-    const exits = new Map<string, Exit>();
+    const nexthopLinks = new Map<string, NexthopDevice>();
     const made = new SharedResults();
     return carryOut(values, {
-      prepare: ({ key, value }) => (isMultipath(value) ? ALONE : this.#request(key, value, exits)),
+      prepare: ({ key, value }) => (isMultipath(value) ? ALONE : this.#request(key, value, nexthopLinks)),
       alone: ({ key, value }) => this.create(key, value),
       send: (handle, requests) => handle.routeAddMany(requests),
       conclude: ({ key, value }, table, outcome, handle) => {
         if (outcome.status === "rejected") {
           if (!isCode(outcome.reason, "EEXIST")) return outcome;
-          const { request } = this.#request(key, value, exits);
-          return this.#rivals.takeOver(key, value, outcome.reason, handle, request).then(() => {
-            this.#rivals.came(key, value);
+          const { request } = this.#request(key, value, nexthopLinks);
+          return this.#duplicates.takeOver(key, value, outcome.reason, handle, request).then(() => {
+            this.#duplicates.came(key, value);
             return { table };
           });
         }
-        this.#rivals.came(key, value);
+        this.#duplicates.came(key, value);
         return made.of(table);
       },
     });
@@ -150,11 +150,11 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     const table = tableOfRoute(this.#parts.scheduler, plainRoute(value));
     for (const { interface: name } of hopsOf(value)) {
       const identity = this.#parts.interfaces.get(name)?.namespaceIdentity;
-      const lost = identity === undefined ? undefined : this.#rivals.lost(key, value, identity);
+      const lost = identity === undefined ? undefined : this.#duplicates.lost(key, value, identity);
       if (lost !== undefined) throw lost;
     }
     this.#hops.know(key, value, table, { ...value, next_hops: [] });
-    this.#rivals.came(key, value);
+    this.#duplicates.came(key, value);
     return { table };
   }
 
@@ -196,7 +196,8 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     if (isMultipath(value)) return this.#hops.forget(key);
     const { handle, request } = this.#removal(key, value, table);
     try {
-      if (handle !== undefined && (await this.#rivals.isStillThere(handle, request))) await handle.routeDel(request);
+      if (handle !== undefined && (await this.#duplicates.isStillThere(handle, request)))
+        await handle.routeDel(request);
     } catch (error) {
       if (!isCode(error, ...GONE)) throw error;
     }
@@ -209,7 +210,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
         if (isMultipath(value)) return ALONE;
         const removal = this.#removal(key, value, metadata.table);
         // Another one might be removed in its place: that takes a closer look.
-        return this.#rivals.mayHit(removal.request) ? { ...removal, handle: undefined } : removal;
+        return this.#duplicates.mayHit(removal.request) ? { ...removal, handle: undefined } : removal;
       },
       alone: ({ key, value, metadata }) => this.delete(key, value, metadata),
       send: (handle, requests) => handle.routeDelMany(requests),
@@ -226,7 +227,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedRoute[]> {
     const found = await this.#reader.read(correlate, only !== undefined);
-    for (const { key, value } of found) this.#rivals.came(key, value);
+    for (const { key, value } of found) this.#duplicates.came(key, value);
     return this.#withHops(found, correlate);
   }
 
@@ -262,20 +263,20 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   /**
-   * What to ask of the kernel for a route by one hop or none, and of which namespace; that of one that leads nowhere is leased by the
+   * What to ask of the kernel for a route by one hop or none, and of which namespace; that of one that has no next hop is leased by the
    * caller. `known` are the interfaces that were looked up already.
    */
-  #request(key: string, value: Route, known: Map<string, Exit> = new Map()): RouteRequest {
+  #request(key: string, value: Route, known: Map<string, NexthopDevice> = new Map()): RouteRequest {
     const route = plainRoute(value);
     const [hop] = route.hops;
     if (hop === undefined) {
       const table = tableOfRoute(this.#parts.scheduler, route);
       return { handle: undefined, request: kernelRoute(route, { table, indexOf: () => 0 }), table };
     }
-    const exit = known.get(hop.interface) ?? this.#exit(hop.interface, key);
-    known.set(hop.interface, exit);
-    const table = route.table || (route.vrf === "" ? exit.table : tableOfRoute(this.#parts.scheduler, route));
-    return { handle: exit.handle, request: kernelRoute(route, { table, indexOf: exit.indexOf }), table };
+    const nexthopLink = known.get(hop.interface) ?? this.#nexthopLink(hop.interface, key);
+    known.set(hop.interface, nexthopLink);
+    const table = route.table || (route.vrf === "" ? nexthopLink.table : tableOfRoute(this.#parts.scheduler, route));
+    return { handle: nexthopLink.handle, request: kernelRoute(route, { table, indexOf: nexthopLink.indexOf }), table };
   }
 
   #removal(key: string, value: Route, table: number): RouteRequest {
@@ -292,15 +293,15 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     return { handle: interfaces.namespaceOf(hop.interface), request, table };
   }
 
-  #exit(name: string, key: string): Exit {
+  #nexthopLink(name: string, key: string): NexthopDevice {
     const { interfaces, scheduler } = this.#parts;
-    const { handle, index } = placeOf(interfaces, name, key);
+    const { handle, index } = outgoingLink(interfaces, name, key);
     return { handle, indexOf: () => index, table: tableOf(scheduler, name) };
   }
 }
 
 /** The one interface that a route leaves by. */
-interface Exit {
+interface NexthopDevice {
   readonly handle: NamespaceHandle;
   readonly indexOf: () => number;
   /** Of routes that name none. */

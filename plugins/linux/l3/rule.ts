@@ -5,7 +5,7 @@ import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } 
 import type { Rule as KernelRule, NamespaceHandle } from "#plugins/netlink/index.js";
 import { RULE_PREFIX, type Rule, ruleFamily, ruleModel } from "#proto/index.js";
 import type { Contest } from "../contest.js";
-import { INTERFACE_DESCRIPTOR, type InterfaceIndex, interfacePlaceKey } from "../interfaces/index.js";
+import { INTERFACE_DESCRIPTOR, type InterfaceIndex, interfaceAttachmentKey } from "../interfaces/index.js";
 import { isCode, type Namespaces, namespaceText, type SurveyedNamespace } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";
 import type { ValueLeases } from "./leases.js";
@@ -24,8 +24,8 @@ export interface RuleDescriptorParts {
   readonly interfaces: InterfaceIndex;
   readonly namespaces: Namespaces;
   readonly leases: ValueLeases;
-  readonly scheduler: Pick<Scheduler, "wanted" | "statuses">;
-  readonly contest: Contest;
+  readonly scheduler: Pick<Scheduler, "desired" | "statuses">;
+  readonly duplicateValues: Contest;
 }
 
 /**
@@ -51,7 +51,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     return [
       ...this.parts.namespaces.dependencies(value.namespace),
       // One that moves to the rule's namespace in the same transaction is not there before.
-      ...names.map((name) => ({ label: `interface ${name}`, key: interfacePlaceKey(name) })),
+      ...names.map((name) => ({ label: `interface ${name}`, key: interfaceAttachmentKey(name) })),
     ];
   }
 
@@ -62,14 +62,14 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   /** The names of interfaces in the kernel's rules do not follow their links: rules that name one that is called otherwise now. */
   naming(name: string): readonly string[] {
     return this.parts.scheduler.statuses(RULE_PREFIX).flatMap(({ key }) => {
-      const wanted: Rule | undefined = this.parts.scheduler.wanted(key);
-      return wanted !== undefined && [wanted.in_interface, wanted.out_interface].includes(name) ? [key] : [];
+      const desired: Rule | undefined = this.parts.scheduler.desired(key);
+      return desired !== undefined && [desired.in_interface, desired.out_interface].includes(name) ? [key] : [];
     });
   }
 
   async create(key: string, value: Rule): Promise<undefined> {
     await this.parts.leases.during(key, value.namespace, (lease) => this.#add(key, value, lease.handle));
-    this.parts.contest.won(key);
+    this.parts.duplicateValues.won(key);
   }
 
   updateWithRecreate(_key: string, oldValue: Rule, newValue: Rule): boolean {
@@ -116,7 +116,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   ): Promise<readonly Found[]> {
     const names = new Set(references.map(namespaceText));
     const here = correlate.filter(
-      ({ key, value }) => names.has(namespaceText(value.namespace)) && !this.parts.contest.isOut(key),
+      ({ key, value }) => names.has(namespaceText(value.namespace)) && !this.parts.duplicateValues.isOut(key),
     );
     const rules = (await handle.ruleList()).filter(({ protocol }) => protocol === TENUTO_PROTOCOL);
     const values = rules.map((rule) => ruleValue(rule, (hostName) => this.#nameOf(hostName, handle)));
@@ -155,24 +155,24 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
       if (!isCode(error, "EEXIST")) throw error;
       // Another one that is being added at the same time has had its answer by then.
       await setImmediate();
-      const rival = this.#rivalOf(key, value, handle);
-      if (rival === undefined) {
+      const duplicate = this.#duplicateOf(key, value, handle);
+      if (duplicate === undefined) {
         this.#made.set(key, request);
         return;
       }
-      this.parts.contest.lost(key, rival);
-      const message = `${rival} is the same rule to the kernel: its namespace is the same one; delete one of them`;
+      this.parts.duplicateValues.lost(key, duplicate);
+      const message = `${duplicate} is the same rule to the kernel: its namespace is the same one; delete one of them`;
       throw new InvalidInputError(SAME_RULE, `${key}: ${message}`, { key, field: "namespace" });
     }
   }
 
   /** Another value that has put the same rule there. */
-  #rivalOf(key: string, value: Rule, { identity }: NamespaceHandle): string | undefined {
+  #duplicateOf(key: string, value: Rule, { identity }: NamespaceHandle): string | undefined {
     const { scheduler, leases } = this.parts;
     return scheduler.statuses(`${RULE_PREFIX}${value.priority ?? 0}`).find((other) => {
-      const wanted: Rule | undefined = other.key === key ? undefined : scheduler.wanted(other.key);
-      if (wanted === undefined || leases.get(other.key)?.handle.identity !== identity) return false;
-      return isDeepStrictEqual(plainRule({ ...wanted, ...sameNamespace(value) }), plainRule(value));
+      const desired: Rule | undefined = other.key === key ? undefined : scheduler.desired(other.key);
+      if (desired === undefined || leases.get(other.key)?.handle.identity !== identity) return false;
+      return isDeepStrictEqual(plainRule({ ...desired, ...sameNamespace(value) }), plainRule(value));
     })?.key;
   }
 

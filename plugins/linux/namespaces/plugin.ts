@@ -9,15 +9,15 @@ import { Scheduler } from "#core/scheduler/token.js";
 import type { TransactionRecord } from "#core/scheduler/types.js";
 import { type NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
+import { isCode, ManagedNamespaces } from "./managed-namespaces.js";
 import { Microservices } from "./microservices.js";
-import { isCode, NamedNamespaces } from "./named.js";
 import { NAMESPACE_PREFIX, namespaceKind, namespaceRef, OWN_NAMESPACE_KEY } from "./reference.js";
 import { NamespaceRegistry } from "./registry.js";
 import { Namespaces } from "./types.js";
 import { isReference, isUnsettled, NamespaceWatch, type Watched } from "./watch.js";
 
 /** Keys of the values that may refer to a namespace. */
-const WANTED_PREFIX = "config/linux/";
+const DESIRED_PREFIX = "config/linux/";
 
 export const namespacesConfig = z.strictObject({
   container_sockets: z
@@ -44,7 +44,7 @@ export type NamespacesConfig = z.infer<typeof namespacesConfig>;
 
 /**
  * Provides {@link Namespaces}, and tells the scheduler when the namespace of values goes or comes. Removes the namespaces of
- * ours that no value needs any more: none exists there, and none is wanted there. A wanted value that is pending still
+ * ours that no value needs any more: none exists there, and none is desired there. A desired value that is pending still
  * needs its namespace, because programs may be running in it.
  */
 @plugin({
@@ -55,11 +55,11 @@ export type NamespacesConfig = z.infer<typeof namespacesConfig>;
 })
 export class NamespacesPlugin implements Plugin {
   readonly namespaces: Namespaces;
-  readonly #named: NamedNamespaces;
+  readonly #named: ManagedNamespaces;
   readonly #watch: NamespaceWatch;
   readonly #microservices: Microservices;
-  /** Namespaces of wanted values, by key. */
-  readonly #wanted = new Map<string, NetNamespace>();
+  /** Namespaces of desired values, by key. */
+  readonly #desired = new Map<string, NetNamespace>();
   /** Sockets at which an engine has answered. */
   readonly #engines = new Set<string>();
   /** By socket. */
@@ -67,8 +67,8 @@ export class NamespacesPlugin implements Plugin {
   readonly #undo: (() => void)[] = [];
   #closed = false;
   #removing: NodeJS.Immediate | undefined;
-  /** Before the first transaction has ended nobody knows what is wanted, and namespaces of the agent's last life may be needed. */
-  #isWantedKnown = false;
+  /** Before the first transaction has ended nobody knows what is desired, and namespaces of the agent's last life may be needed. */
+  #isDesiredKnown = false;
 
   constructor(
     @inject(Netlink) private readonly netlink: Netlink,
@@ -79,7 +79,7 @@ export class NamespacesPlugin implements Plugin {
     @inject(Logger) private readonly log: Logger,
   ) {
     const locate = (namespace: NetNamespace | undefined) => this.#locate(namespace);
-    this.#named = new NamedNamespaces(netlink, agent.label, () => this.#removeSoon());
+    this.#named = new ManagedNamespaces(netlink, agent.label, () => this.#removeSoon());
     this.#watch = new NamespaceWatch({ netlink, scheduler, locate });
     this.namespaces = new NamespaceRegistry({ netlink, named: this.#named, watch: this.#watch });
     this.#microservices = new Microservices({
@@ -129,13 +129,13 @@ export class NamespacesPlugin implements Plugin {
   }
 
   #hearOfTransaction({ kind, values }: TransactionRecord): void {
-    if (kind !== "notification") this.#isWantedKnown = true;
+    if (kind !== "notification") this.#isDesiredKnown = true;
     for (const { key } of values) {
-      if (!key.startsWith(WANTED_PREFIX)) continue;
-      const wanted: { readonly namespace?: NetNamespace } | undefined = this.scheduler.wanted(key);
-      this.#watch.wants(key, wanted?.namespace, this.#wanted.get(key));
-      if (wanted?.namespace === undefined) this.#wanted.delete(key);
-      else this.#wanted.set(key, wanted.namespace);
+      if (!key.startsWith(DESIRED_PREFIX)) continue;
+      const desired: { readonly namespace?: NetNamespace } | undefined = this.scheduler.desired(key);
+      this.#watch.wants(key, desired?.namespace, this.#desired.get(key));
+      if (desired?.namespace === undefined) this.#desired.delete(key);
+      else this.#desired.set(key, desired.namespace);
     }
     this.#check(isUnsettled);
     this.#removeSoon();
@@ -167,7 +167,7 @@ export class NamespacesPlugin implements Plugin {
 
   /** Once for all namespaces that become unused in one turn of the event loop. */
   #removeSoon(): void {
-    if (this.#closed || !this.#isWantedKnown || !this.#named.hasUnused) return;
+    if (this.#closed || !this.#isDesiredKnown || !this.#named.hasUnused) return;
     this.#removing ??= setImmediate(() => {
       this.#removing = undefined;
       this.#removeUnused().catch((error: unknown) => this.log.error({ err: error }, "unused namespaces not removed"));
@@ -175,8 +175,8 @@ export class NamespacesPlugin implements Plugin {
   }
 
   async #removeUnused(): Promise<void> {
-    const isWanted = (name: string) => this.#watch.isWanted(name);
-    const names = await this.#named.removeUnused(isWanted, (namespace, error) => {
+    const isDesired = (name: string) => this.#watch.isDesired(name);
+    const names = await this.#named.removeUnused(isDesired, (namespace, error) => {
       if (isCode(error, "ENOENT")) this.log.debug({ namespace }, "unused namespace is gone already");
       else this.log.warn({ namespace, error: errorMessage(error) }, "unused namespace not removed");
     });

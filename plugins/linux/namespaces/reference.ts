@@ -48,7 +48,7 @@ export function namespaceKind(namespace: NetNamespace | undefined): Kind {
   return partsOf(namespace).type;
 }
 
-/** How the netlink room finds the namespace; `undefined` for a microservice, which only its container's process tells. */
+/** How the netlink client finds the namespace; `undefined` for a microservice, which only its container's process tells. */
 export function namespaceRef(namespace: NetNamespace | undefined): NamespaceRef | undefined {
   const { type, reference } = partsOf(namespace);
   switch (type) {

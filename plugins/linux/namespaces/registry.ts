@@ -2,21 +2,21 @@ import { errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
 import type { Dependency } from "#core/scheduler/types.js";
 import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
-import type { NamedNamespaces, OwnedLease } from "./named.js";
+import type { ManagedNamespaces, OwnedLease } from "./managed-namespaces.js";
 import { namespaceText } from "./reference.js";
 import type { NamespaceLease, Namespaces, SurveyedNamespace } from "./types.js";
 import type { NamespaceWatch } from "./watch.js";
 
 export interface NamespaceRegistryParts {
   readonly netlink: Netlink;
-  readonly named: NamedNamespaces;
+  readonly named: ManagedNamespaces;
   readonly watch: NamespaceWatch;
 }
 
-/** {@link Namespaces} on the netlink room. */
+/** {@link Namespaces} on the netlink client. */
 export class NamespaceRegistry implements Namespaces {
   readonly #netlink: Netlink;
-  readonly #named: NamedNamespaces;
+  readonly #named: ManagedNamespaces;
   readonly #watch: NamespaceWatch;
 
   constructor({ netlink, named, watch }: NamespaceRegistryParts) {

@@ -2,7 +2,7 @@ import type { Dependency, RetrievedValue, Scheduler } from "#core/scheduler/type
 import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
 import { seemsThere } from "./local-path.js";
-import { isCode } from "./named.js";
+import { isCode } from "./managed-namespaces.js";
 import { isProcess } from "./process.js";
 import { namespaceKey, namespaceKind, namespaceLabel, namespaceText, OWN_NAMESPACE_KEY } from "./reference.js";
 
@@ -17,8 +17,8 @@ interface Leases {
 /** A reference that values use, or wait for. */
 export interface Watched {
   readonly namespace: NetNamespace;
-  /** Wanted values in it. */
-  readonly wantedBy: Set<string>;
+  /** Desired values in it. */
+  readonly desiredBy: Set<string>;
   /** By the identity of the namespace that the reference led to when they were made. */
   readonly leases: Map<string, Leases>;
   /** Nothing can be made there: it is gone, or what was made in the namespace it led to before is still being removed. */
@@ -34,7 +34,7 @@ export interface Watched {
 export interface NamespaceWatchOptions {
   readonly netlink: Pick<Netlink, "open">;
   readonly scheduler: Pick<Scheduler, "notify">;
-  /** How the netlink room finds the namespace; `undefined` for a microservice that does not run. */
+  /** How the netlink client finds the namespace; `undefined` for a microservice that does not run. */
   readonly locate: (namespace: NetNamespace | undefined) => NamespaceRef | undefined;
 }
 
@@ -71,20 +71,20 @@ export class NamespaceWatch {
     return [OWN_NAMESPACE_KEY, ...keys].map((key) => ({ key, value: {}, origin: "southbound" }));
   }
 
-  /** Wanted values that are in that named namespace, or wait for it? */
-  isWanted(name: string): boolean {
-    return (this.#watched.get(namespaceText({ type: "NSID", reference: name }))?.wantedBy.size ?? 0) > 0;
+  /** Desired values that are in that named namespace, or wait for it? */
+  isDesired(name: string): boolean {
+    return (this.#watched.get(namespaceText({ type: "NSID", reference: name }))?.desiredBy.size ?? 0) > 0;
   }
 
   /** The value under `key` wants to be in `namespace` from now on, and not in `before`. */
   wants(key: string, namespace: NetNamespace | undefined, before: NetNamespace | undefined): void {
     if (before !== undefined && namespaceText(before) !== namespaceText(namespace)) {
       const watched = this.#watched.get(namespaceText(before));
-      watched?.wantedBy.delete(key);
+      watched?.desiredBy.delete(key);
       this.#forgetUnused(namespaceText(before));
     }
     if (namespace === undefined || namespaceKey(namespace) === undefined) return;
-    this.#entry(namespace).wantedBy.add(key);
+    this.#entry(namespace).desiredBy.add(key);
   }
 
   /** A lease was made; `ours`: of a namespace that the agent made. Returns what to call when it is released. */
@@ -198,7 +198,7 @@ export class NamespaceWatch {
     if (known !== undefined) return known;
     const watched: Watched = {
       namespace,
-      wantedBy: new Set(),
+      desiredBy: new Set(),
       leases: new Map(),
       away: false,
       announced: false,
@@ -211,7 +211,7 @@ export class NamespaceWatch {
 
   #forgetUnused(text: string): void {
     const watched = this.#watched.get(text);
-    if (watched === undefined || watched.wantedBy.size > 0 || watched.leases.size > 0) return;
+    if (watched === undefined || watched.desiredBy.size > 0 || watched.leases.size > 0) return;
     this.#watched.delete(text);
     if (watched.announced) this.#notify(watched.namespace, undefined);
   }

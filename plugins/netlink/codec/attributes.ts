@@ -13,7 +13,7 @@ export interface Codec<T> {
   read(reader: Reader, offset: number, length: number): T | undefined;
 }
 
-/** Name of each attribute in this room, its number in the kernel, and its type. */
+/** Name of each attribute in this client, its number in the kernel, and its type. */
 export type AttributeSpec = Readonly<Record<string, readonly [number: number, codec: Codec<unknown>]>>;
 
 /** Values by attribute name. */

@@ -140,7 +140,7 @@ function writeData(
   if (Object.keys(data).length === 0) return;
   const table = tables.get(kind);
   if (!table) {
-    throw new InvalidInputError("INVALID_VALUE", `kind "${kind}" has no attributes in this room`, { field: "data" });
+    throw new InvalidInputError("INVALID_VALUE", `kind "${kind}" has no attributes in this client`, { field: "data" });
   }
   const codec: Codec<typeof data> = {
     nested: true,

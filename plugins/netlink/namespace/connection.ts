@@ -5,12 +5,12 @@ import { beginMessage, endMessage, messagesOf } from "../codec/message.js";
 import type { SysctlValue } from "../sys/sysctl.js";
 import type { EventGroup, NetlinkEvent, TapRequest } from "../types.js";
 import type { WorkerChannel } from "../worker/channel.js";
-import type { Failure, FromWorker } from "../worker/protocol.js";
+import type { FromWorker, RefusedRequest } from "../worker/protocol.js";
 import { eventGroupOf, eventIn, multicastGroups } from "./events.js";
 import { checkCall, requestError } from "./failure.js";
 import { familyGet } from "./generic.js";
 import { InSlices } from "./in-slices.js";
-import type { Operation } from "./operations.js";
+import type { RequestKind } from "./operations.js";
 
 type Results = FromWorker & { readonly kind: "results" };
 /** Whole netlink messages, in order. */
@@ -20,7 +20,7 @@ export type ReplyParts = readonly Uint8Array[];
 interface Pending {
   readonly count: number;
   settled: number;
-  refused(which: number, failure: Failure): void;
+  refused(which: number, failure: RefusedRequest): void;
   answered(which: number, parts: ReplyParts): void;
   /** The last of them is settled. */
   done(): void;
@@ -28,7 +28,7 @@ interface Pending {
   failed(error: Error): void;
 }
 
-export interface Subscription {
+export interface EventSubscription {
   readonly groups: ReadonlySet<EventGroup>;
   readonly listener: (event: NetlinkEvent) => void;
   /** Wants to hear what our own requests did to routes. */
@@ -58,8 +58,8 @@ export class Connection {
   private oldest = 0;
   private nextSequence = 1;
   private broken: Error | undefined;
-  private readonly subscriptions = new Set<Subscription>();
-  private readonly listeners = new Map<EventGroup, readonly Subscription["listener"][]>();
+  private readonly subscriptions = new Set<EventSubscription>();
+  private readonly listeners = new Map<EventGroup, readonly EventSubscription["listener"][]>();
   /** Bytes of events, or that some were lost. */
   private readonly heard = new InSlices<Uint8Array | "lost">((events) => {
     if (events === "lost") this.tellLost();
@@ -111,7 +111,7 @@ export class Connection {
   /**
    * Rejects with `SouthboundError` when the kernel refuses, with `InvalidInputError` when the value cannot be written.
    */
-  request<T>(operation: Operation<T>, value: T): Promise<ReplyParts> {
+  request<T>(operation: RequestKind<T>, value: T): Promise<ReplyParts> {
     return new Promise((resolve, reject) => {
       if (this.broken) throw this.broken;
       this.write(operation, value);
@@ -134,7 +134,7 @@ export class Connection {
   }
 
   /** Many requests that are answered with an ack. Each has its own result, in the order of the values; never rejects. */
-  requestMany<T>(operation: Operation<T>, values: readonly T[]): Promise<readonly PromiseSettledResult<void>[]> {
+  requestMany<T>(operation: RequestKind<T>, values: readonly T[]): Promise<readonly PromiseSettledResult<void>[]> {
     const results = new Array<PromiseSettledResult<void>>(values.length).fill(SUCCEEDED);
     const reject = (index: number, reason: unknown): void => {
       results[index] = { status: "rejected", reason };
@@ -172,7 +172,7 @@ export class Connection {
     });
   }
 
-  private write<T>(operation: Operation<T>, value: T): void {
+  private write<T>(operation: RequestKind<T>, value: T): void {
     const { writer } = this;
     const start = beginMessage(writer, operation.type, operation.flags, this.nextSequence);
     try {
@@ -222,9 +222,9 @@ export class Connection {
     );
   }
 
-  settle({ first, count, failures, replies }: Results): void {
+  complete({ first, count, failures, replies }: Results): void {
     this.channel.expect(-count);
-    const refused = new Map<number, Failure>(failures.map((failure) => [failure.sequence, failure]));
+    const refused = new Map<number, RefusedRequest>(failures.map((failure) => [failure.sequence, failure]));
     const answered = new Map<number, ReplyParts>(replies.map((reply) => [reply.sequence, reply.parts]));
     const silent = refused.size === 0 && answered.size === 0;
     for (let taken = 0; taken < count; ) {
@@ -250,7 +250,7 @@ export class Connection {
     this.oldest = 0;
   }
 
-  async subscribe(subscription: Subscription): Promise<void> {
+  async subscribe(subscription: EventSubscription): Promise<void> {
     this.subscriptions.add(subscription);
     try {
       checkCall("subscribe to events", await this.joinGroups(), "needs the right to listen");
@@ -261,7 +261,7 @@ export class Connection {
     }
   }
 
-  unsubscribe(subscription: Subscription): void {
+  unsubscribe(subscription: EventSubscription): void {
     if (!this.subscriptions.delete(subscription) || this.broken) return;
     // Leaving a group cannot fail, and a crash of the worker is reported to everyone anyway.
     this.joinGroups().catch(() => undefined);
@@ -303,7 +303,7 @@ export class Connection {
   }
 
   /** Remembered until a subscription comes or goes: a flood of events asks for each of them. */
-  private listenersTo(group: EventGroup): readonly Subscription["listener"][] {
+  private listenersTo(group: EventGroup): readonly EventSubscription["listener"][] {
     const known = this.listeners.get(group);
     if (known) return known;
     const listeners = [...this.subscriptions].filter(({ groups }) => groups.has(group)).map(({ listener }) => listener);

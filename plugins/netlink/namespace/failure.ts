@@ -3,8 +3,8 @@ import { align, Reader, Writer } from "../codec/buffer.js";
 import { headerBytes } from "../codec/message.js";
 import { errnoName } from "../sys/errno.js";
 import type { CallResult } from "../worker/channel.js";
-import type { Failure } from "../worker/protocol.js";
-import type { Operation } from "./operations.js";
+import type { RefusedRequest } from "../worker/protocol.js";
+import type { RequestKind } from "./operations.js";
 
 const neededCapability: Readonly<Record<string, string>> = {
   EPERM: "needs CAP_NET_ADMIN in the network namespace",
@@ -15,7 +15,7 @@ const neededCapability: Readonly<Record<string, string>> = {
  * What the kernel said to a request, as an error that names the object, the errno, the kernel's text and the
  * attribute.
  */
-export function requestError<T>(operation: Operation<T>, value: T, failure: Failure): SouthboundError {
+export function requestError<T>(operation: RequestKind<T>, value: T, failure: RefusedRequest): SouthboundError {
   const code = errnoName(failure.errno);
   const field = failure.attributeOffset > 0 ? attributeAt(operation, value, failure.attributeOffset) : undefined;
   const reason = [failure.text || neededCapability[code], field && `attribute ${field}`].filter(Boolean).join(", ");
@@ -27,18 +27,18 @@ export function requestError<T>(operation: Operation<T>, value: T, failure: Fail
  * The top-level attribute at an offset of the message. The message is long gone, so it is written once more: failures
  * are rare, and the common case should not keep its bytes.
  */
-function attributeAt<T>(operation: Operation<T>, value: T, offset: number): string | undefined {
+function attributeAt<T>(operation: RequestKind<T>, value: T, offset: number): string | undefined {
   if (!operation.attributes) return undefined;
   const { headerBytes: fixed, table } = operation.attributes;
   const writer = new Writer();
   operation.encode(writer, value);
   const { view } = new Reader(writer.take());
-  const wanted = offset - headerBytes;
+  const desired = offset - headerBytes;
   for (let at = fixed; at + 4 <= view.byteLength; ) {
     const length = view.getUint16(at, true);
     if (length < 4) return undefined;
     const next = at + align(length);
-    if (wanted < next) return table.nameOf(view.getUint16(at + 2, true));
+    if (desired < next) return table.nameOf(view.getUint16(at + 2, true));
     at = next;
   }
   return undefined;

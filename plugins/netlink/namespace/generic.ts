@@ -4,12 +4,12 @@ import { encodeFeatureQuery, encodeFeatures, encodeLinkModesQuery } from "../cod
 import { CONTROL_FAMILY, encodeFamilyQuery } from "../codec/generic.js";
 import { encodeWireguard, encodeWireguardQuery } from "../codec/wireguard.js";
 import type { WireguardDevice } from "../types.js";
-import type { Operation } from "./operations.js";
+import type { RequestKind } from "./operations.js";
 
 /** Requests of generic netlink. Their type is the number of their family, which the kernel gives it when it loads it. */
-export type GenericOperation<T> = Omit<Operation<T>, "type">;
+export type GenericOperation<T> = Omit<RequestKind<T>, "type">;
 
-export const familyGet: Operation<string> = {
+export const familyGet: RequestKind<string> = {
   type: CONTROL_FAMILY,
   flags: 0,
   encode: encodeFamilyQuery,

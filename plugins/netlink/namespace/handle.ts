@@ -36,11 +36,11 @@ import type {
   TapRequest,
   WireguardDevice,
 } from "../types.js";
-import type { Connection, ReplyParts, Subscription } from "./connection.js";
+import type { Connection, EventSubscription, ReplyParts } from "./connection.js";
 import type { DumpMemory } from "./dump-memory.js";
 import type { GenericOperation } from "./generic.js";
 import * as generic from "./generic.js";
-import type { Operation } from "./operations.js";
+import type { RequestKind } from "./operations.js";
 import * as operations from "./operations.js";
 
 type Family = "inet" | "inet6";
@@ -87,7 +87,7 @@ async function unlessMissing<T>(code: string, promise: Promise<T>): Promise<T | 
 
 /** One reference to a namespace. */
 export class Handle implements NamespaceHandle {
-  private readonly subscriptions = new Set<Subscription>();
+  private readonly subscriptions = new Set<EventSubscription>();
   private closed = false;
 
   constructor(
@@ -326,7 +326,7 @@ export class Handle implements NamespaceHandle {
     { ownRoutes = true }: { readonly ownRoutes?: boolean } = {},
   ): Promise<() => void> {
     if (this.closed) throw this.closedError("subscribe to events");
-    const subscription: Subscription = { groups: new Set(groups), listener, ownRoutes };
+    const subscription: EventSubscription = { groups: new Set(groups), listener, ownRoutes };
     this.subscriptions.add(subscription);
     try {
       await this.connection.subscribe(subscription);
@@ -351,20 +351,20 @@ export class Handle implements NamespaceHandle {
     this.release();
   }
 
-  private request<T>(operation: Operation<T>, value: T): Promise<ReplyParts> {
+  private request<T>(operation: RequestKind<T>, value: T): Promise<ReplyParts> {
     if (this.closed) return Promise.reject(this.closedError(operation.describe(value)));
     return this.connection.request(operation, value);
   }
 
   private async requestMany<T>(
-    operation: Operation<T>,
+    operation: RequestKind<T>,
     values: readonly T[],
   ): Promise<readonly PromiseSettledResult<void>[]> {
     if (!this.closed) return this.connection.requestMany(operation, values);
     return values.map((value) => ({ status: "rejected", reason: this.closedError(operation.describe(value)) }));
   }
 
-  private async list<V, T>(operation: Operation<V>, value: V, decode: Decode<T>): Promise<readonly T[]> {
+  private async list<V, T>(operation: RequestKind<V>, value: V, decode: Decode<T>): Promise<readonly T[]> {
     return decodeAll(await this.request(operation, value), decode);
   }
 
@@ -395,7 +395,7 @@ export class Handle implements NamespaceHandle {
     return decodeAll(await this.requestGeneric(family, operation, value), decode);
   }
 
-  private async getLink<V>(operation: Operation<V>, value: V): Promise<Link | undefined> {
+  private async getLink<V>(operation: RequestKind<V>, value: V): Promise<Link | undefined> {
     const links = await unlessMissing("ENODEV", this.list(operation, value, decodeLink));
     return links?.[0];
   }

@@ -25,7 +25,7 @@ import type {
 } from "../types.js";
 
 /** One kind of request: its message type and flags, how to write it and how to name its object in an error. */
-export interface Operation<T> {
+export interface RequestKind<T> {
   readonly type: number;
   readonly flags: number;
   encode(writer: Writer, value: T): void;
@@ -48,7 +48,7 @@ function nameLink(link: LinkRequest): string {
   return link.name ?? `with index ${link.index ?? 0}`;
 }
 
-export const linkAdd: Operation<LinkRequest> = {
+export const linkAdd: RequestKind<LinkRequest> = {
   type: k.RTM_NEWLINK,
   flags: add,
   encode: encodeLink,
@@ -56,7 +56,7 @@ export const linkAdd: Operation<LinkRequest> = {
   attributes: linkAttributes,
 };
 
-export const linkSet: Operation<LinkRequest> = {
+export const linkSet: RequestKind<LinkRequest> = {
   // RTM_SETLINK would leave out the kind's own attributes (rtnetlink.c).
   type: k.RTM_NEWLINK,
   flags: 0,
@@ -65,14 +65,14 @@ export const linkSet: Operation<LinkRequest> = {
   attributes: linkAttributes,
 };
 
-export const linkDel: Operation<number> = {
+export const linkDel: RequestKind<number> = {
   type: k.RTM_DELLINK,
   flags: 0,
   encode: (writer, index) => writeLinkHeader(writer, index),
   describe: (index) => `delete link with index ${index}`,
 };
 
-export const linkProtocolsSet: Operation<LinkProtocolsRequest> = {
+export const linkProtocolsSet: RequestKind<LinkProtocolsRequest> = {
   type: k.RTM_NEWLINK,
   flags: 0,
   encode: encodeLinkProtocols,
@@ -90,7 +90,7 @@ function encodeAltName(writer: Writer, { index, name }: AltName): void {
   linkTable.encode(writer, { altNames: [name] });
 }
 
-export const altNameAdd: Operation<AltName> = {
+export const altNameAdd: RequestKind<AltName> = {
   type: k.RTM_NEWLINKPROP,
   flags: add | k.NLM_F_APPEND,
   encode: encodeAltName,
@@ -98,7 +98,7 @@ export const altNameAdd: Operation<AltName> = {
   attributes: linkAttributes,
 };
 
-export const altNameDel: Operation<AltName> = {
+export const altNameDel: RequestKind<AltName> = {
   type: k.RTM_DELLINKPROP,
   flags: 0,
   encode: encodeAltName,
@@ -108,7 +108,7 @@ export const altNameDel: Operation<AltName> = {
 
 const longestName = 15; // IFNAMSIZ - 1
 
-export const linkGetByName: Operation<string> = {
+export const linkGetByName: RequestKind<string> = {
   type: k.RTM_GETLINK,
   flags: 0,
   encode(writer, name) {
@@ -118,7 +118,7 @@ export const linkGetByName: Operation<string> = {
   describe: (name) => `get link ${name}`,
 };
 
-export const linkGetByIndex: Operation<number> = {
+export const linkGetByIndex: RequestKind<number> = {
   type: k.RTM_GETLINK,
   flags: 0,
   encode: (writer, index) => writeLinkHeader(writer, index),
@@ -130,7 +130,7 @@ export interface LinkFilter {
   readonly master?: number;
 }
 
-export const linkDump: Operation<LinkFilter> = {
+export const linkDump: RequestKind<LinkFilter> = {
   type: k.RTM_GETLINK,
   flags: k.NLM_F_DUMP,
   encode(writer, { kind, master }) {
@@ -148,21 +148,21 @@ export const linkDump: Operation<LinkFilter> = {
   describe: () => "list links",
 };
 
-export const bridgeVlanAdd: Operation<PortVlansRequest> = {
+export const bridgeVlanAdd: RequestKind<PortVlansRequest> = {
   type: k.RTM_SETLINK,
   flags: 0,
   encode: encodeBridgeVlans,
   describe: ({ linkIndex, vlans }) => `add VLANs ${textOf(vlans)} to port with index ${linkIndex}`,
 };
 
-export const bridgeVlanDel: Operation<PortVlansRequest> = {
+export const bridgeVlanDel: RequestKind<PortVlansRequest> = {
   type: k.RTM_DELLINK,
   flags: 0,
   encode: encodeBridgeVlans,
   describe: ({ linkIndex, vlans }) => `remove VLANs ${textOf(vlans)} from port with index ${linkIndex}`,
 };
 
-export const bridgeVlanDump: Operation<undefined> = {
+export const bridgeVlanDump: RequestKind<undefined> = {
   type: k.RTM_GETLINK,
   flags: k.NLM_F_DUMP,
   encode: (writer) => encodeBridgeVlanDump(writer),
@@ -173,7 +173,7 @@ function textOf(vlans: PortVlansRequest["vlans"]): string {
   return vlans.map(({ first, last }) => (first === last ? first : `${first}-${last}`)).join(",");
 }
 
-function addressOperation(type: number, flags: number, verb: string): Operation<Address> {
+function addressOperation(type: number, flags: number, verb: string): RequestKind<Address> {
   return {
     type,
     flags,
@@ -187,7 +187,7 @@ export const addrAdd = addressOperation(k.RTM_NEWADDR, add, "add");
 export const addrReplace = addressOperation(k.RTM_NEWADDR, replace, "replace");
 export const addrDel = addressOperation(k.RTM_DELADDR, 0, "delete");
 
-export const addrDump: Operation<{ readonly family: number; readonly linkIndex: number }> = {
+export const addrDump: RequestKind<{ readonly family: number; readonly linkIndex: number }> = {
   type: k.RTM_GETADDR,
   flags: k.NLM_F_DUMP,
   encode: (writer, { family, linkIndex }) => writeAddressHeader(writer, family, linkIndex),
@@ -198,8 +198,8 @@ function routeOperation(
   type: number,
   flags: number,
   verb: string,
-  encode: Operation<Route>["encode"],
-): Operation<Route> {
+  encode: RequestKind<Route>["encode"],
+): RequestKind<Route> {
   return {
     type,
     flags,
@@ -221,7 +221,7 @@ export interface RouteFilter {
   readonly protocol?: number | undefined;
 }
 
-export const routeDump: Operation<RouteFilter> = {
+export const routeDump: RequestKind<RouteFilter> = {
   type: k.RTM_GETROUTE,
   flags: k.NLM_F_DUMP,
   encode(writer, { family, table, linkIndex, protocol }) {
@@ -232,7 +232,7 @@ export const routeDump: Operation<RouteFilter> = {
   describe: () => "list routes",
 };
 
-function neighbourOperation(type: number, flags: number, verb: string): Operation<Neighbour> {
+function neighbourOperation(type: number, flags: number, verb: string): RequestKind<Neighbour> {
   return {
     type,
     flags,
@@ -249,7 +249,7 @@ export const neighDel = neighbourOperation(k.RTM_DELNEIGH, 0, "delete");
 /** NTF_PROXY of linux/neighbour.h. */
 const PROXY = 0x08;
 
-export const neighDump: Operation<{ readonly linkIndex?: number; readonly proxy?: boolean }> = {
+export const neighDump: RequestKind<{ readonly linkIndex?: number; readonly proxy?: boolean }> = {
   type: k.RTM_GETNEIGH,
   flags: k.NLM_F_DUMP,
   encode(writer, { linkIndex, proxy = false }) {
@@ -259,7 +259,7 @@ export const neighDump: Operation<{ readonly linkIndex?: number; readonly proxy?
   describe: () => "list neighbours",
 };
 
-function forwardingOperation(type: number, flags: number, verb: string): Operation<Forwarding> {
+function forwardingOperation(type: number, flags: number, verb: string): RequestKind<Forwarding> {
   return {
     type,
     flags,
@@ -275,21 +275,21 @@ export const forwardingSet = forwardingOperation(k.RTM_NEWNEIGH, replace, "set")
 export const forwardingAppend = forwardingOperation(k.RTM_NEWNEIGH, k.NLM_F_CREATE | k.NLM_F_APPEND, "append");
 export const forwardingDel = forwardingOperation(k.RTM_DELNEIGH, 0, "delete");
 
-export const forwardingDump: Operation<ForwardingFilter> = {
+export const forwardingDump: RequestKind<ForwardingFilter> = {
   type: k.RTM_GETNEIGH,
   flags: k.NLM_F_DUMP,
   encode: encodeForwardingDump,
   describe: () => "list forwarding entries",
 };
 
-export const forwardingGet: Operation<ForwardingQuery> = {
+export const forwardingGet: RequestKind<ForwardingQuery> = {
   type: k.RTM_GETNEIGH,
   flags: 0,
   encode: encodeForwardingQuery,
   describe: ({ linkAddress, master }) => `get forwarding entry ${linkAddress} of bridge with index ${master}`,
 };
 
-function ruleOperation(type: number, flags: number, verb: string): Operation<Rule> {
+function ruleOperation(type: number, flags: number, verb: string): RequestKind<Rule> {
   return {
     type,
     flags,
@@ -302,14 +302,14 @@ function ruleOperation(type: number, flags: number, verb: string): Operation<Rul
 export const ruleAdd = ruleOperation(k.RTM_NEWRULE, add, "add");
 export const ruleDel = ruleOperation(k.RTM_DELRULE, 0, "delete");
 
-export const ruleDump: Operation<number> = {
+export const ruleDump: RequestKind<number> = {
   type: k.RTM_GETRULE,
   flags: k.NLM_F_DUMP,
   encode: (writer, family) => void writeRuleHeader(writer, family),
   describe: () => "list rules",
 };
 
-export const namespaceIdGet: Operation<number> = {
+export const namespaceIdGet: RequestKind<number> = {
   type: k.RTM_GETNSID,
   flags: 0,
   encode: encodeNamespaceIdQuery,

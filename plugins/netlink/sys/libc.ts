@@ -4,7 +4,7 @@ import { EINTR, SystemCallError } from "./errno.js";
 
 /**
  * The C library, through koffi. Each binding is the call of the same name in section 2 of the manual, for 64-bit
- * little-endian Linux: the structures of this room are laid out by hand for it.
+ * little-endian Linux: the structures of this client are laid out by hand for it.
  */
 const library = koffi.load(null);
 
@@ -78,7 +78,7 @@ export function check(what: string, call: () => number): number {
   }
 }
 
-/** `undefined` on a platform that this room's structures fit, otherwise why not. */
+/** `undefined` on a platform that this client's structures fit, otherwise why not. */
 export function unsupportedPlatform(): string | undefined {
   if (process.platform !== "linux") return `netlink exists on Linux only, this is ${process.platform}`;
   if (koffi.sizeof("void *") !== 8 || endianness() !== "LE") {

@@ -18,7 +18,7 @@ const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
 /** The kernel takes a send in one piece, which it only makes room for then. */
-const wantedSendBytes = 4 * 1024 * 1024;
+const requestedSendBytes = 4 * 1024 * 1024;
 /** af_netlink.c, netlink_sendmsg */
 const sendOverhead = 32;
 /** struct sockaddr_nl: u16 family, u16 padding, u32 port, u32 groups. */
@@ -41,7 +41,7 @@ export class NetlinkSocket {
   ) {
     setBuffer(fd, SO_RCVBUFFORCE, SO_RCVBUF, receiveBufferBytes);
     this.receiveBufferBytes = getOption(fd, SOL_SOCKET, SO_RCVBUF);
-    setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, wantedSendBytes);
+    setBuffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, requestedSendBytes);
     this.sendBytes = getOption(fd, SOL_SOCKET, SO_SNDBUF) - sendOverhead;
     // Errors carry no copy of the request but a text and the place of the attribute; dumps filter in the kernel.
     setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);

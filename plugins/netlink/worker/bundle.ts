@@ -1,8 +1,8 @@
 import { Reader, Writer } from "../codec/buffer.js";
 import { beginMessage, endMessage } from "../codec/message.js";
-import { Answers } from "./answers.js";
 import type { Exchange } from "./exchange.js";
-import type { Failure } from "./protocol.js";
+import type { RefusedRequest } from "./protocol.js";
+import { ResultCollector } from "./result-collector.js";
 
 /** Messages of the worker's own that leave together, numbered from 1. */
 export class Bundle {
@@ -22,9 +22,9 @@ export class Bundle {
   }
 
   /** In as few sends as the socket allows. Returns what the kernel refused. */
-  send(exchange: Exchange): readonly Failure[] {
+  send(exchange: Exchange): readonly RefusedRequest[] {
     const { starts } = this;
-    const answers = new Answers();
+    const answers = new ResultCollector();
     const chunk = new Reader(this.writer.take());
     const endOf = (which: number) => starts[which + 1] ?? chunk.bytes.length;
     for (let first = 0; first < starts.length; ) {

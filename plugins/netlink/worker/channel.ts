@@ -123,7 +123,7 @@ export class WorkerChannel {
   private end(cause: Error): void {
     if (this.ended) return;
     this.ended = this.stopping
-      ? new SouthboundError("EBADF", "the netlink room is closed")
+      ? new SouthboundError("EBADF", "the netlink client is closed")
       : new BugError("NETLINK_CRASHED", `the netlink worker crashed: ${cause.message}`, { cause });
     for (const call of this.calls.values()) call.reject(this.ended);
     this.calls.clear();

@@ -1,8 +1,8 @@
 import { Reader, Writer } from "../codec/buffer.js";
 import { NLM_F_DUMP } from "../codec/constants.js";
 import { beginMessage, endMessage } from "../codec/message.js";
-import { Answers } from "./answers.js";
 import type { Exchange } from "./exchange.js";
+import { ResultCollector } from "./result-collector.js";
 
 /** A dump for the worker's own use: whole netlink messages; none when the kernel refuses. */
 export function dumpParts(
@@ -15,7 +15,7 @@ export function dumpParts(
   write(writer);
   endMessage(writer, start);
   const bytes = writer.take();
-  const answers = new Answers();
+  const answers = new ResultCollector();
   exchange.dump(new Reader(bytes), 0, bytes.length, answers);
   return answers.failures.length > 0 ? [] : answers.replies.flatMap((reply) => reply.parts);
 }

@@ -4,8 +4,8 @@ import { headerBytes, messagesOf } from "../codec/message.js";
 import { type Datagrams, MSG_DONTWAIT, MSG_WAITFORONE } from "../sys/datagrams.js";
 import { EINTR, EMSGSIZE, SystemCallError } from "../sys/errno.js";
 import type { NetlinkSocket } from "../sys/socket.js";
-import type { Answers } from "./answers.js";
 import { askForAck, messageSequence } from "./batch.js";
+import type { ResultCollector } from "./result-collector.js";
 
 /** How often a dump that changed under our hands is repeated before it is an error. */
 const dumpAttempts = 32;
@@ -32,7 +32,7 @@ export class Exchange {
   /**
    * Carries out `count` messages, the last of which starts at `last`. Each failure is in the answers, none is thrown.
    */
-  send(chunk: Reader, from: number, last: number, to: number, count: number, answers: Answers): void {
+  send(chunk: Reader, from: number, last: number, to: number, count: number, answers: ResultCollector): void {
     const first = messageSequence(chunk, from);
     askForAck(chunk, last);
     try {
@@ -55,7 +55,7 @@ export class Exchange {
   }
 
   /** Carries out one dump, again when the kernel says that it was interrupted (NLM_F_DUMP_INTR). */
-  dump(chunk: Reader, from: number, to: number, answers: Answers): void {
+  dump(chunk: Reader, from: number, to: number, answers: ResultCollector): void {
     const sequence = messageSequence(chunk, from);
     for (let attempt = 1; attempt <= dumpAttempts; attempt++) {
       try {
@@ -71,7 +71,7 @@ export class Exchange {
   }
 
   /** Whether the dump is complete and consistent. */
-  private receiveDump(sequence: number, answers: Answers): boolean {
+  private receiveDump(sequence: number, answers: ResultCollector): boolean {
     let interrupted = false;
     for (;;) {
       const received = this.receive();
@@ -111,7 +111,13 @@ export class Exchange {
   }
 
   /** Takes the answers of a datagram. Returns whether the last request is among them. */
-  private takeAnswers(slot: number, first: number, count: number, finalSequence: number, answers: Answers): boolean {
+  private takeAnswers(
+    slot: number,
+    first: number,
+    count: number,
+    finalSequence: number,
+    answers: ResultCollector,
+  ): boolean {
     let done = false;
     for (const message of messagesOf(this.reader, this.datagrams.offset(slot), this.datagrams.end(slot))) {
       // Left over from a send whose answers were lost.
@@ -120,7 +126,7 @@ export class Exchange {
         answers.addError(this.reader, message);
         if (message.sequence === finalSequence) done = true;
       } else if (this.datagrams.truncated(slot)) {
-        answers.fail(message.sequence, EMSGSIZE, "the answer is longer than a datagram of this room");
+        answers.fail(message.sequence, EMSGSIZE, "the answer is longer than a datagram of this client");
       } else {
         answers.addReply(message.sequence, this.datagrams.bytes.slice(message.start - headerBytes, message.end));
       }
@@ -128,13 +134,13 @@ export class Exchange {
     return done;
   }
 
-  private failAll(first: number, count: number, error: unknown, answers: Answers): void {
+  private failAll(first: number, count: number, error: unknown, answers: ResultCollector): void {
     if (!(error instanceof SystemCallError)) throw error;
     for (let i = 0; i < count; i++) answers.fail((first + i) >>> 0, error.errno, error.message);
   }
 
   /** Answers were lost: what has not failed may or may not have happened, and the caller must look. */
-  private failUnknown(first: number, count: number, error: unknown, answers: Answers): void {
+  private failUnknown(first: number, count: number, error: unknown, answers: ResultCollector): void {
     if (!(error instanceof SystemCallError)) throw error;
     const failed = new Set(answers.failures.map((failure) => failure.sequence));
     for (let i = 0; i < count; i++) {

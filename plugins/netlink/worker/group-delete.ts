@@ -6,11 +6,11 @@ import { linkHeaderBytes, linkTable, writeLinkHeader } from "../codec/link.js";
 import { headerBytes, messagesOf } from "../codec/message.js";
 import { s32, string, u32 } from "../codec/scalars.js";
 import { ENODEV } from "../sys/errno.js";
-import { Answers } from "./answers.js";
 import { messageLength, messageSequence } from "./batch.js";
 import { Bundle } from "./bundle.js";
 import { dumpParts } from "./dump-parts.js";
 import type { Exchange } from "./exchange.js";
+import { ResultCollector } from "./result-collector.js";
 import { addRouteRemovals } from "./route-removals.js";
 
 /** RTEXT_FILTER_SKIP_STATS: counters do not matter here. */
@@ -58,7 +58,7 @@ export class GroupDelete {
     private readonly chunk: Reader,
     from: number,
     count: number,
-    private readonly answers: Answers,
+    private readonly answers: ResultCollector,
   ) {
     this.deletions = readDeletions(chunk, from, count);
   }
@@ -91,7 +91,7 @@ export class GroupDelete {
   /** `links` has those that were there at first, with the groups to put them back into where the kernel keeps them. */
   private deleteOneByOne(deletions: readonly Deletion[], links: ReadonlyMap<number, Present>): void {
     for (const { from, to, index, sequence } of deletions) {
-      const own = new Answers();
+      const own = new ResultCollector();
       this.exchange.send(this.chunk, from, from, to, 1, own);
       const [failure] = own.failures;
       const link = links.get(index);

@@ -11,10 +11,10 @@ import { createAt, deleteAt, ownNamespacePath } from "../sys/namespaces.js";
 import { POLLIN, POLLPRI, Poller } from "../sys/poller.js";
 import { NetlinkSocket, type Protocol } from "../sys/socket.js";
 import { clearWake } from "../sys/wake.js";
-import { Answers } from "./answers.js";
 import { Exchange } from "./exchange.js";
+import { NamespaceSockets, type SessionContext } from "./namespace-sockets.js";
 import type { Call, FromWorker, Post, ToWorker, WorkerOptions } from "./protocol.js";
-import { Session, type SessionContext } from "./session.js";
+import { ResultCollector } from "./result-collector.js";
 
 /** Enough for a send's worth of acks in a call, and for dumps of 32 KiB a datagram. Untouched memory costs nothing. */
 const datagramSlots = 64;
@@ -40,7 +40,7 @@ export class WorkerLoop {
   private readonly home = openSync(ownNamespacePath, "r");
   private readonly poller = new Poller();
   private readonly datagrams = new Datagrams(datagramSlots, datagramBytes);
-  private readonly sessions = new Map<number, Session>();
+  private readonly sessions = new Map<number, NamespaceSockets>();
   private readonly queue: Work[] = [];
   private readonly context: SessionContext;
   private mounts: number | undefined;
@@ -145,7 +145,7 @@ export class WorkerLoop {
 
   private open(namespace: number, fd: number, protocol: Protocol): void {
     try {
-      this.sessions.set(namespace, new Session(this.context, namespace, fd, protocol));
+      this.sessions.set(namespace, new NamespaceSockets(this.context, namespace, fd, protocol));
     } catch (error) {
       libc.close(fd);
       throw error;
@@ -173,7 +173,7 @@ export class WorkerLoop {
       encodeLink(writer, { index: loopbackIndex, up: true, ...(alias === undefined ? {} : { alias }) });
       endMessage(writer, start);
       const bytes = writer.take();
-      const answers = new Answers();
+      const answers = new ResultCollector();
       new Exchange(socket, this.datagrams).send(new Reader(bytes), 0, start, bytes.length, 1, answers);
       const failure = answers.failures[0];
       if (failure) throw new SystemCallError("set up the loopback", failure.errno);

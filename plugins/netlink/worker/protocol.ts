@@ -68,7 +68,7 @@ export type ToWorker =
 export type Call = Extract<ToWorker, { readonly call: number }>;
 
 /** A request that the kernel refused. */
-export interface Failure {
+export interface RefusedRequest {
   readonly sequence: number;
   readonly errno: number;
   /** The kernel's extended ack, or ours; empty when there is none. */
@@ -78,7 +78,7 @@ export interface Failure {
 }
 
 /** What a GET or a dump brought: whole netlink messages. */
-export interface Reply {
+export interface ReplyMessages {
   readonly sequence: number;
   readonly parts: readonly Uint8Array<ArrayBuffer>[];
 }
@@ -90,8 +90,8 @@ export type FromWorker =
       readonly namespace: number;
       readonly first: number;
       readonly count: number;
-      readonly failures: readonly Failure[];
-      readonly replies: readonly Reply[];
+      readonly failures: readonly RefusedRequest[];
+      readonly replies: readonly ReplyMessages[];
     }
   | { readonly kind: "events"; readonly namespace: number; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: "lost"; readonly namespace: number }

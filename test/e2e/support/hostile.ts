@@ -47,7 +47,7 @@ export async function mtuOf(name: string): Promise<number | undefined> {
   return (await link(name))?.mtu;
 }
 
-/** One answer for the whole, every route in the kernel, and none any more once nothing is wanted. */
+/** One answer for the whole, every route in the kernel, and none any more once nothing is desired. */
 export async function routesInParts(
   t: ExecutionContext,
   count: number,

@@ -114,13 +114,13 @@ export class Stream {
     return { ...seen, stop: async () => void (await monitor.kill()) };
   }
 
-  /** Waits until the kernel, and what the agent says is wanted, are as the last transactions asked for. */
+  /** Waits until the kernel, and what the agent says is desired, are as the last transactions asked for. */
   async settled(agent: AgentProcess): Promise<void> {
     const expected = this.#lastState();
     await eventually(
       async () => {
-        const found = [...(await this.#inKernel()), ...(await this.#wanted(agent))].join("\n");
-        const all = [...expected.kernel, ...expected.wanted].join("\n");
+        const found = [...(await this.#inKernel()), ...(await this.#desired(agent))].join("\n");
+        const all = [...expected.kernel, ...expected.desired].join("\n");
         if (found !== all) throw new Error(`expected\n${all}\nfound\n${found}`);
         return true;
       },
@@ -178,7 +178,7 @@ export class Stream {
     return `config/linux/l3/v2/route/${this.#network(index)}/${this.#link(index)}`;
   }
 
-  #lastState(): { readonly kernel: readonly string[]; readonly wanted: readonly string[] } {
+  #lastState(): { readonly kernel: readonly string[]; readonly desired: readonly string[] } {
     const kept = Math.min(this.#count, KEPT * SENDERS);
     const routes = Array.from({ length: kept }, (_, index) => this.#count - kept + index);
     const last = Array.from({ length: SENDERS }, (_, index) => this.#count - SENDERS + index);
@@ -187,7 +187,7 @@ export class Stream {
         ...last.map((index) => `${this.#link(index)} ${MTU + index}`).toSorted(),
         ...routes.map((index) => `${this.#network(index)} ${this.#link(index)}`).toSorted(),
       ],
-      wanted: [
+      desired: [
         ...this.links.flatMap((name) => [INTERFACE + name, `${INTERFACE}${name}-p`]),
         ...routes.map((index) => this.#routeKey(index)),
       ].toSorted(),
@@ -203,7 +203,7 @@ export class Stream {
     ];
   }
 
-  async #wanted(agent: AgentProcess): Promise<readonly string[]> {
+  async #desired(agent: AgentProcess): Promise<readonly string[]> {
     const { stdout } = await agent.tenuto(["get", "-o", "json"]);
     const keys = (JSON.parse(stdout) as { key: string }[]).map(({ key }) => key);
     return keys.filter((key) => key.split("/").at(-1)?.startsWith(this.#word)).toSorted();

@@ -67,8 +67,8 @@ export interface BusAgent {
   readonly operations: readonly string[];
   /** What the Kafka plugin says of its health. */
   health(): { readonly state: string; readonly reason: string };
-  /** Names of the interfaces that are wanted, sorted. */
-  wanted(): readonly string[];
+  /** Names of the interfaces that are desired, sorted. */
+  desired(): readonly string[];
   /** Lets the southbound hang until the function that it returns is called. */
   hold(): () => void;
   /** Makes the agent tell of an interface. */
@@ -115,7 +115,7 @@ export async function busAgent(t: ExecutionContext, options: BusAgentOptions): P
         .get(Health)
         .plugins()
         .find(({ plugin: name }) => name === "kafka")!,
-    wanted: () =>
+    desired: () =>
       agent
         .get(Northbound)
         .get()

@@ -49,8 +49,8 @@ export function declareMicroserviceTests(kind: EngineKind): void {
   test.after.always(() => engine?.end());
 
   const state = (name: string) => agent.status(interfaceKey(name)).state;
-  const becomes = (name: string, wanted: string) =>
-    eventually(() => state(name) === wanted, { what: `${name} ${wanted}` });
+  const becomes = (name: string, desired: string) =>
+    eventually(() => state(name) === desired, { what: `${name} ${desired}` });
 
   /** The interface is in the container, and packets get through. */
   async function reaches(container: string): Promise<true> {

@@ -25,7 +25,7 @@ const network = flavor("network", [NetlinkPlugin, linux, InterfaceWatcherPlugin,
 /** Emulated processors that are shared with other tests are slow. */
 const PATIENCE = { init_timeout: "2m", after_init_timeout: "2m", close_timeout: "2m" };
 
-export type Wanted = readonly [key: string, value: object | undefined];
+export type Desired = readonly [key: string, value: object | undefined];
 
 /** An agent with the network plugins and nothing else, driven by its scheduler. */
 export class NetworkAgent {
@@ -54,12 +54,12 @@ export class NetworkAgent {
   }
 
   /** Sets and deletes values; failures are not retried. */
-  commit(...changes: readonly Wanted[]): Promise<TransactionRecord> {
+  commit(...changes: readonly Desired[]): Promise<TransactionRecord> {
     return this.scheduler.commit({ changes, retry: false });
   }
 
-  /** Makes these all the wanted values there are, as an agent does that has just started and whose store knows everything. */
-  resync(...changes: readonly Wanted[]): Promise<TransactionRecord> {
+  /** Makes these all the desired values there are, as an agent does that has just started and whose store knows everything. */
+  resync(...changes: readonly Desired[]): Promise<TransactionRecord> {
     return this.scheduler.commit({ changes, kind: "full-resync", orphans: "remove", retry: false });
   }
 
@@ -82,34 +82,34 @@ export class NetworkAgent {
   }
 }
 
-export function wantInterface(value: Interface & { readonly name: string }): Wanted {
+export function wantInterface(value: Interface & { readonly name: string }): Desired {
   return [interfaceKey(value.name), value];
 }
 
-export function dropInterface(name: string): Wanted {
+export function dropInterface(name: string): Desired {
   return [interfaceKey(name), undefined];
 }
 
 export function wantRoute(
   value: Route & { readonly dst_network: string; readonly outgoing_interface: string },
-): Wanted {
+): Desired {
   return [routeModel.prefix + routeModel.nameOf(value), value];
 }
 
-/** A route that leads nowhere, or by several hops. */
-export function wantRouteWithoutInterface(value: Route): Wanted {
+/** A routes without a next hop, or by several hops. */
+export function wantRouteWithoutInterface(value: Route): Desired {
   return [routeModel.prefix + routeModel.nameOf(value), value];
 }
 
-export function wantRule(value: Rule & { readonly priority: number }): Wanted {
+export function wantRule(value: Rule & { readonly priority: number }): Desired {
   return [ruleModel.prefix + ruleModel.nameOf(value), value];
 }
 
-export function wantNeighbour(value: ARPEntry & { readonly interface: string; readonly ip_address: string }): Wanted {
+export function wantNeighbour(value: ARPEntry & { readonly interface: string; readonly ip_address: string }): Desired {
   return [arpKey(value.interface, value.ip_address), value];
 }
 
-export function wantForwarding(value: ForwardingEntry): Wanted {
+export function wantForwarding(value: ForwardingEntry): Desired {
   return [forwardingModel.prefix + forwardingModel.nameOf(value), value];
 }
 

@@ -1,12 +1,12 @@
 /** Pairs between namespaces, and packets over them. */
 import type { Interface } from "#proto/index.js";
 import { run } from "#test/support/sandbox.js";
-import { type Wanted, wantInterface } from "./network.js";
+import { type Desired, wantInterface } from "./network.js";
 
 export const place = (reference: string) => ({ namespace: { type: "NSID", reference } }) as const;
 
 /** One end of a pair, called `<from>-<to>`, in the namespace `from`. */
-export function end(from: string, to: string, address: string, change: Partial<Interface> = {}): Wanted {
+export function end(from: string, to: string, address: string, change: Partial<Interface> = {}): Desired {
   return wantInterface({
     name: `${from}-${to}`,
     type: "VETH",

@@ -4,7 +4,7 @@ import { InterfaceIndex } from "#plugins/linux/index.js";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import { addressesOf, createNamespace, deleteNamespace, link, links, run } from "#test/support/sandbox.js";
 import { type Change, LOWER, PRIVATE_KEY_FILE, type TypeCase } from "../types-table.js";
-import { dropInterface, NetworkAgent, operations, states, type Wanted, wantInterface, wantRoute } from "./network.js";
+import { type Desired, dropInterface, NetworkAgent, operations, states, wantInterface, wantRoute } from "./network.js";
 import { agrees } from "./witness.js";
 
 /** The same story for every interface type; `ip` is the witness, after every step. */
@@ -42,7 +42,7 @@ async function names(): Promise<readonly string[]> {
 }
 
 /** Everything that a case wants, with its subject changed. */
-function all(each: TypeCase, change: Partial<Interface> = {}): readonly Wanted[] {
+function all(each: TypeCase, change: Partial<Interface> = {}): readonly Desired[] {
   return [...LOWER.map(wantInterface), wantInterface({ ...each.value, ...change }), route];
 }
 
@@ -161,17 +161,17 @@ function declareType(each: TypeCase): void {
 /** Whatever else the links are, these are their names and addresses in a test that has one of every type at once. */
 function declareNextLife(cases: readonly TypeCase[]): void {
   test.serial("in the agent's next life a resync finds one of every type, and plans nothing", async (t) => {
-    const every = cases.map(({ value }, n): Wanted => {
+    const every = cases.map(({ value }, n): Desired => {
       const own = { name: `subject${n}`, ip_addresses: [`10.${100 + n}.0.1/24`, `fd00:70:${n}::1/64`] };
       return wantInterface({ ...value, ...own });
     });
-    const wanted = [...LOWER.map(wantInterface), ...every];
-    const record = await agent.resync(...wanted);
+    const desired = [...LOWER.map(wantInterface), ...every];
+    const record = await agent.resync(...desired);
     t.is(record.error, "", JSON.stringify(states(record)));
     await agent.close();
     const next = await NetworkAgent.start("types");
     agent = next;
-    t.deepEqual(operations(await next.resync(...wanted)), []);
+    t.deepEqual(operations(await next.resync(...desired)), []);
     await agrees(t, next);
     await next.resync();
     t.deepEqual(await names(), ["foreign", "lo"]);

@@ -165,8 +165,8 @@ function comparable(value: Interface, all: readonly Interface[]): Interface {
   } = value;
   // VLANs are `bridge vlan` to tell.
   const { self: _self, ...bridge } = whole ?? {};
-  const lender = all.find(({ name }) => unnumbered !== undefined && name === unnumbered);
-  const lent = (lender?.ip_addresses ?? []).map((each) => each.replace(/\/.*/, each.includes(":") ? "/128" : "/32"));
+  const donor = all.find(({ name }) => unnumbered !== undefined && name === unnumbered);
+  const lent = (donor?.ip_addresses ?? []).map((each) => each.replace(/\/.*/, each.includes(":") ? "/128" : "/32"));
   return {
     ...rest,
     host_if_name: value.host_if_name ?? value.name ?? "",

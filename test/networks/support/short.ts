@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ExecutionContext } from "ava";
 import { readTransaction } from "#cli/documents.js";
 import { projectRoot } from "#test/support/project.js";
-import { type NetworkAgent, operations, states, type Wanted } from "../../linux/support/network.js";
+import { type Desired, type NetworkAgent, operations, states } from "../../linux/support/network.js";
 import { agrees } from "../../linux/support/witness.js";
 import type { Network } from "./network.js";
 import { reaches } from "./packets.js";
@@ -11,7 +11,7 @@ import { routesAreSeen } from "./routes.js";
 
 export async function tellShortly(t: ExecutionContext, agent: NetworkAgent, { name, paths }: Network): Promise<void> {
   const { changes } = await readTransaction([join(projectRoot, `examples/networks/${name}.yaml`)]);
-  const desired = changes.flatMap((change): Wanted[] => (change.delete === true ? [] : [[change.key, change.value]]));
+  const desired = changes.flatMap((change): Desired[] => (change.delete === true ? [] : [[change.key, change.value]]));
   const record = await agent.commit(...desired);
   t.is(record.error, "", JSON.stringify(states(record)));
   for (const one of paths) await reaches(one);

@@ -20,7 +20,7 @@ import { MemoryBus, MemoryPlugin } from "#plugins/memory/index.js";
 import { OrchestratorPlugin } from "#plugins/orchestrator/index.js";
 import { StorePlugin } from "#plugins/store/index.js";
 import type { Interface } from "#proto/index.js";
-import { Below, belowPlugin, PREFIX } from "./below.js";
+import { PREFIX, Southbound, southboundPlugin } from "./southbound.js";
 
 /** A directory that is gone after the test. */
 export function temporaryDirectory(t: ExecutionContext): string {
@@ -81,7 +81,7 @@ function sourcePlugin(source: ScriptedSource): PluginClass {
 }
 
 export interface TestAgentOptions {
-  readonly below?: Below;
+  readonly southbound?: Southbound;
   readonly sources?: readonly ScriptedSource[];
   /** Directory of the store; switched off when left out. */
   readonly store?: string;
@@ -91,21 +91,21 @@ export interface TestAgentOptions {
 
 export interface TestAgent {
   readonly agent: Agent;
-  readonly below: Below;
+  readonly southbound: Southbound;
   readonly northbound: Northbound;
   /** Every event so far. */
   readonly events: readonly EventEnvelope[];
   readonly commit: (transaction: Transaction) => Promise<TransactionResult>;
 }
 
-/** An agent whose southbound is a {@link Below}. Closed after the test. */
+/** An agent whose southbound is a {@link Southbound}. Closed after the test. */
 export async function startAgent(t: ExecutionContext, options: TestAgentOptions = {}): Promise<TestAgent> {
-  const { below = new Below(), sources = [], store, plugins = [] } = options;
+  const { southbound = new Southbound(), sources = [], store, plugins = [] } = options;
   const agent = new Agent({
     flavor: flavor("test", [
       StorePlugin,
       OrchestratorPlugin,
-      belowPlugin(below),
+      southboundPlugin(southbound),
       MemoryPlugin,
       ...sources.map(sourcePlugin),
       ...plugins,
@@ -123,7 +123,13 @@ export async function startAgent(t: ExecutionContext, options: TestAgentOptions 
   const bus = agent.get(MemoryBus);
   const events: EventEnvelope[] = [];
   bus.subscribe((envelope) => events.push(envelope));
-  return { agent, below, northbound: agent.get(Northbound), events, commit: (transaction) => bus.commit(transaction) };
+  return {
+    agent,
+    southbound,
+    northbound: agent.get(Northbound),
+    events,
+    commit: (transaction) => bus.commit(transaction),
+  };
 }
 
 export function key(name: string): string {

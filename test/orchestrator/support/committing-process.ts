@@ -6,11 +6,11 @@ import { MemoryBus, MemoryPlugin } from "#plugins/memory/index.js";
 import { OrchestratorPlugin } from "#plugins/orchestrator/index.js";
 import { StorePlugin } from "#plugins/store/index.js";
 import { set } from "./agents.js";
-import { Below, belowPlugin } from "./below.js";
+import { Southbound, southboundPlugin } from "./southbound.js";
 
 const [directory, first] = process.argv.slice(2);
 const agent = new Agent({
-  flavor: flavor("test", [StorePlugin, OrchestratorPlugin, belowPlugin(new Below()), MemoryPlugin]),
+  flavor: flavor("test", [StorePlugin, OrchestratorPlugin, southboundPlugin(new Southbound()), MemoryPlugin]),
   label: "t1",
   environment: {},
   configuration: { log: { level: "silent" }, store: { directory } },

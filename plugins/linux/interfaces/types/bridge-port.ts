@@ -159,7 +159,7 @@ function vlanMap(vlans: readonly BridgeVlan[]): Vlans {
 }
 
 function sameVlans(a: Vlans, b: Vlans): boolean {
-  return a.size === b.size && [...b].every(([id, wanted]) => sameVlan(a.get(id), wanted));
+  return a.size === b.size && [...b].every(([id, desired]) => sameVlan(a.get(id), desired));
 }
 
 function sameVlan(a: { pvid: boolean; untagged: boolean } | undefined, b: { pvid: boolean; untagged: boolean }) {

@@ -145,10 +145,10 @@ async function decodePorts(
   const own = vlans.find(({ linkIndex }) => linkIndex === found.link.index)?.vlans ?? [];
   const self = filters ? decodeSelf(own, defaultPvid, expected) : {};
   if (members.length === 0) return self;
-  const wanted = new Map(expected?.ports?.map((port) => [port.interface ?? "", port]));
+  const desired = new Map(expected?.ports?.map((port) => [port.interface ?? "", port]));
   const ports = members.map(({ name, link }): BridgeLinkPort => {
     const own = vlans.find(({ linkIndex }) => linkIndex === link.index)?.vlans ?? [];
-    return decodePort(name, link, own, defaultPvid, wanted.get(name));
+    return decodePort(name, link, own, defaultPvid, desired.get(name));
   });
   return { ports, ...self };
 }

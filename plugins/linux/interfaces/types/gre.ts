@@ -18,7 +18,7 @@ export const gre = new KernelLinkType({
   kinds: ["gre", "gretap", "ip6gre", "ip6gretap"],
   kindOf: (part) => KINDS[part.mode ?? "TUNNEL"][isOverIpv6(part) ? 1 : 0],
   withoutMac: ({ mode }) => (mode === "TAP" ? undefined : "a GRE tunnel of IP packets has none"),
-  below: { field: "underlay_interface", attribute: "link" },
+  lower: { field: "underlay_interface", attribute: "link" },
   options: {},
   shared: { encode, decode },
 

@@ -12,9 +12,9 @@ export const ipvlan = new KernelLinkType({
   field: "ipvlan",
   kinds: ["ipvlan"],
   movable: true,
-  ownMtu: "below",
+  ownMtu: "lower",
   withoutMac: () => "an IPVLAN has the MAC address of its lower interface",
-  below: { field: "lower_interface" },
+  lower: { field: "lower_interface" },
   options: { mode: choice("mode", MODES, { ours: true }), isolation: choice("flags", ISOLATIONS) },
   sharedWithLower: ({ lower_interface: lower = "", mode = "L2", isolation = "BRIDGE" }) => ({
     lower,

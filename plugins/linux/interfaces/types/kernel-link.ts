@@ -1,7 +1,7 @@
 import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/types.js";
 import type { Link } from "#plugins/netlink/index.js";
 import type { Interface, InterfaceType } from "#proto/index.js";
-import { interfacePlaceKey } from "../derived-keys.js";
+import { interfaceAttachmentKey } from "../derived-keys.js";
 import { hostNameOf } from "../host-name.js";
 import type {
   FoundLink,
@@ -26,10 +26,10 @@ import {
 } from "../options.js";
 
 /** A type's own part of an interface. */
-export type Part<F extends LinkField> = NonNullable<Interface[F]>;
+export type TypeOptions<F extends LinkField> = NonNullable<Interface[F]>;
 
 /** The link that another one stands on: the Ethernet link of a VLAN, the underlay of a tunnel. */
-export interface Below<P> {
+export interface LowerLink<P> {
   /** The field of the part that has its logical name. */
   readonly field: keyof P & string;
   /** The attribute of the kind that has its index; left out: IFLA_LINK. */
@@ -42,40 +42,44 @@ export interface KernelLink<F extends LinkField> {
   readonly field: F;
   readonly kinds: readonly [string, ...string[]];
   /** Which of the kinds a value has. Default: the first. */
-  kindOf?(part: Part<F>): string;
-  readonly options: Options<Part<F>>;
+  kindOf?(part: TypeOptions<F>): string;
+  readonly options: Options<TypeOptions<F>>;
   /** Fields that share attributes, or that the kernel takes together. */
   readonly shared?: {
     /** The kernel takes them when the link is made, and never again. */
     readonly fixed?: boolean;
-    encode(part: Part<F>): Attributes;
-    decode(attributes: Attributes): Partial<Part<F>>;
+    encode(part: TypeOptions<F>): Attributes;
+    decode(attributes: Attributes): Partial<TypeOptions<F>>;
   };
-  readonly below?: Below<Part<F>>;
+  readonly lower?: LowerLink<TypeOptions<F>>;
   /** What of the part is not its own link's but the lower one's. */
-  sharedWithLower?(part: Part<F>): SharedSettings;
+  sharedWithLower?(part: TypeOptions<F>): SharedSettings;
   readonly movable?: boolean;
   readonly outsideVrfs?: boolean;
   /** The kernel's own MTU, or whose it is; left out: it depends on more than that. */
-  readonly ownMtu?: number | "below" | "smallest of the ports";
+  readonly ownMtu?: number | "lower" | "smallest of the ports";
   readonly membership?: Membership;
   /** Why none of its links can be given a MAC address; `undefined` when they can. */
-  withoutMac?(part: Part<F>): string | undefined;
-  validate?(part: Part<F>, value: Interface): readonly InvalidField[];
-  /** What it waits for besides its namespace and the link below. */
-  dependencies?(part: Part<F>): readonly Dependency[];
+  withoutMac?(part: TypeOptions<F>): string | undefined;
+  validate?(part: TypeOptions<F>, value: Interface): readonly InvalidField[];
+  /** What it waits for besides its namespace and the lower link. */
+  dependencies?(part: TypeOptions<F>): readonly Dependency[];
   /** What derives from its values besides what derives from every interface. */
-  derivedValues?(part: Part<F>, value: Interface): readonly KeyedValue[];
+  derivedValues?(part: TypeOptions<F>, value: Interface): readonly KeyedValue[];
   /** True when the change cannot be made in place, for another reason than a fixed option. */
-  recreates?(before: Part<F>, after: Part<F>): boolean;
+  recreates?(before: TypeOptions<F>, after: TypeOptions<F>): boolean;
   /** What is to be done once the link is there. Whatever it throws fails the creation, and the link goes. */
   finish?(value: Interface, link: Link, context: LinkContext): Promise<void>;
   /** Does what the options cannot say mean the same? */
-  same?(a: Part<F>, b: Part<F>): boolean;
+  same?(a: TypeOptions<F>, b: TypeOptions<F>): boolean;
   /** What is to be done after a change of the options. */
-  change?(before: Part<F>, after: Part<F>, index: number, context: LinkContext): Promise<void>;
+  change?(before: TypeOptions<F>, after: TypeOptions<F>, index: number, context: LinkContext): Promise<void>;
   /** What the options cannot say of a link. */
-  decodeMore?(found: FoundLink, links: FoundLinks, expected: Part<F> | undefined): Promise<Partial<Part<F>>>;
+  decodeMore?(
+    found: FoundLink,
+    links: FoundLinks,
+    expected: TypeOptions<F> | undefined,
+  ): Promise<Partial<TypeOptions<F>>>;
 }
 
 /** ETH_DATA_LEN of linux/if_ether.h. */
@@ -117,20 +121,20 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   }
 
   dependencies(value: Interface): readonly Dependency[] {
-    const name = this.#belowOf(value);
-    const below = name === "" ? [] : [{ label: `interface ${name}`, key: interfacePlaceKey(name) }];
-    return [...below, ...(this.#spec.dependencies?.(this.#part(value)) ?? [])];
+    const name = this.#lowerOf(value);
+    const lower = name === "" ? [] : [{ label: `interface ${name}`, key: interfaceAttachmentKey(name) }];
+    return [...lower, ...(this.#spec.dependencies?.(this.#part(value)) ?? [])];
   }
 
   async create(value: Interface, context: LinkContext): Promise<Link> {
     const { options, shared } = this.#spec;
     const part = this.#part(value);
-    const name = this.#belowOf(value);
-    const place = name === "" ? undefined : context.placeOf(name);
+    const name = this.#lowerOf(value);
+    const place = name === "" ? undefined : context.locationOf(name);
     const body = {
       kind: this.#kind(value),
       data: { ...encodeNew(options, part), ...shared?.encode(part), ...this.#standingOn(value, context) },
-      ...(this.#spec.below?.attribute === undefined && place !== undefined ? { link: place.index } : {}),
+      ...(this.#spec.lower?.attribute === undefined && place !== undefined ? { link: place.index } : {}),
     };
     const link = await makeLink(value, hostNameOf(value, this), body, context, place);
     try {
@@ -155,7 +159,7 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
     const [was, is] = [this.#fixed(before), this.#fixed(after)];
     return (
       this.#kind(before) !== this.#kind(after) ||
-      this.#belowOf(before) !== this.#belowOf(after) ||
+      this.#lowerOf(before) !== this.#lowerOf(after) ||
       !sameAttributes(was, is) ||
       // What is not said any more is another choice, too.
       !sameAttributes(is, was) ||
@@ -180,30 +184,30 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   }
 
   async decode(found: FoundLink, links: FoundLinks, expected: Interface | undefined): Promise<Partial<Interface>> {
-    const { options, shared, below, field } = this.#spec;
+    const { options, shared, lower, field } = this.#spec;
     const data = found.link.data ?? {};
-    const wanted = expected && this.#part(expected);
+    const desired = expected && this.#part(expected);
     const part = {
-      ...decodeOptions(options, data, wanted),
+      ...decodeOptions(options, data, desired),
       ...shared?.decode(data),
-      ...(await this.#spec.decodeMore?.(found, links, wanted)),
+      ...(await this.#spec.decodeMore?.(found, links, desired)),
     };
-    if (below === undefined) return { [field]: part };
-    const index = below.attribute === undefined ? undefined : Number(data[below.attribute] ?? 0);
-    // Where nobody looked, nothing says that the link below is another one than it should be.
-    const name = (await links.linkedName(found, index)) ?? (expected && this.#belowOf(expected));
-    return { [field]: name ? { ...part, [below.field]: name } : part };
+    if (lower === undefined) return { [field]: part };
+    const index = lower.attribute === undefined ? undefined : Number(data[lower.attribute] ?? 0);
+    // Where nobody looked, nothing says that the lower link is another one than it should be.
+    const name = (await links.linkedName(found, index)) ?? (expected && this.#lowerOf(expected));
+    return { [field]: name ? { ...part, [lower.field]: name } : part };
   }
 
   async #ownMtu(mtu: NonNullable<KernelLink<F>["ownMtu"]>, value: Interface, context: LinkContext): Promise<number> {
     if (typeof mtu === "number") return mtu;
-    const { handle, index } = context.placeOf(mtu === "below" ? this.#belowOf(value) : (value.name ?? ""));
-    if (mtu === "below") return (await handle.linkByIndex(index))?.mtu ?? ETHERNET_MTU;
+    const { handle, index } = context.locationOf(mtu === "lower" ? this.#lowerOf(value) : (value.name ?? ""));
+    if (mtu === "lower") return (await handle.linkByIndex(index))?.mtu ?? ETHERNET_MTU;
     const ports = await handle.linkList({ master: index });
     return ports.length === 0 ? ETHERNET_MTU : Math.min(...ports.map((port) => port.mtu));
   }
 
-  #part(value: Interface): Part<F> {
+  #part(value: Interface): TypeOptions<F> {
     return value[this.field] ?? {};
   }
 
@@ -225,14 +229,14 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
 
   /** The attribute that says which link it stands on, for the kinds that have one. */
   #standingOn(value: Interface, context: LinkContext): Attributes {
-    const attribute = this.#spec.below?.attribute;
-    const name = this.#belowOf(value);
-    return attribute === undefined || name === "" ? {} : { [attribute]: context.placeOf(name).index };
+    const attribute = this.#spec.lower?.attribute;
+    const name = this.#lowerOf(value);
+    return attribute === undefined || name === "" ? {} : { [attribute]: context.locationOf(name).index };
   }
 
-  /** Logical name of the link below; empty when there is none. */
-  #belowOf(value: Interface): string {
-    const { below } = this.#spec;
-    return below === undefined ? "" : String(this.#part(value)[below.field] ?? "");
+  /** Logical name of the lower link; empty when there is none. */
+  #lowerOf(value: Interface): string {
+    const { lower } = this.#spec;
+    return lower === undefined ? "" : String(this.#part(value)[lower.field] ?? "");
   }
 }

@@ -18,8 +18,8 @@ export const macvlan = new KernelLinkType({
   kinds: ["macvlan", "macvtap"],
   kindOf: ({ tap }) => (tap ? "macvtap" : "macvlan"),
   movable: true,
-  ownMtu: "below",
-  below: { field: "lower_interface" },
+  ownMtu: "lower",
+  lower: { field: "lower_interface" },
   options: { mode: choice("mode", MODES) },
   shared: { encode: encodeSources, decode: decodeSources },
 

@@ -55,7 +55,7 @@ export const veth: LinkType = {
   update: (before, after, index, { handle }) => setOffloads(handle, index, before.veth, after.veth),
 
   async remove(value, index, context) {
-    const stays = context.wanted(value.name ?? "");
+    const stays = context.desired(value.name ?? "");
     const leavesPair = stays !== undefined && (stays.type !== "VETH" || peerName(stays) !== peerName(value));
     const isSecond = peerName(value) !== "" && !isFirst(value);
     if (isSecond && !leavesPair) return;
@@ -101,7 +101,7 @@ interface End {
 
 /** Makes both ends, then marks them and sets them up. Returns the end that `value` describes. */
 async function createPair(value: Interface, context: LinkContext): Promise<Link> {
-  const peer = wantedPeer(value, context);
+  const peer = desiredPeer(value, context);
   const lease = await context.acquire(peer.namespace, peer.name ?? "");
   try {
     const near = { value, handle: context.handle };
@@ -133,9 +133,9 @@ async function finishEnd({ handle, value }: End, index: number, marker: Marker):
 
 type Finished = Required<Pick<Link, "alias" | "group" | "up">>;
 
-function wantedPeer(value: Interface, context: LinkContext): Interface {
+function desiredPeer(value: Interface, context: LinkContext): Interface {
   const name = peerName(value);
-  const peer = context.wanted(name);
+  const peer = context.desired(name);
   if (peer?.type === "VETH" && peerName(peer) === value.name) return peer;
   const is = peer?.type === "VETH" ? `has ${peerName(peer)} as its peer` : `is of type ${peer?.type ?? "UNDEFINED"}`;
   const message = `${value.name} and ${name} are no pair: ${name} ${is}`;
@@ -143,7 +143,7 @@ function wantedPeer(value: Interface, context: LinkContext): Interface {
 }
 
 /**
- * Adds the pair in one request, and returns the near end. A pair of ours that is there already is taken over; other leftovers of
+ * Adds the pair in one request, and returns the near end. A pair of ours that is there already is taken over; other orphans of
  * ours are cleared away.
  */
 async function addPair(near: End, far: End, context: LinkContext): Promise<Link> {

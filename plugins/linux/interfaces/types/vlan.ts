@@ -17,7 +17,7 @@ interface FlagBits {
 }
 
 /**
- * An 802.1Q VLAN of a lower interface. The kernel sets it down with the lower interface, and up with it whatever was wanted
+ * An 802.1Q VLAN of a lower interface. The kernel sets it down with the lower interface, and up with it whatever was desired
  * (net/8021q/vlan.c, vlan_device_event), so that it exists only while the lower interface is up, unless loosely bound.
  */
 export const vlan = new KernelLinkType({
@@ -25,8 +25,8 @@ export const vlan = new KernelLinkType({
   field: "vlan",
   kinds: ["vlan"],
   movable: true,
-  ownMtu: "below",
-  below: { field: "lower_interface" },
+  ownMtu: "lower",
+  lower: { field: "lower_interface" },
   options: {
     id: number("id", { fixed: true }),
     protocol: choice("protocol", PROTOCOLS, { fixed: true }),

@@ -13,7 +13,7 @@ export const vxlan = new KernelLinkType({
   type: "VXLAN",
   field: "vxlan",
   kinds: ["vxlan"],
-  below: { field: "underlay_interface", attribute: "link" },
+  lower: { field: "underlay_interface", attribute: "link" },
   options: {
     vni: number("id", { fixed: true, ours: true, zero: true, default: 0 }),
     remote: address("group", "group6"),

@@ -69,11 +69,11 @@ export async function peerChanges(
   before: readonly WireguardLinkPeer[],
   after: readonly WireguardLinkPeer[],
 ): Promise<readonly WireguardPeer[]> {
-  const wanted = new Set(after.map(({ public_key: key }) => key));
+  const desired = new Set(after.map(({ public_key: key }) => key));
   // The kernel knows no way to take an endpoint from a peer: one that is to have none any more is made anew.
   const withoutEndpoint = new Set(after.flatMap(({ public_key: key, endpoint }) => (endpoint ? [] : [key])));
   const gone = before.flatMap(({ public_key: publicKey = "", endpoint }): WireguardPeer[] => {
-    const stays = wanted.has(publicKey) && !(endpoint && withoutEndpoint.has(publicKey));
+    const stays = desired.has(publicKey) && !(endpoint && withoutEndpoint.has(publicKey));
     return stays ? [] : [{ publicKey, remove: true }];
   });
   const set = await Promise.all(after.map((peer, position) => peerRequest(peer, `${FIELD}[${position}]`)));
@@ -100,10 +100,10 @@ export function decodePeers(
   found: readonly WireguardPeer[],
   expected: readonly WireguardLinkPeer[],
 ): Promise<readonly WireguardLinkPeer[]> {
-  const wanted = new Map(expected.map((peer) => [peer.public_key, peer]));
+  const desired = new Map(expected.map((peer) => [peer.public_key, peer]));
   return Promise.all(
     found.map(async ({ publicKey, presharedKey, endpoint, persistentKeepalive, allowedIps = [] }) => {
-      const own = wanted.get(publicKey);
+      const own = desired.get(publicKey);
       const file = await pathOfKey(own?.preshared_key_file, presharedKey);
       const place = endpoint && (own === undefined ? formatEndpoint(endpoint) : own.endpoint);
       return {

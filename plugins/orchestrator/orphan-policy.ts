@@ -1,0 +1,117 @@
+import { errorMessage } from "#core/errors.js";
+import type { Logger } from "#core/logging/types.js";
+import type { Absence } from "#core/northbound/index.js";
+import type { Scheduler } from "#core/scheduler/token.js";
+import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { Store } from "#plugins/store/index.js";
+import type { Committer } from "./committer.js";
+import { REQUEST_SOURCE } from "./desired-state.js";
+import { isMark, type OrphanMark } from "./orphan-mark.js";
+import type { OrphanReport } from "./orphan-report.js";
+import type { Requests } from "./requests.js";
+
+const NOTE = "orchestrator/found";
+
+/**
+ * What the agent finds below, made by an earlier run of it, and desired by nobody.
+ *
+ * A store that is complete knows all that was ever desired, so such a value was given up and is removed. Without one (a new,
+ * switched off or damaged store) somebody may still want it and just not have said so: a bus may be away, a transaction may
+ * be sent again. Then it stays until somebody says something about it, an operator prunes, or everybody has said that what they
+ * want now is all there is: every source by a complete snapshot, and the requests by a `REPLACE`.
+ */
+export class OrphanPolicy {
+  /** Why there may be such values; the first reason that there was. */
+  private mark: OrphanMark | undefined;
+  /** Who has said that what they want is everything. */
+  private readonly complete = new Set<string>();
+  private isFirstDone = false;
+
+  constructor(
+    private readonly committer: Committer,
+    private readonly scheduler: Scheduler,
+    private readonly store: Store,
+    private readonly requests: Pick<Requests, "isAnyWaiting">,
+    private readonly report: OrphanReport,
+    private readonly log: Logger,
+    /** Names of the sources, the requests not among them. */
+    private readonly sources: readonly string[],
+  ) {}
+
+  /** The first transaction of the agent's life: what is desired, as far as known, meets what is below. */
+  async firstResync(): Promise<void> {
+    this.remember();
+    await this.committer.exclusively(async () => {
+      const { error } = await this.committer.resync("start of the agent", this.store.complete ? "remove" : "keep");
+      if (error !== "") this.log.warn({ error }, "the first resync could not do everything");
+      const { orphanCount: count } = this.scheduler;
+      if (count > 0) this.log.warn({ count }, "values were found that nobody asks for; they stay");
+      // With an error it may not have seen everything that is below.
+      this.isFirstDone = error === "";
+      this.review();
+    });
+  }
+
+  /** A source has delivered a snapshot. */
+  sourceSpoke(source: string, { kind }: Absence): void {
+    if (kind === "complete") this.isEverythingOf(source);
+    else if (kind === "unknown") this.complete.delete(source);
+  }
+
+  /** A `REPLACE` was applied: what was set by request is all that should be. */
+  requestsReplaced(): void {
+    this.isEverythingOf(REQUEST_SOURCE.source);
+  }
+
+  /** A resync on request. It removes nothing that nobody spoke about. */
+  async resync(description = "resync by request"): Promise<TransactionRecord> {
+    return await this.committer.exclusively(async () => {
+      const record = await this.committer.resync(description, "keep");
+      this.isFirstDone ||= record.error === "";
+      this.review();
+      return record;
+    });
+  }
+
+  /** Says which values are orphaned, and notes it once the store knows everything that is there. */
+  review(): void {
+    this.report.review();
+    if (this.store.complete || !this.isFirstDone) return;
+    // What a transaction took over that waits for its confirmation may still be given back.
+    if (this.scheduler.orphanCount > 0 || this.requests.isAnyWaiting) return;
+    this.mark = undefined;
+    this.report.found = undefined;
+    this.store.write({ complete: true, notes: new Map([[NOTE, undefined]]) }).catch((error: unknown) => {
+      this.log.error({ err: error }, "it could not be stored that the store is complete");
+    });
+  }
+
+  private isEverythingOf(speaker: string): void {
+    this.complete.add(speaker);
+    if (this.store.complete || ![REQUEST_SOURCE.source, ...this.sources].every((name) => this.complete.has(name)))
+      return;
+    this.committer
+      .exclusively(async () => {
+        if (this.scheduler.orphanCount > 0) {
+          await this.committer.prune({ description: "removal of what nobody wants", marked: false });
+        }
+        this.review();
+      })
+      .catch((error: unknown) =>
+        this.log.error({ err: error }, `values that nobody wants stay: ${errorMessage(error)}`),
+      );
+  }
+
+  /** The reason outlives the agent: the next one finds a store that is whole, and knows no more. */
+  private remember(): void {
+    if (this.store.complete) return;
+    const stored = this.store.notes().get(NOTE);
+    this.mark = isMark(stored)
+      ? stored
+      : { reason: this.store.incompleteness ?? "the store is not complete", since: new Date().toISOString() };
+    this.report.found = this.mark;
+    this.store.write({ notes: new Map([[NOTE, this.mark]]) }).catch((error: unknown) => {
+      this.log.warn({ err: error }, "why the store is not complete could not be stored");
+    });
+  }
+}
