@@ -1,8 +1,8 @@
 import { ModelRegistry } from "#core/model/types.js";
 import { EventPublisher } from "#core/northbound/index.js";
 import { inject, type Plugin, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
-import type { Descriptor } from "#core/scheduler/types.js";
+import type { Descriptor } from "#core/scheduler/api/scheduler.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { INTERFACE_PREFIX, type Interface, interfaceModel } from "#proto/index.js";
 
 /** Interfaces that exist in memory only, and tell of themselves like real ones. */

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { Descriptor, Scheduler, TransactionSpec } from "#core/scheduler/api/scheduler.js";
 import { createScheduler } from "#core/scheduler/index.js";
-import type { Descriptor, Scheduler, TransactionSpec } from "#core/scheduler/types.js";
 import { type Benchmark, type Measurement, median, type Outcome, time } from "./benchmark.js";
 
 const many = 100_000;

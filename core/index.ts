@@ -8,5 +8,5 @@ export { Logger, type LogLevel, LogRegistry } from "./logging/types.js";
 export * from "./model/types.js";
 export * from "./northbound/index.js";
 export * from "./plugin/index.js";
-export { Scheduler } from "./scheduler/token.js";
-export type * from "./scheduler/types.js";
+export type * from "./scheduler/api/scheduler.js";
+export { Scheduler } from "./scheduler/api/token.js";

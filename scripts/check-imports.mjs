@@ -26,6 +26,19 @@ const PACKAGES = {
   tsyringe: ["core/", "test/", "bench/"],
 };
 
+/** Rooms of the scheduler, each of which may import those before it; what lies on top of them may import all. */
+const SCHEDULER_ROOMS = ["api", "graph", "plan", "execute", "retrieve", "observe"];
+
+function schedulerRoom(path) {
+  const [, room] = /^core\/scheduler\/(\w+)\//.exec(path) ?? [];
+  return room === undefined ? SCHEDULER_ROOMS.length : SCHEDULER_ROOMS.indexOf(room);
+}
+
+function isUpwards(file, target) {
+  const both = file.startsWith("core/scheduler/") && target.startsWith("core/scheduler/");
+  return both && schedulerRoom(target) > schedulerRoom(file);
+}
+
 const IMPORTS = [
   /^\s*(?:import|export)\b[^"';]*?\bfrom\s+"([^"]+)"/gm,
   /^\s*import\s+"([^"]+)"/gm,
@@ -56,6 +69,8 @@ function problem(file, imported) {
   const [top] = target.split("/");
   const looksAnywhere = ownTop === "test" || ownTop === "bench";
   if (room === own && !looksAnywhere && imported.startsWith("#")) return "is in the same room: import it as ./…";
+  if (isUpwards(file, target))
+    return `goes up: rooms of the scheduler import those before them, ${SCHEDULER_ROOMS.join(", ")}`;
   // What a bundle's plugins share lies beside their folders.
   if (room === own || own.startsWith(`${room}/`)) return undefined;
   if (top !== ownTop) {

@@ -15,7 +15,7 @@ import { createModelRegistry, ModelRegistry } from "../model/index.js";
 import { EventPublisher, StateSink } from "../northbound/index.js";
 import { FanOutPublisher } from "../northbound/publisher.js";
 import { type PluginClass, PluginConfig, type Token } from "../plugin/index.js";
-import { Scheduler } from "../scheduler/token.js";
+import { Scheduler } from "../scheduler/api/token.js";
 import { withinDeadline } from "./deadline.js";
 import { watchDescriptors } from "./descriptors.js";
 import { AgentCloseError, PluginError } from "./errors.js";

@@ -1,4 +1,4 @@
-import type { ValueState } from "../scheduler/types.js";
+import type { ValueState } from "../scheduler/api/scheduler.js";
 import type { AgentEvent } from "./events.js";
 import type { OperationResult, TransactionResult, ValueStatus } from "./transaction.js";
 

@@ -1,4 +1,4 @@
-import type { ValueState } from "../scheduler/types.js";
+import type { ValueState } from "../scheduler/api/scheduler.js";
 
 /** One change of a transaction: a value to set, or a key to delete. Field names are those of the contract's JSON. */
 export interface Change {

@@ -1,6 +1,6 @@
-import type { Difference } from "./drift.js";
-import type { Node } from "./node.js";
-import type { SouthboundNotification, TransactionKind, TransactionSpec } from "./types.js";
+import type { SouthboundNotification, TransactionKind, TransactionSpec } from "./api/scheduler.js";
+import type { Node } from "./graph/node.js";
+import type { Difference } from "./retrieve/drift.js";
 
 /** A transaction as the scheduler queues it, whatever it came from. */
 export interface Request {

@@ -1,7 +1,7 @@
-import type { Clock } from "./clock.js";
-import type { Graph } from "./graph.js";
-import { type Node, root } from "./node.js";
-import type { RetryPolicy } from "./types.js";
+import type { Clock } from "./api/clock.js";
+import type { RetryPolicy } from "./api/scheduler.js";
+import type { Graph } from "./graph/graph.js";
+import { type Node, root } from "./graph/node.js";
 
 export const DEFAULT_RETRY: RetryPolicy = {
   period: 1_000,

@@ -1,6 +1,6 @@
-import type { Clock } from "./clock.js";
-import { deepEqual } from "./equality.js";
-import type { Graph } from "./graph.js";
+import type { Clock } from "./api/clock.js";
+import { deepEqual } from "./api/equality.js";
+import type { Graph } from "./graph/graph.js";
 import type { DesiredChange } from "./transaction.js";
 
 interface Unconfirmed {

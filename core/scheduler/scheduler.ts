@@ -1,27 +1,6 @@
 import { BugError, errorMessage } from "../errors.js";
 import { Slices } from "../slices.js";
-import { type Clock, systemClock } from "./clock.js";
-import { Descriptors } from "./descriptors.js";
-import { type Difference, DriftGuard } from "./drift.js";
-import { Graph } from "./graph.js";
-import { DEFAULT_HISTORY, History, type HistoryLimits } from "./history.js";
-import { type Node, root } from "./node.js";
-import { RequestQueue } from "./queue.js";
-import {
-  commitRequest,
-  downstreamResyncRequest,
-  notificationRequest,
-  type Request,
-  refreshRequest,
-  retryRequest,
-  revertRequest,
-} from "./request.js";
-import { DEFAULT_RETRY, Retries, willRetry } from "./retries.js";
-import { RevertTimers, undoing } from "./revert-timers.js";
-import { countFlag, takeSnapshot } from "./snapshot.js";
-import { isShown, nonexistent, removed, statusOf } from "./status.js";
-import { DEFAULT_TIMELINE, Timeline, type TimelineLimits } from "./timeline.js";
-import { type DesiredChange, type FinishedTransaction, runTransaction } from "./transaction.js";
+import { type Clock, systemClock } from "./api/clock.js";
 import type {
   Descriptor,
   Drift,
@@ -39,8 +18,29 @@ import type {
   TransactionSpec,
   ValueRecord,
   ValueStatusRecord,
-} from "./types.js";
-import { asked, bases, type DumpedValue, dumpCached, dumpSouthbound } from "./views.js";
+} from "./api/scheduler.js";
+import { Descriptors } from "./graph/descriptors.js";
+import { Graph } from "./graph/graph.js";
+import { type Node, root } from "./graph/node.js";
+import { DEFAULT_HISTORY, History, type HistoryLimits } from "./observe/history.js";
+import { countFlag, takeSnapshot } from "./observe/snapshot.js";
+import { isShown, nonexistent, removed, statusOf } from "./observe/status.js";
+import { DEFAULT_TIMELINE, Timeline, type TimelineLimits } from "./observe/timeline.js";
+import { asked, bases, type DumpedValue, dumpCached, dumpSouthbound } from "./observe/views.js";
+import { RequestQueue } from "./queue.js";
+import {
+  commitRequest,
+  downstreamResyncRequest,
+  notificationRequest,
+  type Request,
+  refreshRequest,
+  retryRequest,
+  revertRequest,
+} from "./request.js";
+import { DEFAULT_RETRY, Retries, willRetry } from "./retries.js";
+import { type Difference, DriftGuard } from "./retrieve/drift.js";
+import { RevertTimers, undoing } from "./revert-timers.js";
+import { type DesiredChange, type FinishedTransaction, runTransaction } from "./transaction.js";
 
 export interface SchedulerOptions {
   readonly clock?: Clock;

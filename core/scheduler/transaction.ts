@@ -1,19 +1,19 @@
 import { Slices } from "../slices.js";
-import type { Clock } from "./clock.js";
-import { type Existence, isPresent } from "./dependencies.js";
-import type { Descriptors } from "./descriptors.js";
-import { differences, withDependents } from "./drift.js";
-import { deepEqual } from "./equality.js";
-import { type Caution, type Execution, type ExecutorOptions, execute } from "./executor.js";
-import type { Graph } from "./graph.js";
-import { type Node, type RejectedValue, root, withParts } from "./node.js";
-import { describe, expected, summaryOf } from "./operation-records.js";
-import type { Operation } from "./operations.js";
-import { makePlan, type Plan } from "./planner.js";
+import type { Clock } from "./api/clock.js";
+import { deepEqual } from "./api/equality.js";
+import type { RecordedOperation, TransactionRecord, ValueStatusRecord } from "./api/scheduler.js";
+import { type Caution, type Execution, type ExecutorOptions, execute } from "./execute/executor.js";
+import { type Existence, isPresent } from "./graph/dependencies.js";
+import type { Descriptors } from "./graph/descriptors.js";
+import type { Graph } from "./graph/graph.js";
+import { type Node, type RejectedValue, root, withParts } from "./graph/node.js";
+import { describe, expected, summaryOf } from "./observe/operation-records.js";
+import { nonexistent, plannedStatusOf, refusalOf, removed, statusOf } from "./observe/status.js";
+import type { Operation } from "./plan/operations.js";
+import { makePlan, type Plan } from "./plan/planner.js";
 import type { Request } from "./request.js";
-import { type RetrievalOptions, readSouthbound, readWithDependents } from "./retrieval.js";
-import { nonexistent, plannedStatusOf, refusalOf, removed, statusOf } from "./status.js";
-import type { RecordedOperation, TransactionRecord, ValueStatusRecord } from "./types.js";
+import { differences, withDependents } from "./retrieve/drift.js";
+import { type RetrievalOptions, readSouthbound, readWithDependents } from "./retrieve/retrieval.js";
 
 /** A desired value as it was before a transaction and after. */
 export interface DesiredChange {

@@ -3,7 +3,7 @@ import type { Health } from "#core/health/types.js";
 import type { LogRegistry } from "#core/logging/types.js";
 import type { ModelRegistry } from "#core/model/types.js";
 import type { EventPublisher, Northbound, RequestGroup } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { EventStreams } from "./event-streams.js";
 import type { RouteTable } from "./route-table.js";
 import type { TransactionCounts } from "./transaction-counts.js";

@@ -1,4 +1,4 @@
-import type { GraphEdge, GraphSnapshot, ValueRecord } from "#core/scheduler/types.js";
+import type { GraphEdge, GraphSnapshot, ValueRecord } from "#core/scheduler/api/scheduler.js";
 import { Slices } from "#core/slices.js";
 
 /**

@@ -5,7 +5,7 @@ import type {
   TransactionKind,
   TransactionRecord,
   ValueStatusRecord,
-} from "#core/scheduler/types.js";
+} from "#core/scheduler/api/scheduler.js";
 
 /**
  * The shapes in which Ligato's KVScheduler REST API answers. Only the fields that we have are there, and a value is given as

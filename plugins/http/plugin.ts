@@ -12,7 +12,7 @@ import {
   TransactionEndpoint,
 } from "#core/northbound/index.js";
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { tcpAdmission } from "./admission.js";
 import type { Api } from "./api.js";
 import { type HttpConfig, httpConfig } from "./config.js";

@@ -1,4 +1,4 @@
-import type { Scheduler, TransactionRecord } from "#core/scheduler/types.js";
+import type { Scheduler, TransactionRecord } from "#core/scheduler/api/scheduler.js";
 
 /** Counts finished transactions for the metrics, since the history forgets old ones. */
 export class TransactionCounts {

@@ -1,4 +1,4 @@
-import type { Descriptor, InvalidField } from "#core/scheduler/types.js";
+import type { Descriptor, InvalidField } from "#core/scheduler/api/scheduler.js";
 import { type Hook, REGISTRATION_PREFIX, type Registration } from "#proto/index.js";
 
 /** `IFNAMSIZ` of linux/if.h is 16, with the zero at the end. */

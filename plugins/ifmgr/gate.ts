@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { ConfigGate, GateContext, HeldValue, KeyValue } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import { REGISTRATION_PREFIX } from "#proto/index.js";
 import type { Applied } from "./applied.js";
 import type { InterfaceConfiguration } from "./configuration.js";

@@ -3,7 +3,7 @@ import { BugError, errorMessage } from "#core/errors.js";
 import type { HealthReporter } from "#core/health/types.js";
 import type { Logger } from "#core/logging/types.js";
 import type { EventPublisher, GateContext } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { HostInterfaces } from "#plugins/interface-watcher/index.js";
 import { Applied } from "./applied.js";
 import { beginning } from "./beginning.js";

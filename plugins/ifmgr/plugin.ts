@@ -4,7 +4,7 @@ import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { ConfigGate, EventPublisher, Northbound, RequestGroup } from "#core/northbound/index.js";
 import { inject, injectOptional, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { HostInterfaces } from "#plugins/interface-watcher/index.js";
 import { Store } from "#plugins/store/index.js";
 import { registrationModel } from "#proto/index.js";

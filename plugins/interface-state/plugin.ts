@@ -5,7 +5,7 @@ import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { EventPublisher, RequestGroup } from "#core/northbound/index.js";
 import { inject, injectOptional, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { InterfaceIndex, type InterfaceMetadata, Namespaces } from "#plugins/linux/index.js";
 import type { Link } from "#plugins/netlink/index.js";
 import { Store } from "#plugins/store/index.js";

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { type Clock, systemClock } from "#core/scheduler/clock.js";
+import { type Clock, systemClock } from "#core/scheduler/api/clock.js";
 import type { LinkStatistics } from "#plugins/netlink/index.js";
 import type { InterfaceNotificationNotifType, InterfaceState } from "#proto/index.js";
 import { type InterfaceCondition, sameCondition, statisticsOf } from "./state.js";

@@ -4,8 +4,8 @@ import { errorMessage } from "#core/errors.js";
 import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { inject, type Plugin, PluginConfig, plugin, provide } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
-import type { RetrievedValue } from "#core/scheduler/types.js";
+import type { RetrievedValue } from "#core/scheduler/api/scheduler.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { Netlink } from "#plugins/netlink/index.js";
 import {
   HOST_NAME_PREFIX,

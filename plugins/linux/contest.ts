@@ -1,4 +1,4 @@
-import type { Scheduler, TransactionRecord } from "#core/scheduler/types.js";
+import type { Scheduler, TransactionRecord } from "#core/scheduler/api/scheduler.js";
 
 /**
  * Values that the kernel cannot tell from another one of ours, which was there before. They have failed, nothing that is found in the

@@ -1,4 +1,4 @@
-import type { Dependency } from "#core/scheduler/types.js";
+import type { Dependency } from "#core/scheduler/api/scheduler.js";
 
 /** More than any host has next hops; a bound, so that what is no longer used does not stay for ever. */
 const MAX_LISTS = 10_000;

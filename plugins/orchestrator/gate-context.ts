@@ -6,7 +6,7 @@ import type {
   KeyValue,
   TransactionResult,
 } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { Committer } from "./committer.js";
 import type { DesiredState } from "./desired-state.js";
 import type { Gates } from "./gates.js";

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ConfigGate, EventPublisher, HeldValue, KeyValue, ValueStatus } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
-import type { TransactionRecord, ValueStatusRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord, ValueStatusRecord } from "#core/scheduler/api/scheduler.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { Changes, DesiredState } from "./desired-state.js";
 import { invalidIn } from "./results.js";
 

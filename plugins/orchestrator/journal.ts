@@ -1,5 +1,5 @@
 import type { HistoryEntry } from "#core/northbound/index.js";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
 import { operationOf, outcomeOf } from "./results.js";
 
 /** Who caused a transaction of the scheduler. */

@@ -1,4 +1,4 @@
-import type { Scheduler } from "#core/scheduler/token.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { Store } from "#plugins/store/index.js";
 
 const NOTE = "orchestrator/seq";

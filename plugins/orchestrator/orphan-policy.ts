@@ -1,8 +1,8 @@
 import { errorMessage } from "#core/errors.js";
 import type { Logger } from "#core/logging/types.js";
 import type { Absence } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committer } from "./committer.js";
 import { REQUEST_SOURCE } from "./desired-state.js";

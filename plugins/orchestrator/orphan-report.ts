@@ -1,6 +1,6 @@
 import type { Conditions } from "#core/northbound/conditions.js";
 import type { AgentEvent, OrphanCount, ValueStatus } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { DeferredEvents } from "./deferred-events.js";
 import type { DesiredState } from "./desired-state.js";
 import { foundDetail, lostDetail, type OrphanMark } from "./orphan-mark.js";

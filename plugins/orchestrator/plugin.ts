@@ -24,7 +24,7 @@ import {
   type ValueStatus,
 } from "#core/northbound/index.js";
 import { type All, inject, injectAll, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { Store } from "#plugins/store/index.js";
 import { absentSources } from "./absent-sources.js";
 import { Committer } from "./committer.js";

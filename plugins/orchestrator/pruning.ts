@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { TransactionResult } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { Committer } from "./committer.js";
 import type { DesiredState } from "./desired-state.js";
 import type { Journal } from "./journal.js";

@@ -5,7 +5,7 @@ import type { ModelRegistry } from "#core/model/types.js";
 import { MAX_ID_LENGTH } from "#core/northbound/incoming.js";
 import type { Transaction, TransactionResult } from "#core/northbound/index.js";
 import { SerialQueue } from "#core/northbound/serial-queue.js";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
 import { turnBetween } from "#core/slices.js";
 import type { Store, StoreUpdate } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";

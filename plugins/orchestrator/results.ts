@@ -1,6 +1,11 @@
 import { withKey } from "#core/errors.js";
 import type { OperationResult, Outcome, TransactionResult, ValueStatus } from "#core/northbound/index.js";
-import type { RecordedOperation, TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
+import type {
+  RecordedOperation,
+  TransactionRecord,
+  ValueState,
+  ValueStatusRecord,
+} from "#core/scheduler/api/scheduler.js";
 import type { Refusal } from "./validation.js";
 
 /** States in which a value is not as it was desired, and not just waiting. */

@@ -10,7 +10,7 @@ import type {
   SourcePosition,
   TransactionResult,
 } from "#core/northbound/index.js";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
 import { Slices, turnBetween } from "#core/slices.js";
 import type { Store } from "#plugins/store/index.js";
 import type { Committed, Committer } from "./committer.js";

@@ -1,6 +1,6 @@
 import type { AgentEvent } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
-import type { TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord, ValueState, ValueStatusRecord } from "#core/scheduler/api/scheduler.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { DeferredEvents } from "./deferred-events.js";
 import { ownCause } from "./journal.js";
 import type { OrphanReport } from "./orphan-report.js";

@@ -1,6 +1,6 @@
 import type { DumpView, HistoryEntry, KeyValue, StatusFilter, ValueStatus } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/token.js";
-import type { GraphView } from "#core/scheduler/types.js";
+import type { GraphView } from "#core/scheduler/api/scheduler.js";
+import type { Scheduler } from "#core/scheduler/api/token.js";
 import type { Gates } from "./gates.js";
 import type { Journal } from "./journal.js";
 import type { OrphanReport } from "./orphan-report.js";

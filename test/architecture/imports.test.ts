@@ -34,6 +34,8 @@ const refused: readonly (readonly [file: string, text: string, reason: RegExp])[
   ["client/a.ts", 'import { Agent } from "#core/index.js";', /not for client/],
   ["flavors/a.ts", 'import { x } from "#cli/tenuto.js";', /not for flavors/],
   ["cli/a.ts", 'import "#test/support/sandbox.js";', /not for cli/],
+  ["core/scheduler/graph/a.ts", 'import { makePlan } from "../plan/planner.js";', /goes up/],
+  ["core/scheduler/observe/a.ts", 'import type { Request } from "../request.js";', /goes up/],
 ];
 
 for (const [file, text, reason] of refused) {
@@ -51,6 +53,8 @@ const accepted: readonly (readonly [file: string, text: string])[] = [
   ["plugins/linux/l3/a.ts", 'import { TENUTO_PROTOCOL } from "../protocol.js";'],
   ["plugins/linux/index.ts", 'import { L3Plugin } from "./l3/index.js";'],
   ["plugins/netlink/a.ts", 'import koffi from "koffi";'],
+  ["core/scheduler/plan/a.ts", 'import { Graph } from "../graph/graph.js";'],
+  ["core/scheduler/a.ts", 'import { makePlan } from "./plan/planner.js";'],
   ["cli/a.ts", 'import { nats } from "#flavors/nats.js";\nimport { connect } from "#client/index.js";'],
   ["cli/a.ts", 'import { startThreadAhead } from "#plugins/netlink/ahead.js";'],
   ["client/a.ts", 'import { escape } from "#proto/escaping.js";\nimport { connect } from "nats";'],

@@ -1,5 +1,5 @@
 import test from "ava";
-import { Deadlines } from "#core/scheduler/deadlines.js";
+import { Deadlines } from "#core/scheduler/execute/deadlines.js";
 import { FakeClock } from "./fake-clock.js";
 
 const HOUR = 3_600_000;

@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import test from "ava";
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
+import type { Descriptor, Scheduler, TransactionRecord } from "#core/scheduler/api/scheduler.js";
 import { createMetadataMap, createScheduler, type SchedulerOptions } from "#core/scheduler/index.js";
-import type { Descriptor, Scheduler, TransactionRecord } from "#core/scheduler/types.js";
 import { FakeClock } from "./fake-clock.js";
 import { Southbound } from "./southbound.js";
 

@@ -1,4 +1,3 @@
-import { createMetadataMap, createScheduler, deepEqual, type SchedulerOptions } from "#core/scheduler/index.js";
 import type {
   Descriptor,
   RetrievedValue,
@@ -6,7 +5,8 @@ import type {
   TransactionRecord,
   TransactionSpec,
   ValueState,
-} from "#core/scheduler/types.js";
+} from "#core/scheduler/api/scheduler.js";
+import { createMetadataMap, createScheduler, deepEqual, type SchedulerOptions } from "#core/scheduler/index.js";
 import { FakeClock } from "./fake-clock.js";
 
 /** The values of the control-flow guide (seed document), as far as its examples need them. */

@@ -1,7 +1,7 @@
 import test from "ava";
 import fc from "fast-check";
+import type { Dependency, ValueStatusRecord } from "#core/scheduler/api/scheduler.js";
 import { createScheduler } from "#core/scheduler/index.js";
-import type { Dependency, ValueStatusRecord } from "#core/scheduler/types.js";
 import { FakeClock } from "./fake-clock.js";
 import { expectedSouthbound } from "./reference-model.js";
 import { dependenciesOf, Southbound, sameThing, type Thing } from "./southbound.js";

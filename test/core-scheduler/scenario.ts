@@ -1,6 +1,11 @@
 import { parse } from "yaml";
+import type {
+  DriftPolicy,
+  RecordedOperation,
+  TransactionSpec,
+  ValueStatusRecord,
+} from "#core/scheduler/api/scheduler.js";
 import { createScheduler } from "#core/scheduler/index.js";
-import type { DriftPolicy, RecordedOperation, TransactionSpec, ValueStatusRecord } from "#core/scheduler/types.js";
 import { FakeClock } from "./fake-clock.js";
 import { Southbound, sameThing, type Thing } from "./southbound.js";
 

@@ -1,6 +1,6 @@
-import { deepEqual } from "#core/scheduler/equality.js";
+import { deepEqual } from "#core/scheduler/api/equality.js";
+import type { Dependency, Descriptor, KeyedValue, RetrievedValue } from "#core/scheduler/api/scheduler.js";
 import { createMetadataMap } from "#core/scheduler/index.js";
-import type { Dependency, Descriptor, KeyedValue, RetrievedValue } from "#core/scheduler/types.js";
 
 /** A value of the tests' southbound: what it needs, what derives from it, and a field that can (or cannot) be changed in place. */
 export interface Thing {

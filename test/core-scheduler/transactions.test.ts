@@ -1,5 +1,5 @@
 import test from "ava";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
 import { Network } from "./network.js";
 
 const tap = { type: "tap" };

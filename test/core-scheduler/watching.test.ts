@@ -1,6 +1,6 @@
 import test from "ava";
+import type { Drift, ValueStatusRecord } from "#core/scheduler/api/scheduler.js";
 import { createMetadataMap } from "#core/scheduler/index.js";
-import type { Drift, ValueStatusRecord } from "#core/scheduler/types.js";
 import { Network } from "./network.js";
 
 const tap = { type: "tap" };

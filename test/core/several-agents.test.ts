@@ -2,7 +2,7 @@ import test from "ava";
 import { AgentInfo } from "#core/agent/index.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { inject, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { agentOf, recording } from "./support/agents.js";
 
 @plugin({ name: "witness" })

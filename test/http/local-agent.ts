@@ -10,7 +10,7 @@ import { flavor } from "#core/flavor/index.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { EventPublisher } from "#core/northbound/index.js";
 import { inject, type Plugin, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { HttpPlugin } from "#plugins/http/index.js";
 import { OrchestratorPlugin } from "#plugins/orchestrator/index.js";
 import { StorePlugin } from "#plugins/store/index.js";

@@ -1,5 +1,5 @@
 import test from "ava";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { hostPresentKey, interfaceKey, routeKey } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";
 import { addressesOf, ip, link, run } from "#test/support/sandbox.js";

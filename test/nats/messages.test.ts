@@ -4,7 +4,7 @@ import { Backoff } from "#core/northbound/backoff.js";
 import { EventQueue } from "#core/northbound/event-queue.js";
 import { fitResult } from "#core/northbound/fit.js";
 import type { EventEnvelope, TransactionResult } from "#core/northbound/index.js";
-import type { ValueState } from "#core/scheduler/types.js";
+import type { ValueState } from "#core/scheduler/api/scheduler.js";
 import { hasTooLong, splitToFit } from "#plugins/nats/fit.js";
 
 const encode = (value: object): Uint8Array => new TextEncoder().encode(JSON.stringify(value));

@@ -4,7 +4,7 @@ import { flavor } from "#core/flavor/index.js";
 import { ModelRegistry } from "#core/model/types.js";
 import type { Change, SourceItem } from "#core/northbound/index.js";
 import { inject, type Plugin, type PluginClass, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { Store, StorePlugin } from "#plugins/store/index.js";
 import { ROUTE_PREFIX, type Route, routeModel } from "#proto/index.js";
 import { eventually } from "#test/support/eventually.js";

@@ -1,4 +1,4 @@
-import type { GraphEdge, GraphSnapshot, ValueRecord } from "#core/scheduler/types.js";
+import type { GraphEdge, GraphSnapshot, ValueRecord } from "#core/scheduler/api/scheduler.js";
 import type { Graph, GraphEdge as GraphEdgeMessage, GraphValue } from "#proto/index.js";
 
 /**

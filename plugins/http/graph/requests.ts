@@ -1,5 +1,5 @@
 import type { RequestGroup } from "#core/northbound/index.js";
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import { timeArgument } from "../query.js";
 import { graphMessage } from "./message.js";
 

@@ -1,4 +1,4 @@
-import type { GraphEdge, GraphSnapshot, ValueRecord, ValueState } from "#core/scheduler/types.js";
+import type { GraphEdge, GraphSnapshot, ValueRecord, ValueState } from "#core/scheduler/api/scheduler.js";
 import { type Box, layOut, type PlacedBox } from "./layout.js";
 
 const FONT_SIZE = 11;

@@ -1,4 +1,4 @@
-import type { RetrievedValue } from "#core/scheduler/types.js";
+import type { RetrievedValue } from "#core/scheduler/api/scheduler.js";
 import type { Api } from "../api.js";
 import type { RouteTable } from "../route-table.js";
 

@@ -1,6 +1,6 @@
 import { InvalidInputError } from "#core/errors.js";
+import type { FlagName, Scheduler } from "#core/scheduler/api/scheduler.js";
 import { toDot } from "#core/scheduler/index.js";
-import type { FlagName, Scheduler } from "#core/scheduler/types.js";
 import { turnBetween } from "#core/slices.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";

@@ -1,5 +1,5 @@
 import { InvalidInputError } from "#core/errors.js";
-import type { GraphView } from "#core/scheduler/types.js";
+import type { GraphView } from "#core/scheduler/api/scheduler.js";
 import type { Api } from "../api.js";
 import { NotFoundError } from "../errors.js";
 import { HttpReply } from "../exchange.js";

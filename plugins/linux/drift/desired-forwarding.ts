@@ -1,4 +1,4 @@
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Forwarding } from "#plugins/netlink/index.js";
 import {
   canonicalAddress,

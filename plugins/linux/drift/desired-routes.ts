@@ -1,4 +1,4 @@
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import { canonicalAddress, parseRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
 
 /** More keys than this are not put off, */

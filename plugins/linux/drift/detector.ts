@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Address, BridgeMember, Link, Neighbour, NetlinkEvent, Route, Rule } from "#plugins/netlink/index.js";
 import {
   type ARPEntry,

@@ -4,8 +4,8 @@ import { PluginHealthReporter } from "#core/health/types.js";
 import { Logger } from "#core/logging/types.js";
 import { EventPublisher } from "#core/northbound/index.js";
 import { inject, type Plugin, PluginConfig, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import type { NetlinkEvent } from "#plugins/netlink/index.js";
 import {
   ARP_PREFIX,

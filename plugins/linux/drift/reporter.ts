@@ -1,6 +1,6 @@
 import type { Logger } from "#core/logging/types.js";
 import type { EventPublisher } from "#core/northbound/index.js";
-import type { Drift } from "#core/scheduler/types.js";
+import type { Drift } from "#core/scheduler/api/scheduler.js";
 
 const MINUTE = 60_000;
 

@@ -1,5 +1,5 @@
 import { errorMessage, SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, KeyedValue, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, KeyedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey, parseInterfaceAddressKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";

@@ -1,4 +1,4 @@
-import type { Dependency, Descriptor } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor } from "#core/scheduler/api/scheduler.js";
 import { interfaceVrfKey, type NetNamespace } from "#proto/index.js";
 import { INTERFACE_ATTACHMENT_PREFIX } from "./derived-keys.js";
 

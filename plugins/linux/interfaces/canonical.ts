@@ -1,4 +1,4 @@
-import type { KeyedValue } from "#core/scheduler/types.js";
+import type { KeyedValue } from "#core/scheduler/api/scheduler.js";
 import {
   canonicalNetwork,
   type Interface,

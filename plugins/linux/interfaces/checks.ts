@@ -1,4 +1,4 @@
-import type { InvalidField } from "#core/scheduler/types.js";
+import type { InvalidField } from "#core/scheduler/api/scheduler.js";
 import { canonicalAddress } from "#proto/index.js";
 
 /** Checks that the types share. Each returns what is wrong with one field: nothing, or one entry. */

@@ -7,7 +7,7 @@ import type {
   MetadataMap,
   RetrievedValue,
   Scheduler,
-} from "#core/scheduler/types.js";
+} from "#core/scheduler/api/scheduler.js";
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js";
 import { isCode, type NamespaceLease, type Namespaces, namespaceText } from "../namespaces/index.js";

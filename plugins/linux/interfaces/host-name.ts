@@ -1,4 +1,4 @@
-import type { InvalidField } from "#core/scheduler/types.js";
+import type { InvalidField } from "#core/scheduler/api/scheduler.js";
 import type { Link } from "#plugins/netlink/index.js";
 import type { Interface } from "#proto/index.js";
 import type { LinkType } from "./link-type.js";

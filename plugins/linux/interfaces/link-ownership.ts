@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { MetadataMap, Scheduler } from "#core/scheduler/types.js";
+import type { MetadataMap, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey, type NetNamespace } from "#proto/index.js";
 import { isCode, namespaceText } from "../namespaces/index.js";

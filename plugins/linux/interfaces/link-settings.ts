@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, InvalidField, KeyedValue, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, InvalidField, KeyedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { LinkProtocols, NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalAddress, type Interface, interfaceKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";

@@ -1,4 +1,4 @@
-import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/types.js";
+import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/api/scheduler.js";
 import type { Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Interface, InterfaceType, NetNamespace } from "#proto/index.js";
 import type { NamespaceLease } from "../namespaces/index.js";

@@ -1,4 +1,4 @@
-import type { Descriptor } from "#core/scheduler/types.js";
+import type { Descriptor } from "#core/scheduler/api/scheduler.js";
 import { INTERFACE_PEER_PREFIX } from "./derived-keys.js";
 
 /** That an end of a pair is there and names the other one, which waits for this. There is nothing to do for it. */

@@ -1,7 +1,7 @@
 import { AgentInfo } from "#core/agent/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { type All, inject, injectAll, type Plugin, plugin, provide } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { WatchedNamespaces } from "#plugins/interface-watcher/index.js";
 import { interfaceModel } from "#proto/index.js";
 import { Namespaces } from "../namespaces/index.js";

@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, KeyedValue, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, KeyedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import { type Interface, type InterfaceType, interfaceKey, type NetNamespace } from "#proto/index.js";
 import {
   INTERFACE_PORT_PREFIX,

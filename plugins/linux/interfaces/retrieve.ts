@@ -1,4 +1,4 @@
-import type { RetrievedValue } from "#core/scheduler/types.js";
+import type { RetrievedValue } from "#core/scheduler/api/scheduler.js";
 import type { Address, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalInterfaceAddress, type Interface, interfaceKey, type NetNamespace } from "#proto/index.js";
 import { type Namespaces, namespaceText } from "../namespaces/index.js";

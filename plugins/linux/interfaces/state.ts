@@ -1,4 +1,4 @@
-import type { Dependency, Descriptor } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor } from "#core/scheduler/api/scheduler.js";
 import { INTERFACE_STATE_PREFIX } from "#proto/index.js";
 import { interfaceAttachmentKey } from "./derived-keys.js";
 

@@ -1,5 +1,5 @@
-import { createMetadataMap } from "#core/scheduler/metadata.js";
-import type { MetadataMap } from "#core/scheduler/types.js";
+import { createMetadataMap } from "#core/scheduler/api/metadata.js";
+import type { MetadataMap } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import { interfaceKey } from "#proto/index.js";
 import type { InterfaceIndex, InterfaceMetadata } from "./interface-index.js";

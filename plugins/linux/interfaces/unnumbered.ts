@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/api/scheduler.js";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import { isCode } from "../namespaces/index.js";
 import { TENUTO_PROTOCOL } from "../protocol.js";

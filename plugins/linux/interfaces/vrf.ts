@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, Scheduler } from "#core/scheduler/api/scheduler.js";
 import { parseInterfaceVrfKey } from "#proto/index.js";
 import { type InterfaceAttachment, vrfClaim } from "./attachment.js";
 import { interfaceAttachmentKey } from "./derived-keys.js";

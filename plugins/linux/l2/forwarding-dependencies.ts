@@ -1,4 +1,4 @@
-import type { Dependency, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Scheduler } from "#core/scheduler/api/scheduler.js";
 import { INTERFACE_PREFIX, type Interface, interfaceKey } from "#proto/index.js";
 import {
   INTERFACE_PORT_PREFIX,

@@ -1,4 +1,4 @@
-import type { RetrievedValue } from "#core/scheduler/types.js";
+import type { RetrievedValue } from "#core/scheduler/api/scheduler.js";
 import type { Forwarding, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { ForwardingEntry } from "#proto/index.js";
 import type { Contest } from "../contest.js";

@@ -1,4 +1,4 @@
-import type { InvalidField } from "#core/scheduler/types.js";
+import type { InvalidField } from "#core/scheduler/api/scheduler.js";
 import { canonicalAddress, canonicalMac, type ForwardingEntry } from "#proto/index.js";
 import { checkAddress, checkRange, checkSameFamily } from "../interfaces/index.js";
 import { mayHaveSeveral, type PlainForwarding, plainForwarding, remoteName, TO_ALL } from "./forwarding-value.js";

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Forwarding, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import { FORWARDING_PREFIX, type ForwardingEntry } from "#proto/index.js";
 import type { Contest } from "../contest.js";

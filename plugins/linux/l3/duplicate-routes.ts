@@ -1,5 +1,5 @@
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
 import { canonicalNetwork, ROUTE_PREFIX, type Route } from "#proto/index.js";
 import type { Contest } from "../contest.js";

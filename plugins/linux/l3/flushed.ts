@@ -1,4 +1,4 @@
-import type { Scheduler, TransactionRecord } from "#core/scheduler/types.js";
+import type { Scheduler, TransactionRecord } from "#core/scheduler/api/scheduler.js";
 import { ARP_PREFIX, INTERFACE_PREFIX, parseRouteKey, ROUTE_PREFIX } from "#proto/index.js";
 import { INTERFACE_PORT_PREFIX, UNNUMBERED_ADDRESSES_PREFIX } from "../interfaces/index.js";
 

@@ -1,4 +1,4 @@
-import type { KeyedValue } from "#core/scheduler/types.js";
+import type { KeyedValue } from "#core/scheduler/api/scheduler.js";
 import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { Route } from "#proto/index.js";
 

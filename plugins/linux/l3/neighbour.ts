@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, InvalidField, RetrievedValue } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, InvalidField, RetrievedValue } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle, Neighbour } from "#plugins/netlink/index.js";
 import {
   ARP_PREFIX,

@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Scheduler } from "#core/scheduler/types.js";
+import type { Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import type { InterfaceIndex } from "../interfaces/index.js";

@@ -2,7 +2,7 @@ import { errorMessage } from "#core/errors.js";
 import { Logger } from "#core/logging/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { inject, type Plugin, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { arpModel, routeModel, ruleModel } from "#proto/index.js";
 import { Contest } from "../contest.js";
 import { InterfaceIndex } from "../interfaces/index.js";

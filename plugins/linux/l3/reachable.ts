@@ -1,4 +1,4 @@
-import type { Dependency, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Scheduler } from "#core/scheduler/api/scheduler.js";
 import {
   canonicalAddress,
   canonicalNetwork,

@@ -1,5 +1,5 @@
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, KeyedValue } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, KeyedValue } from "#core/scheduler/api/scheduler.js";
 import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
 import {
   INTERFACE_STATE_PREFIX,

@@ -1,4 +1,4 @@
-import type { RetrievedValue, Scheduler } from "#core/scheduler/types.js";
+import type { RetrievedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Route as KernelRoute, NamespaceHandle, RouteFilter } from "#plugins/netlink/index.js";
 import { type NetNamespace, type Route, routeModel } from "#proto/index.js";
 import type { Contest } from "../contest.js";

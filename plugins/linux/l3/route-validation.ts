@@ -1,4 +1,4 @@
-import type { InvalidField } from "#core/scheduler/types.js";
+import type { InvalidField } from "#core/scheduler/api/scheduler.js";
 import { canonicalAddress, canonicalNetwork, type Route } from "#proto/index.js";
 import { validateNamespace } from "../namespaces/index.js";
 import { typeOf } from "./route-kernel.js";

@@ -6,7 +6,7 @@ import type {
   InvalidField,
   KeyedValue,
   RetrievedValue,
-} from "#core/scheduler/types.js";
+} from "#core/scheduler/api/scheduler.js";
 import type { Route as KernelRoute, NamespaceHandle } from "#plugins/netlink/index.js";
 import { interfaceKey, LINK_LOCAL_ROUTE_PREFIX, linkLocalRouteKey, ROUTE_PREFIX, type Route } from "#proto/index.js";
 import { INTERFACE_DESCRIPTOR } from "../interfaces/index.js";

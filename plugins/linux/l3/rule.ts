@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
-import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, Descriptor, InvalidField, RetrievedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { Rule as KernelRule, NamespaceHandle } from "#plugins/netlink/index.js";
 import { RULE_PREFIX, type Rule, ruleFamily, ruleModel } from "#proto/index.js";
 import type { Contest } from "../contest.js";

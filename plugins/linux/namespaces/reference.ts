@@ -1,5 +1,5 @@
 import { posix } from "node:path";
-import type { InvalidField } from "#core/scheduler/types.js";
+import type { InvalidField } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceRef } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
 

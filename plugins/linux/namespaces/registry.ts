@@ -1,5 +1,5 @@
 import { errorMessage, SouthboundError, TenutoError } from "#core/errors.js";
-import type { Dependency } from "#core/scheduler/types.js";
+import type { Dependency } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
 import type { ManagedNamespaces, OwnedLease } from "./managed-namespaces.js";

@@ -1,5 +1,5 @@
 import { token } from "#core/plugin/index.js";
-import type { Dependency } from "#core/scheduler/types.js";
+import type { Dependency } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
 

@@ -1,4 +1,4 @@
-import type { Dependency, RetrievedValue, Scheduler } from "#core/scheduler/types.js";
+import type { Dependency, RetrievedValue, Scheduler } from "#core/scheduler/api/scheduler.js";
 import type { NamespaceHandle, NamespaceRef, Netlink } from "#plugins/netlink/index.js";
 import type { NetNamespace } from "#proto/index.js";
 import { seemsThere } from "./local-path.js";

@@ -11,8 +11,8 @@ import {
   RequestGroup,
   type TransactionResult,
 } from "#core/northbound/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
-import type { TransactionRecord } from "#core/scheduler/types.js";
+import type { TransactionRecord } from "#core/scheduler/api/scheduler.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { IfmgrPlugin } from "#plugins/ifmgr/index.js";
 import { InterfaceWatcherPlugin } from "#plugins/interface-watcher/index.js";
 import { linux } from "#plugins/linux/index.js";

@@ -8,7 +8,7 @@ import { Health } from "#core/health/types.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { EventPublisher } from "#core/northbound/index.js";
 import { inject, type Plugin, type PluginClass, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { NatsPlugin } from "#plugins/nats/index.js";
 import { OrchestratorPlugin } from "#plugins/orchestrator/index.js";
 import { StorePlugin } from "#plugins/store/index.js";

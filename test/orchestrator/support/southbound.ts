@@ -1,8 +1,8 @@
 import { InvalidInputError, SouthboundError } from "#core/errors.js";
 import { ModelRegistry } from "#core/model/types.js";
 import { inject, type Plugin, type PluginClass, plugin } from "#core/plugin/index.js";
-import { Scheduler } from "#core/scheduler/token.js";
-import type { Dependency, InvalidField, RetrievedValue } from "#core/scheduler/types.js";
+import type { Dependency, InvalidField, RetrievedValue } from "#core/scheduler/api/scheduler.js";
+import { Scheduler } from "#core/scheduler/api/token.js";
 import { type Interface, interfaceModel } from "#proto/index.js";
 
 export const PREFIX = interfaceModel.prefix;

@@ -1,4 +1,4 @@
-import type { KeyedValue } from "#core/scheduler/types.js";
+import type { KeyedValue } from "#core/scheduler/api/scheduler.js";
 import type { BridgeVlan, Link, NamespaceHandle } from "#plugins/netlink/index.js";
 import type { BridgeLink, BridgeLinkPort, Interface, VlanRange } from "#proto/index.js";
 import { checkOther, checkRange, type Problems } from "../checks.js";

@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency } from "#core/scheduler/types.js";
+import type { Dependency } from "#core/scheduler/api/scheduler.js";
 import type { Link } from "#plugins/netlink/index.js";
 import {
   canonicalInterfaceAddress,

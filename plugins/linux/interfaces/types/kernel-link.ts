@@ -1,4 +1,4 @@
-import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/types.js";
+import type { Dependency, InvalidField, KeyedValue } from "#core/scheduler/api/scheduler.js";
 import type { Link } from "#plugins/netlink/index.js";
 import type { Interface, InterfaceType } from "#proto/index.js";
 import { interfaceAttachmentKey } from "../derived-keys.js";

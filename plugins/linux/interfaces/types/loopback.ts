@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { InvalidField } from "#core/scheduler/types.js";
+import type { InvalidField } from "#core/scheduler/api/scheduler.js";
 import type { LinkType } from "../link-type.js";
 
 const HOST_NAME = "lo";

@@ -1,5 +1,5 @@
 import { SouthboundError } from "#core/errors.js";
-import type { Dependency, InvalidField } from "#core/scheduler/types.js";
+import type { Dependency, InvalidField } from "#core/scheduler/api/scheduler.js";
 import type { Link, LinkRequest, NamespaceHandle } from "#plugins/netlink/index.js";
 import { type Interface, interfaceKey } from "#proto/index.js";
 import { isCode, namespaceText } from "../../namespaces/index.js";

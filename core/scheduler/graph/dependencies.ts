@@ -1,6 +1,6 @@
+import type { Dependency } from "../api/scheduler.js";
 import type { Graph } from "./graph.js";
 import type { Node } from "./node.js";
-import type { Dependency } from "./types.js";
 
 /** Does this node count as there? Asked of the present state, of the state a plan leads to, or of what a plan leaves alone. */
 export type Existence = (node: Node | undefined) => boolean;

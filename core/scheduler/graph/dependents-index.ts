@@ -1,6 +1,6 @@
+import type { Dependency } from "../api/scheduler.js";
 import { each, type Few, withOne, withoutOne } from "./few.js";
 import type { Node } from "./node.js";
-import type { Dependency } from "./types.js";
 
 /** All values that have one and the same list of dependencies: a hundred thousand routes by one next hop share theirs. */
 interface Group {

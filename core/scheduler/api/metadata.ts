@@ -1,5 +1,5 @@
 import { deepEqual } from "./equality.js";
-import type { MetadataMap } from "./types.js";
+import type { MetadataMap } from "./scheduler.js";
 
 /** Secondary indexes of a metadata map: for each field, the values under which the metadata is found. */
 export type MetadataIndexer<M> = (metadata: M) => Readonly<Record<string, string | readonly string[] | undefined>>;

@@ -1,5 +1,5 @@
-import { deepEqual } from "./equality.js";
-import type { Node } from "./node.js";
+import { deepEqual } from "../api/equality.js";
+import type { Node } from "../graph/node.js";
 import type { Operation } from "./operations.js";
 
 /** Updates to be made as re-creations, so that nothing waits for itself; there may be none that helps. */

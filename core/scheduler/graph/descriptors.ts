@@ -1,7 +1,7 @@
-import { BugError } from "../errors.js";
+import { BugError } from "../../errors.js";
+import type { Descriptor } from "../api/scheduler.js";
 import { guarded, type Report } from "./guarded-descriptor.js";
 import type { AnyDescriptor } from "./node.js";
-import type { Descriptor } from "./types.js";
 
 /** The registered descriptors, found by key: the longest prefix that selects the key wins. */
 export class Descriptors {

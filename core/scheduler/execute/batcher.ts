@@ -1,5 +1,5 @@
-import type { AnyDescriptor } from "./node.js";
-import type { Operation } from "./operations.js";
+import type { AnyDescriptor } from "../graph/node.js";
+import type { Operation } from "../plan/operations.js";
 
 /** So many at a time: enough to be quick, and few enough that the southbound begins while others are still being handed out. */
 const MANY = 512;

@@ -1,9 +1,9 @@
-import type { Slices } from "../slices.js";
-import type { Descriptors } from "./descriptors.js";
-import type { Graph } from "./graph.js";
-import type { Moment, Node, ValueCondition } from "./node.js";
+import type { Slices } from "../../slices.js";
+import type { ValueRecord } from "../api/scheduler.js";
+import type { Descriptors } from "../graph/descriptors.js";
+import type { Graph } from "../graph/graph.js";
+import type { Moment, Node, ValueCondition } from "../graph/node.js";
 import { conditionOf, isShown } from "./status.js";
-import type { ValueRecord } from "./types.js";
 import { asked } from "./views.js";
 
 export interface TimelineLimits {

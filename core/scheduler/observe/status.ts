@@ -1,7 +1,7 @@
-import { type Existence, isPresent, missing } from "./dependencies.js";
-import type { Graph } from "./graph.js";
-import { isOrphaned, type Node, type ValueCondition } from "./node.js";
-import type { InvalidField, ValueState, ValueStatusRecord } from "./types.js";
+import type { InvalidField, ValueState, ValueStatusRecord } from "../api/scheduler.js";
+import { type Existence, isPresent, missing } from "../graph/dependencies.js";
+import type { Graph } from "../graph/graph.js";
+import { isOrphaned, type Node, type ValueCondition } from "../graph/node.js";
 
 const NO_DETAILS: readonly string[] = [];
 const CHANGED_SOUTHBOUND: readonly string[] = ["changed southbound by somebody else"];

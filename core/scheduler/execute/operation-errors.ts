@@ -1,5 +1,5 @@
-import { BugError, SouthboundError } from "../errors.js";
-import type { Operation } from "./operations.js";
+import { BugError, SouthboundError } from "../../errors.js";
+import type { Operation } from "../plan/operations.js";
 
 /** A value that others could not be taken off; removing it all the same would pull the ground from under them. */
 export class StillNeeded extends SouthboundError {

@@ -1,7 +1,7 @@
-import { type AnyOf, anyOfName, type Existence, holds, isPartOf, support } from "./dependencies.js";
-import type { Graph } from "./graph.js";
-import type { Node } from "./node.js";
-import type { Dependency } from "./types.js";
+import type { Dependency } from "../api/scheduler.js";
+import { type AnyOf, anyOfName, type Existence, holds, isPartOf, support } from "../graph/dependencies.js";
+import type { Graph } from "../graph/graph.js";
+import type { Node } from "../graph/node.js";
 
 /** A list of dependencies that hold, and what its `anyOf` ones rest on. */
 interface SatisfiedDependencies {

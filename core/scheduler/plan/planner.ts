@@ -1,4 +1,5 @@
-import type { Slices } from "../slices.js";
+import type { Slices } from "../../slices.js";
+import type { Dependency } from "../api/scheduler.js";
 import {
   type AnyOf,
   anyOfName,
@@ -12,13 +13,12 @@ import {
   sameDependency,
   support,
   supportsNow,
-} from "./dependencies.js";
+} from "../graph/dependencies.js";
+import { NOBODY } from "../graph/dependents-index.js";
+import { equivalent, type Graph, outlastsDeletion } from "../graph/graph.js";
+import { type Node, root } from "../graph/node.js";
 import { DependencyCache } from "./dependency-cache.js";
-import { NOBODY } from "./dependents-index.js";
-import { equivalent, type Graph, outlastsDeletion } from "./graph.js";
-import { type Node, root } from "./node.js";
 import { buildOperations, type Operation } from "./operations.js";
-import type { Dependency } from "./types.js";
 
 export interface Plan {
   /** In an order in which they could run one by one. */

@@ -1,7 +1,7 @@
-import { withKey } from "../errors.js";
-import type { Node } from "./node.js";
-import type { Operation } from "./operations.js";
-import type { RecordedOperation, ValueState } from "./types.js";
+import { withKey } from "../../errors.js";
+import type { RecordedOperation, ValueState } from "../api/scheduler.js";
+import type { Node } from "../graph/node.js";
+import type { Operation } from "../plan/operations.js";
 
 /** An operation as it is planned, and as it is recorded when it succeeds. */
 export function expected({ kind, node, recreate }: Operation): RecordedOperation {

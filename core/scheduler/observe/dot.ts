@@ -1,5 +1,5 @@
+import type { GraphEdge, GraphSnapshot, ValueRecord, ValueState } from "../api/scheduler.js";
 import { isAvailable } from "./snapshot.js";
-import type { GraphEdge, GraphSnapshot, ValueRecord, ValueState } from "./types.js";
 
 /** Fill colours by state, as Ligato draws its graph: what is there is green, what waits yellow, what failed red. */
 const COLOURS: Readonly<Partial<Record<ValueState, string>>> = {

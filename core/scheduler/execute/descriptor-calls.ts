@@ -1,6 +1,6 @@
-import { InvalidInputError } from "../errors.js";
+import { InvalidInputError } from "../../errors.js";
+import type { Operation } from "../plan/operations.js";
 import type { Batch } from "./batcher.js";
-import type { Operation } from "./operations.js";
 
 /** Calls the descriptor. Returns its answer, or a promise of it; throws what it throws. */
 export function call(operation: Operation): unknown {

@@ -1,7 +1,7 @@
-import type { Clock } from "./clock.js";
-import { equivalent } from "./graph.js";
-import { type Node, root, withParts } from "./node.js";
-import type { Drift, DriftPolicy } from "./types.js";
+import type { Clock } from "../api/clock.js";
+import type { Drift, DriftPolicy } from "../api/scheduler.js";
+import { equivalent } from "../graph/graph.js";
+import { type Node, root, withParts } from "../graph/node.js";
 
 /** A desired base value that a refresh did not find as it should be. */
 export interface Difference {

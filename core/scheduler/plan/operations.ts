@@ -1,4 +1,5 @@
-import type { Slices } from "../slices.js";
+import type { Slices } from "../../slices.js";
+import type { Dependency } from "../api/scheduler.js";
 import {
   type AnyOf,
   anyOfName,
@@ -8,11 +9,10 @@ import {
   restingOn,
   support,
   supportsNow,
-} from "./dependencies.js";
-import { equivalent, type Graph } from "./graph.js";
-import type { Node } from "./node.js";
+} from "../graph/dependencies.js";
+import { equivalent, type Graph } from "../graph/graph.js";
+import type { Node } from "../graph/node.js";
 import { type Cycle, sort } from "./operation-order.js";
-import type { Dependency } from "./types.js";
 
 /** One call of a descriptor, and what has to be done before it. */
 export interface Operation {

@@ -1,11 +1,11 @@
-import { errorMessage } from "../errors.js";
+import { errorMessage } from "../../errors.js";
+import { deepEqual } from "../api/equality.js";
+import type { Dependency, InvalidField, KeyedValue } from "../api/scheduler.js";
 import { holds, isPresent } from "./dependencies.js";
 import { DependentsIndex } from "./dependents-index.js";
 import type { Descriptors } from "./descriptors.js";
-import { deepEqual } from "./equality.js";
 import { KeyIndex } from "./key-index.js";
 import { type AnyDescriptor, NO_DEPENDENCIES, Node, withParts } from "./node.js";
-import type { Dependency, InvalidField, KeyedValue } from "./types.js";
 
 /**
  * The graph of values. Its methods keep nodes, dependency indexes, derived values and metadata maps consistent; deciding

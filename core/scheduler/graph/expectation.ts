@@ -1,5 +1,5 @@
+import type { Origin, RetrievedValue } from "../api/scheduler.js";
 import type { Node } from "./node.js";
-import type { Origin, RetrievedValue } from "./types.js";
 
 /** What the cache expects to be found below under a key: what a descriptor gets to correlate. */
 export class Expectation implements RetrievedValue {

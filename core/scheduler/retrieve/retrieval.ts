@@ -1,12 +1,12 @@
-import { errorMessage } from "../errors.js";
-import type { Slices } from "../slices.js";
-import type { Clock } from "./clock.js";
-import type { Descriptors } from "./descriptors.js";
-import { deepEqual } from "./equality.js";
-import { Expectation, expectation } from "./expectation.js";
-import type { Graph } from "./graph.js";
-import { type AnyDescriptor, type Node, root, withParts } from "./node.js";
-import type { Origin, RetrievedValue } from "./types.js";
+import { errorMessage } from "../../errors.js";
+import type { Slices } from "../../slices.js";
+import type { Clock } from "../api/clock.js";
+import { deepEqual } from "../api/equality.js";
+import type { Origin, RetrievedValue } from "../api/scheduler.js";
+import type { Descriptors } from "../graph/descriptors.js";
+import { Expectation, expectation } from "../graph/expectation.js";
+import type { Graph } from "../graph/graph.js";
+import { type AnyDescriptor, type Node, root, withParts } from "../graph/node.js";
 
 export interface RetrievalOptions {
   /** Read these base keys only; everything when left out. */

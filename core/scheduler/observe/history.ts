@@ -1,4 +1,4 @@
-import type { TransactionRecord } from "./types.js";
+import type { TransactionRecord } from "../api/scheduler.js";
 
 export interface HistoryLimits {
   /** Transactions kept at most. */

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.js";
+import type { Clock } from "../api/clock.js";
 
 /** Deadlines of equal length, so that the oldest ends first and one timer is enough. Lengths in ms. */
 export class Deadlines {

@@ -1,13 +1,13 @@
-import { errorMessage } from "../errors.js";
+import { errorMessage } from "../../errors.js";
+import type { Clock } from "../api/clock.js";
+import { anyOfName, dependingOn, type Existence, holds, restingOn, support } from "../graph/dependencies.js";
+import type { Graph } from "../graph/graph.js";
+import { type Node, root } from "../graph/node.js";
+import type { Operation } from "../plan/operations.js";
 import { type Batch, Batcher } from "./batcher.js";
-import type { Clock } from "./clock.js";
 import { Deadlines } from "./deadlines.js";
-import { anyOfName, dependingOn, type Existence, holds, restingOn, support } from "./dependencies.js";
 import { call, callMany, isRetriable } from "./descriptor-calls.js";
-import type { Graph } from "./graph.js";
-import { type Node, root } from "./node.js";
 import { NoAnswer, StillNeeded, TooLate, Unanswered } from "./operation-errors.js";
-import type { Operation } from "./operations.js";
 
 export interface ExecutorOptions {
   readonly clock: Clock;

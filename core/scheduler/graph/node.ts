@@ -1,5 +1,5 @@
+import type { Dependency, Descriptor, InvalidField, ValueState } from "../api/scheduler.js";
 import type { Expectation } from "./expectation.js";
-import type { Dependency, Descriptor, InvalidField, ValueState } from "./types.js";
 
 /** A descriptor whose value and metadata types the graph need not know. */
 export type AnyDescriptor = Descriptor<object, unknown>;

@@ -1,4 +1,4 @@
-import { deepEqual } from "./equality.js";
+import { deepEqual } from "../api/equality.js";
 import type { AnyDescriptor } from "./node.js";
 
 /** Told of what a descriptor did wrong. */

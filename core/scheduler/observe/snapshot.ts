@@ -1,8 +1,8 @@
-import { Slices, turnBetween } from "../slices.js";
-import type { Descriptors } from "./descriptors.js";
-import { dependenciesOf } from "./graph.js";
+import { Slices, turnBetween } from "../../slices.js";
+import type { Dependency, FlagName, FlagStatistics, GraphEdge, GraphSnapshot, ValueRecord } from "../api/scheduler.js";
+import type { Descriptors } from "../graph/descriptors.js";
+import { dependenciesOf } from "../graph/graph.js";
 import type { Timeline } from "./timeline.js";
-import type { Dependency, FlagName, FlagStatistics, GraphEdge, GraphSnapshot, ValueRecord } from "./types.js";
 import { byKey } from "./views.js";
 
 /** The graph as it was at a time. What depended on what is worked out anew from the values of then. */

@@ -1,6 +1,6 @@
-import type { Descriptor, DriftPolicy, KeyedValue, MetadataMap, RetrievedValue } from "./descriptor-types.js";
+import type { Descriptor, DriftPolicy, KeyedValue, MetadataMap, RetrievedValue } from "./descriptor.js";
 
-export type * from "./descriptor-types.js";
+export type * from "./descriptor.js";
 
 /**
  * States of a value, as in vpp-agent's `ValueState`.

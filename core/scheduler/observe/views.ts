@@ -1,9 +1,9 @@
-import type { Descriptors } from "./descriptors.js";
-import { expectation } from "./expectation.js";
-import type { Graph } from "./graph.js";
-import type { AnyDescriptor, Node } from "./node.js";
+import type { RetrievedValue, ValueState } from "../api/scheduler.js";
+import type { Descriptors } from "../graph/descriptors.js";
+import { expectation } from "../graph/expectation.js";
+import type { Graph } from "../graph/graph.js";
+import type { AnyDescriptor, Node } from "../graph/node.js";
 import { stateOf } from "./status.js";
-import type { RetrievedValue, ValueState } from "./types.js";
 
 export type DumpedValue = RetrievedValue & { readonly state: ValueState };
 

@@ -1,5 +1,0 @@
-import { token } from "../plugin/token.js";
-import type { Scheduler as SchedulerInterface } from "./types.js";
-
-export type Scheduler = SchedulerInterface;
-export const Scheduler = token<SchedulerInterface>("Scheduler");
