@@ -28,7 +28,7 @@ export class BusClient {
 
   /** Sends a prepared transaction. Throws unless it is applied and every value that the answer names is configured or gone. */
   async commit(messages: Prepared): Promise<TransactionResult> {
-    const result = await sendMessages(messages, PARTS_AT_ONCE, (data, part) => this.#ask(data, part));
+    const result = await sendMessages(messages, PARTS_AT_ONCE, (data, part) => this.ask(data, part));
     if (result === undefined) throw new Error("the agent did not answer the last part");
     const bad = result.values.find(({ state }) => state !== "CONFIGURED" && state !== "REMOVED");
     if (result.outcome !== "APPLIED" || bad !== undefined) {
@@ -49,7 +49,7 @@ export class BusClient {
     await this.connection.close();
   }
 
-  async #ask(data: Uint8Array, part: string | undefined): Promise<TransactionResult> {
+  private async ask(data: Uint8Array, part: string | undefined): Promise<TransactionResult> {
     const head = headers();
     head.set(CONTENT_TYPE_HEADER, "application/json");
     if (part !== undefined) head.set(PART_HEADER, part);

@@ -79,9 +79,9 @@ interface Ready {
 class Events {
   /** Of the last notification. */
   bytes = 0;
-  #told: (name: string, mtu: number, at: bigint) => void = () => undefined;
-  #links: Ready[] = [];
-  #changer: LinkChanger | undefined;
+  private told: (name: string, mtu: number, at: bigint) => void = () => undefined;
+  private links: Ready[] = [];
+  private changer: LinkChanger | undefined;
 
   constructor(private readonly scene: Scene) {}
 
@@ -89,40 +89,40 @@ class Events {
     const { client, netlink } = this.scene;
     await commit(this.scene, Array.from({ length: sized(run, pairs) }, (_, pair) => pairChanges(pair)).flat());
     const links = await netlink.default.linkList({ kind: "veth" });
-    this.#links = links.map(({ name, index, mtu }) => ({ name, index, mtu, changedAt: performance.now() }));
+    this.links = links.map(({ name, index, mtu }) => ({ name, index, mtu, changedAt: performance.now() }));
     client.connection.subscribe(interfaceStateSubject(label), {
       callback: (_error, message) => {
         const at = process.hrtime.bigint();
         const { state } = message.json<{ readonly state?: { readonly name?: string; readonly mtu?: number } }>();
         this.bytes = message.data.length;
-        this.#told(state?.name ?? "", state?.mtu ?? 0, at);
+        this.told(state?.name ?? "", state?.mtu ?? 0, at);
       },
     });
     await client.connection.flush();
-    this.#changer = await LinkChanger.start();
+    this.changer = await LinkChanger.start();
   }
 
   async one(): Promise<number> {
-    const link = this.#links.shift();
-    const changer = this.#changer;
+    const link = this.links.shift();
+    const changer = this.changer;
     if (link === undefined || changer === undefined) throw new Error("there is no link to change");
     const rest = link.changedAt + quietTime - performance.now();
     if (rest > 0) await pause(rest);
     link.mtu = link.mtu === 1400 ? 1500 : 1400;
     const arrival = new Promise<bigint>((resolve) => {
-      this.#told = (name, mtu, at) => {
+      this.told = (name, mtu, at) => {
         if (name === link.name && mtu === link.mtu) resolve(at);
       };
     });
     changer.change({ index: link.index, mtu: link.mtu });
     const at = await arrival;
     link.changedAt = performance.now();
-    this.#links.push(link);
+    this.links.push(link);
     return Number(at - changer.changedAt) / 1000;
   }
 
   async end(): Promise<void> {
-    await this.#changer?.end();
+    await this.changer?.end();
   }
 }
 

@@ -12,7 +12,7 @@ import type { Change, Transaction, TransactionOptions } from "./types.js";
  * ```
  */
 export class Changes {
-  readonly #changes: Change[] = [];
+  private readonly changes: Change[] = [];
 
   /** Throws `ModelError` when the value lacks a field that its key is made of. */
   set<V extends object>(model: Model<V>, value: V): this {
@@ -20,16 +20,16 @@ export class Changes {
   }
 
   setKey(key: string, value: object): this {
-    this.#changes.push({ key, value });
+    this.changes.push({ key, value });
     return this;
   }
 
   delete(key: string): this {
-    this.#changes.push({ key, delete: true });
+    this.changes.push({ key, delete: true });
     return this;
   }
 
   transaction(options: TransactionOptions = {}): Transaction {
-    return { ...options, changes: [...this.#changes] };
+    return { ...options, changes: [...this.changes] };
   }
 }

@@ -19,23 +19,23 @@ const AT_ONCE = 64;
  * when it comes back. There is no answer; what became of it is told by `status` and by the events of topic `values`.
  */
 export class DesiredState {
-  readonly #bus: NatsRequests;
-  readonly #label: string;
-  #bucket: Promise<KV> | undefined;
+  private readonly bus: NatsRequests;
+  private readonly label: string;
+  private bucket: Promise<KV> | undefined;
 
   constructor(bus: NatsRequests, label: string) {
-    this.#bus = bus;
-    this.#label = label;
+    this.bus = bus;
+    this.label = label;
   }
 
   async put(key: string, value: object): Promise<void> {
-    const bucket = await this.#open();
-    await bucket.put(configBucketKey(this.#label, key), JSON.stringify(value));
+    const bucket = await this.open();
+    await bucket.put(configBucketKey(this.label, key), JSON.stringify(value));
   }
 
   async delete(key: string): Promise<void> {
-    const bucket = await this.#open();
-    await bucket.delete(configBucketKey(this.#label, key));
+    const bucket = await this.open();
+    await bucket.delete(configBucketKey(this.label, key));
   }
 
   /**
@@ -43,29 +43,29 @@ export class DesiredState {
    * bucket had lost it. To be called after everything was written.
    */
   async markComplete(): Promise<void> {
-    const bucket = await this.#open();
-    const values = (await this.#entries(bucket)).length;
-    await bucket.put(configBucketKey(this.#label, COMPLETE_MARKER), JSON.stringify({ values }));
+    const bucket = await this.open();
+    const values = (await this.values(bucket)).length;
+    await bucket.put(configBucketKey(this.label, COMPLETE_MARKER), JSON.stringify({ values }));
   }
 
   /** Everything the bucket holds for the agent. */
   async entries(): Promise<readonly KeyValue[]> {
-    const bucket = await this.#open();
-    const entries = await this.#entries(bucket);
+    const bucket = await this.open();
+    const entries = await this.values(bucket);
     return entries.map(({ key, entry }) => ({ key, value: entry.json<object>() }));
   }
 
   /** By its subjects, each got alone: an account may be restricted to those of one label. */
-  async #entries(bucket: KV): Promise<readonly { readonly key: string; readonly entry: KvEntry }[]> {
+  private async values(bucket: KV): Promise<readonly { readonly key: string; readonly entry: KvEntry }[]> {
     const prefix = `$KV.${CONFIG_BUCKET}.`;
-    const { streams } = await this.#bus.connection.jetstreamManager();
+    const { streams } = await this.bus.connection.jetstreamManager();
     const { state } = await streams.info(`KV_${CONFIG_BUCKET}`, {
-      subjects_filter: prefix + bucketFilter(this.#label),
+      subjects_filter: prefix + bucketFilter(this.label),
     });
     const bucketKeys = Object.keys(state.subjects ?? {}).map((subject) => subject.slice(prefix.length));
     const found: { key: string; entry: KvEntry }[] = [];
     const read = async (bucketKey: string): Promise<void> => {
-      const key = keyFromConfigBucket(this.#label, bucketKey);
+      const key = keyFromConfigBucket(this.label, bucketKey);
       if (key === undefined || key.startsWith(RESERVED_PREFIX)) return;
       const entry = await bucket.get(bucketKey);
       if (entry?.operation === "PUT") found.push({ key, entry });
@@ -77,15 +77,15 @@ export class DesiredState {
   }
 
   /** The agent creates the bucket on its first start; so does a client that comes first. */
-  async #open(): Promise<KV> {
-    const { views } = this.#bus.connection.jetstream();
+  private async open(): Promise<KV> {
+    const { views } = this.bus.connection.jetstream();
     const open = (): Promise<KV> => views.kv(CONFIG_BUCKET, { history: 1 });
     // Again, for when an agent creates it in the same moment.
-    this.#bucket ??= open().catch(open);
+    this.bucket ??= open().catch(open);
     try {
-      return await this.#bucket;
+      return await this.bucket;
     } catch (error) {
-      this.#bucket = undefined;
+      this.bucket = undefined;
       const reason = error instanceof Error ? error.message : String(error);
       throw new AgentClientError("NO_BUCKET", `the bucket ${CONFIG_BUCKET} is not available: ${reason}`, error);
     }

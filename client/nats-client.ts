@@ -50,23 +50,23 @@ export class NatsClient implements AgentClient {
   readonly label: string;
   /** Desired state that the bus keeps, as opposed to transactions that are asked for. */
   readonly desired: DesiredState;
-  readonly #requests: NatsRequests;
+  private readonly requests: NatsRequests;
 
   constructor(requests: NatsRequests, label: string) {
-    this.#requests = requests;
+    this.requests = requests;
     this.label = label;
     this.desired = new DesiredState(requests, label);
   }
 
   /** A client for another agent, on the same connection: closing one closes both. */
   agent(label: string): NatsClient {
-    return new NatsClient(this.#requests, label);
+    return new NatsClient(this.requests, label);
   }
 
   /** The agents that answer now. */
   async discover(): Promise<readonly AgentDescription[]> {
     const agents: AgentDescription[] = [];
-    for await (const { metadata } of await this.#requests.connection.services.client().info(SERVICE)) {
+    for await (const { metadata } of await this.requests.connection.services.client().info(SERVICE)) {
       agents.push({ label: metadata?.label ?? "", version: metadata?.version ?? "", flavor: metadata?.flavor ?? "" });
     }
     return agents.sort((a, b) => a.label.localeCompare(b.label));
@@ -75,12 +75,12 @@ export class NatsClient implements AgentClient {
   commit(transaction: Transaction): Promise<TransactionResult> {
     const messages = transactionMessages(
       { ...transaction, id: transaction.id ?? randomUUID() },
-      this.#requests.maxPayload - HEADER_ROOM,
+      this.requests.maxPayload - HEADER_ROOM,
     );
     const askAgain = messages.length === 1 ? ASK_AGAIN : ASK_AGAIN_IN_PARTS;
     let atOnce = PARTS_AT_ONCE;
-    return this.#persist((timeout) => {
-      const attempt = this.#commitOnce(messages, atOnce, Math.min(timeout, askAgain));
+    return this.persist((timeout) => {
+      const attempt = this.commitOnce(messages, atOnce, Math.min(timeout, askAgain));
       // It may have been too much for a busy agent.
       atOnce = 1;
       return attempt;
@@ -88,62 +88,66 @@ export class NatsClient implements AgentClient {
   }
 
   confirm(id: string): Promise<TransactionResult> {
-    return this.#result("confirm", { id });
+    return this.result("confirm", { id });
   }
 
   cancel(id: string): Promise<TransactionResult> {
-    return this.#result("cancel", { id });
+    return this.result("cancel", { id });
   }
 
   resync(options: ResyncOptions = {}): Promise<TransactionResult> {
-    return this.#result("resync", options);
+    return this.result("resync", options);
   }
 
   async get(prefix = ""): Promise<readonly KeyValue[]> {
-    return answerList(await this.#ask("get", { prefix }), "values");
+    return answerList(await this.ask("get", { prefix }), "values");
   }
 
   async dump(view: DumpView, prefix = ""): Promise<readonly KeyValue[]> {
-    return answerList(await this.#ask("dump", { view, prefix }), "values");
+    return answerList(await this.ask("dump", { view, prefix }), "values");
   }
 
   async status({ prefix = "", state }: StatusFilter = {}): Promise<readonly ValueStatus[]> {
-    return answerList(await this.#ask("status", { prefix, state: state ?? "all" }), "values");
+    return answerList(await this.ask("status", { prefix, state: state ?? "all" }), "values");
   }
 
   async history(seq = 0): Promise<readonly HistoryEntry[]> {
-    return answerList(await this.#ask("history", { seq }), "entries");
+    return answerList(await this.ask("history", { seq }), "entries");
   }
 
   async request(group: string, name: string, argument: object = {}): Promise<object> {
-    return answerObject(await this.#askSubject(groupSubject(this.label, group, name), argument));
+    return answerObject(await this.askSubject(groupSubject(this.label, group, name), argument));
   }
 
   watch(topic: WatchTopic, { signal }: { readonly signal?: AbortSignal } = {}): AsyncIterable<AgentEvent> {
-    return natsEvents(this.#requests, this.label, topic, signal);
+    return natsEvents(this.requests, this.label, topic, signal);
   }
 
   async close(): Promise<void> {
-    await this.#requests.close();
+    await this.requests.close();
   }
 
-  async #result(request: ConfigRequest, argument: object): Promise<TransactionResult> {
-    return answerResult(await this.#ask(request, argument));
+  private async result(request: ConfigRequest, argument: object): Promise<TransactionResult> {
+    return answerResult(await this.ask(request, argument));
   }
 
-  #ask(request: ConfigRequest, argument: object): Promise<readonly Msg[]> {
-    return this.#askSubject(requestSubject(this.label, request), argument);
+  private ask(request: ConfigRequest, argument: object): Promise<readonly Msg[]> {
+    return this.askSubject(requestSubject(this.label, request), argument);
   }
 
-  #askSubject(subject: string, argument: object): Promise<readonly Msg[]> {
+  private askSubject(subject: string, argument: object): Promise<readonly Msg[]> {
     const data = new TextEncoder().encode(JSON.stringify(argument));
-    return this.#persist((timeout) => this.#requests.ask({ subject, data, timeout }));
+    return this.persist((timeout) => this.requests.ask({ subject, data, timeout }));
   }
 
-  async #commitOnce(messages: readonly Uint8Array[], atOnce: number, timeout: number): Promise<TransactionResult> {
+  private async commitOnce(
+    messages: readonly Uint8Array[],
+    atOnce: number,
+    timeout: number,
+  ): Promise<TransactionResult> {
     const subject = requestSubject(this.label, "commit");
     const result = await sendMessages(messages, atOnce, async (data, part) =>
-      answerResult(await this.#requests.ask({ subject, data, timeout, ...(part === undefined ? {} : { part }) })),
+      answerResult(await this.requests.ask({ subject, data, timeout, ...(part === undefined ? {} : { part }) })),
     );
     if (result === undefined) throw new TryAgain("BAD_ANSWER", "the agent has not got all parts of the transaction");
     return result;
@@ -153,9 +157,9 @@ export class NatsClient implements AgentClient {
    * Tries until there is an answer or the time is over. Nobody there to ask is final after `patience`, unless somebody was
    * there before: then agent or broker are being restarted.
    */
-  async #persist<T>(attempt: (timeout: number) => Promise<T>): Promise<T> {
+  private async persist<T>(attempt: (timeout: number) => Promise<T>): Promise<T> {
     const begin = performance.now();
-    const end = begin + this.#requests.timeout;
+    const end = begin + this.requests.timeout;
     let wait = 50;
     let lost = false;
     for (;;) {
@@ -164,7 +168,7 @@ export class NatsClient implements AgentClient {
       } catch (error) {
         if (!(error instanceof TryAgain)) throw error;
         lost ||= error.code !== "NO_AGENT";
-        const until = lost ? end : Math.min(this.#requests.patientUntil(begin), end);
+        const until = lost ? end : Math.min(this.requests.patientUntil(begin), end);
         if (performance.now() + wait >= until) throw final(error, performance.now() - begin);
       }
       // Many that were refused together are not to come back together.

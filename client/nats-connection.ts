@@ -38,19 +38,19 @@ export class TryAgain extends AgentClientError {}
 export class NatsRequests {
   readonly connection: NatsConnection;
   readonly timeout: number;
-  readonly #patience: number;
-  #standing = true;
+  private readonly patience: number;
+  private standing = true;
   /** Until when agents may be on their way back to a broker that was away; `performance.now()`. */
-  #returning = 0;
+  private returning = 0;
   /** Ends the attempts under way. */
-  readonly #attempts = new Set<(lost: TryAgain) => void>();
-  #closing = false;
+  private readonly attempts = new Set<(lost: TryAgain) => void>();
+  private closing = false;
 
   private constructor(connection: NatsConnection, options: NatsOptions) {
     this.connection = connection;
     this.timeout = options.timeout ?? DEFAULT_TIMEOUT;
-    this.#patience = options.patience ?? DEFAULT_PATIENCE;
-    void this.#follow();
+    this.patience = options.patience ?? DEFAULT_PATIENCE;
+    void this.follow();
   }
 
   static async connect(options: NatsOptions): Promise<NatsRequests> {
@@ -84,27 +84,27 @@ export class NatsRequests {
 
   /** Until when to go on asking although nobody is there, for a request that began at `begin`; `performance.now()`. */
   patientUntil(begin: number): number {
-    return Math.max(begin + this.#patience, this.#returning);
+    return Math.max(begin + this.patience, this.returning);
   }
 
   /** Asks once. Rejects with {@link TryAgain} when the answer did not come and asking again may help. */
   ask(question: Question): Promise<readonly Msg[]> {
-    if (this.#closing || this.connection.isClosed()) return Promise.reject(closed());
-    if (!this.#standing) return Promise.reject(new TryAgain("UNREACHABLE", "there is no connection to NATS"));
+    if (this.closing || this.connection.isClosed()) return Promise.reject(closed());
+    if (!this.standing) return Promise.reject(new TryAgain("UNREACHABLE", "there is no connection to NATS"));
     return new Promise((resolve, reject) => {
-      this.#attempts.add(reject);
-      this.#exchange(question)
+      this.attempts.add(reject);
+      this.exchange(question)
         .then(resolve, reject)
-        .finally(() => this.#attempts.delete(reject));
+        .finally(() => this.attempts.delete(reject));
     });
   }
 
   async close(): Promise<void> {
-    this.#closing = true;
+    this.closing = true;
     await this.connection.close();
   }
 
-  async #exchange({ subject, data, part, timeout }: Question): Promise<readonly Msg[]> {
+  private async exchange({ subject, data, part, timeout }: Question): Promise<readonly Msg[]> {
     const head = headers();
     head.set(CONTENT_TYPE_HEADER, "application/json");
     if (part !== undefined) head.set(PART_HEADER, part);
@@ -123,15 +123,15 @@ export class NatsRequests {
     throw new TryAgain("TIMEOUT", `no answer within ${timeout} ms (${subject})`);
   }
 
-  async #follow(): Promise<void> {
+  private async follow(): Promise<void> {
     for await (const { type } of this.connection.status()) {
       if (type === Events.Reconnect) {
-        this.#standing = true;
-        this.#returning = performance.now() + RETURN;
+        this.standing = true;
+        this.returning = performance.now() + RETURN;
       }
       if (type !== Events.Disconnect) continue;
-      this.#standing = false;
-      for (const end of this.#attempts) end(new TryAgain("UNREACHABLE", "the connection to NATS was lost"));
+      this.standing = false;
+      for (const end of this.attempts) end(new TryAgain("UNREACHABLE", "the connection to NATS was lost"));
     }
   }
 }

@@ -52,16 +52,16 @@ export class Agent {
   readonly flavor: Flavor;
   readonly info: AgentInfo;
   readonly log: Logger;
-  readonly #configuration: Configuration;
-  readonly #logs: LogRegistry;
-  readonly #health: HealthRegistry;
-  readonly #lifeCycle: LifeCycle;
-  readonly #wiring = new Wiring();
-  readonly #scheduler: Scheduler;
-  readonly #publisher: FanOutPublisher;
-  #unwatch: (() => void) | undefined;
-  #starting: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
+  private readonly configuration: Configuration;
+  private readonly logs: LogRegistry;
+  private readonly health: HealthRegistry;
+  private readonly lifeCycle: LifeCycle;
+  private readonly wiring = new Wiring();
+  private readonly scheduler: Scheduler;
+  private readonly publisher: FanOutPublisher;
+  private unwatch: (() => void) | undefined;
+  private starting: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
 
   /** Throws `InvalidInputError` for a flavor that cannot be wired and a configuration that is not valid. Starts nothing. */
   constructor(options: AgentOptions) {
@@ -69,36 +69,36 @@ export class Agent {
     checkOrder(flavor, AGENT_TOKENS);
     this.flavor = flavor;
     this.label = labelOf(options, environment);
-    this.#configuration = resolveConfiguration(flavor, {
+    this.configuration = resolveConfiguration(flavor, {
       content: options.configuration ?? {},
       origin: options.origin ?? "configuration",
       environment,
       assignments: options.assignments ?? [],
     });
 
-    this.#logs = createLogRegistry({
-      ...this.#section<LogConfig>("log"),
+    this.logs = createLogRegistry({
+      ...this.section<LogConfig>("log"),
       label: this.label,
       stream: options.logStream,
     });
-    this.log = this.#logs.logger("agent");
-    this.#health = new HealthRegistry((error) =>
+    this.log = this.logs.logger("agent");
+    this.health = new HealthRegistry((error) =>
       this.log.error({ err: error }, "a watcher of the agent's health threw"),
     );
-    this.#lifeCycle = new LifeCycle({
-      config: this.#section<AgentConfig>("agent"),
-      health: this.#health,
+    this.lifeCycle = new LifeCycle({
+      config: this.section<AgentConfig>("agent"),
+      health: this.health,
       log: this.log,
       onClosing: (plugin) => {
-        for (const sink of this.#wiring.providedBy(plugin, StateSink)) this.#publisher.leave(sink);
+        for (const sink of this.wiring.providedBy(plugin, StateSink)) this.publisher.leave(sink);
       },
     });
-    this.info = this.#describe();
-    this.#scheduler = schedulerFor(this.#section<SchedulerConfig>("scheduler"), this.#logs.logger("scheduler"));
-    this.#publisher = new FanOutPublisher({
+    this.info = this.describe();
+    this.scheduler = schedulerFor(this.section<SchedulerConfig>("scheduler"), this.logs.logger("scheduler"));
+    this.publisher = new FanOutPublisher({
       label: this.label,
       instance: this.info.instance,
-      sinks: this.#wiring.all(StateSink),
+      sinks: this.wiring.all(StateSink),
       log: this.log,
     });
   }
@@ -108,11 +108,11 @@ export class Agent {
    * An agent starts once.
    */
   async start(): Promise<void> {
-    if (this.#starting !== undefined || this.#closing !== undefined) {
+    if (this.starting !== undefined || this.closing !== undefined) {
       throw new BugError("AGENT_STARTED_TWICE", `agent ${this.label} was started or closed before; make a new one`);
     }
-    this.#starting = this.#start();
-    await this.#starting;
+    this.starting = this.startOnce();
+    await this.starting;
   }
 
   /**
@@ -120,8 +120,8 @@ export class Agent {
    * the agent starts, it stops the start first. Any number of calls is one close.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.closing ??= this.closeOnce();
+    return this.closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -133,71 +133,71 @@ export class Agent {
    * there is none, or more than one.
    */
   get<T>(requested: Token<T> | PluginClass<T & object>): T {
-    return this.#wiring.get(requested);
+    return this.wiring.get(requested);
   }
 
   /** Everything provided under a token, in flavor order. */
   getAll<T>(token: Token<T>): readonly T[] {
-    return this.#wiring.all(token).get();
+    return this.wiring.all(token).get();
   }
 
-  async #start(): Promise<void> {
+  private async startOnce(): Promise<void> {
     const began = performance.now();
     const { version, flavor, plugins: names } = this.info;
     this.log.info({ version, flavor, plugins: names }, "starting");
-    for (const warning of this.#configuration.warnings) this.log.warn(warning);
+    for (const warning of this.configuration.warnings) this.log.warn(warning);
     try {
-      this.#unwatch = watchDescriptors((problem) => this.#hearOfDescriptors(problem));
-      const plugins = this.#construct();
-      await this.#lifeCycle.init(plugins, () => this.#refuseWhenClosing());
-      this.#publisher.open();
-      await this.#lifeCycle.afterInit(() => this.#refuseWhenClosing());
+      this.unwatch = watchDescriptors((problem) => this.hearOfDescriptors(problem));
+      const plugins = this.construct();
+      await this.lifeCycle.init(plugins, () => this.refuseWhenClosing());
+      this.publisher.open();
+      await this.lifeCycle.afterInit(() => this.refuseWhenClosing());
     } catch (error) {
-      await this.#stop();
+      await this.stop();
       throw error;
     }
     this.log.info({ ms: Math.round(performance.now() - began) }, "started");
   }
 
-  #construct(): readonly NamedPlugin[] {
-    this.#provideServices();
+  private construct(): readonly NamedPlugin[] {
+    this.provideServices();
     const plugins = this.flavor.plugins.map((one) => {
       const { name } = one.definition;
       try {
-        return { name, plugin: this.#wiring.construct(one, this.#servicesOf(one)) };
+        return { name, plugin: this.wiring.construct(one, this.servicesOf(one)) };
       } catch (error) {
         throw new PluginError(name, "constructor", error);
       }
     });
-    this.#wiring.complete();
+    this.wiring.complete();
     return plugins;
   }
 
-  #provideServices(): void {
+  private provideServices(): void {
     const services: readonly Service[] = [
-      [Scheduler, this.#scheduler],
+      [Scheduler, this.scheduler],
       [ModelRegistry, createModelRegistry({ label: this.label })],
-      [LogRegistry, this.#logs],
-      [Health, this.#health],
+      [LogRegistry, this.logs],
+      [Health, this.health],
       [AgentInfo, this.info],
-      [EventPublisher, this.#publisher],
+      [EventPublisher, this.publisher],
     ];
-    for (const service of services) this.#wiring.provide(service, "agent");
-    this.#health.watch((changed) => this.#publisher.publish({ kind: "health", plugin: changed.plugin, data: changed }));
+    for (const service of services) this.wiring.provide(service, "agent");
+    this.health.watch((changed) => this.publisher.publish({ kind: "health", plugin: changed.plugin, data: changed }));
   }
 
-  #servicesOf({ definition: { name, config } }: FlavorPlugin): readonly Service[] {
+  private servicesOf({ definition: { name, config } }: FlavorPlugin): readonly Service[] {
     const own: Service[] = [
-      [Logger, this.#logs.logger(name)],
-      [PluginHealthReporter, this.#health.reporter(name)],
+      [Logger, this.logs.logger(name)],
+      [PluginHealthReporter, this.health.reporter(name)],
     ];
-    return config === undefined ? own : [...own, [PluginConfig, this.#section(name)]];
+    return config === undefined ? own : [...own, [PluginConfig, this.section(name)]];
   }
 
-  async #close(): Promise<void> {
+  private async closeOnce(): Promise<void> {
     // A start that is under way sees `#closing`, stops and cleans up after itself; its error is its caller's.
-    await Promise.allSettled([this.#starting]);
-    const errors = await this.#stop();
+    await Promise.allSettled([this.starting]);
+    const errors = await this.stop();
     this.log.info("closed");
     if (errors.length > 0) throw new AgentCloseError(this.label, errors);
   }
@@ -206,18 +206,18 @@ export class Agent {
    * The scheduler goes first: it finishes what is running and takes nothing new, so that no operation meets a plugin that is
    * closed, and results still find their way out through the endpoints.
    */
-  async #stop(): Promise<readonly PluginError[]> {
-    this.#unwatch?.();
-    const errors = await this.#stopScheduler();
-    return [...errors, ...(await this.#lifeCycle.close())];
+  private async stop(): Promise<readonly PluginError[]> {
+    this.unwatch?.();
+    const errors = await this.stopScheduler();
+    return [...errors, ...(await this.lifeCycle.close())];
   }
 
-  async #stopScheduler(): Promise<readonly PluginError[]> {
+  private async stopScheduler(): Promise<readonly PluginError[]> {
     const onLateFailure = (error: unknown): void =>
       this.log.warn({ err: error }, "the scheduler failed to close after its deadline");
     try {
-      const ms = this.#section<AgentConfig>("agent").close_timeout;
-      await withinDeadline(this.#scheduler.close(), { ms, field: "agent.close_timeout", onLateFailure });
+      const ms = this.section<AgentConfig>("agent").close_timeout;
+      await withinDeadline(this.scheduler.close(), { ms, field: "agent.close_timeout", onLateFailure });
       return [];
     } catch (error) {
       this.log.error({ err: error }, "closing the scheduler failed; the plugins are still closed");
@@ -225,24 +225,24 @@ export class Agent {
     }
   }
 
-  #hearOfDescriptors(problem: string | undefined): void {
-    this.#health.process(problem);
+  private hearOfDescriptors(problem: string | undefined): void {
+    this.health.process(problem);
     if (problem === undefined) this.log.info("there are file descriptors again");
     else this.log.error(problem);
   }
 
-  #refuseWhenClosing(): void {
-    if (this.#closing === undefined) return;
+  private refuseWhenClosing(): void {
+    if (this.closing === undefined) return;
     throw new TenutoError("invalid-input", "AGENT_CLOSED", `agent ${this.label} was closed while it was starting`);
   }
 
-  #section<S extends object>(name: string): S {
-    const section = this.#configuration.sections.get(name);
+  private section<S extends object>(name: string): S {
+    const section = this.configuration.sections.get(name);
     if (section === undefined) throw new BugError("NO_SECTION", `the configuration has no section ${name}`);
     return section as S;
   }
 
-  #describe(): AgentInfo {
+  private describe(): AgentInfo {
     return {
       label: this.label,
       version: VERSION,
@@ -250,7 +250,7 @@ export class Agent {
       plugins: this.flavor.names,
       instance: randomUUID(),
       startedAt: new Date().toISOString(),
-      configuration: this.#configuration.shown,
+      configuration: this.configuration.shown,
     };
   }
 }

@@ -31,43 +31,43 @@ const DEADLINES = {
  * order, `close` in reverse for those whose `init` was called.
  */
 export class LifeCycle {
-  readonly #options: LifeCycleOptions;
+  private readonly options: LifeCycleOptions;
   /** Plugins that have to be closed, in the order in which they were initialised. */
-  readonly #open: NamedPlugin[] = [];
+  private readonly open: NamedPlugin[] = [];
 
   constructor(options: LifeCycleOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** Throws `PluginError` for the first step that fails. `mayGoOn` is called before every step and throws to stop. */
   async init(plugins: readonly NamedPlugin[], mayGoOn: () => void): Promise<void> {
     for (const one of plugins) {
       mayGoOn();
-      this.#open.push(one);
-      await this.#run(one, "init");
+      this.open.push(one);
+      await this.run(one, "init");
     }
   }
 
   /** As {@link init}, for the plugins that it has initialised. */
   async afterInit(mayGoOn: () => void): Promise<void> {
-    for (const one of [...this.#open]) {
+    for (const one of [...this.open]) {
       mayGoOn();
-      await this.#run(one, "afterInit");
-      this.#options.health.started(one.name);
+      await this.run(one, "afterInit");
+      this.options.health.started(one.name);
     }
   }
 
   /** Closes every open plugin, also when some fail, and returns what failed. A second call finds nothing to close. */
   async close(): Promise<readonly PluginError[]> {
     const errors: PluginError[] = [];
-    for (let one = this.#open.pop(); one !== undefined; one = this.#open.pop()) {
+    for (let one = this.open.pop(); one !== undefined; one = this.open.pop()) {
       try {
-        this.#options.onClosing(one.name);
-        await this.#run(one, "close");
-        this.#options.health.closed(one.name);
+        this.options.onClosing(one.name);
+        await this.run(one, "close");
+        this.options.health.closed(one.name);
       } catch (error) {
         if (!(error instanceof PluginError)) throw error;
-        this.#options.log.error(
+        this.options.log.error(
           { err: error, plugin: one.name },
           "closing a plugin failed; the others are still closed",
         );
@@ -77,21 +77,21 @@ export class LifeCycle {
     return errors;
   }
 
-  async #run({ name, plugin }: NamedPlugin, step: TimedStep): Promise<void> {
+  private async run({ name, plugin }: NamedPlugin, step: TimedStep): Promise<void> {
     const began = performance.now();
     try {
       await withinDeadline(Promise.resolve(plugin[step]?.()), {
-        ms: this.#options.config[DEADLINES[step]],
+        ms: this.options.config[DEADLINES[step]],
         field: `agent.${DEADLINES[step]}`,
         onLateFailure: (error) => {
-          this.#options.log.warn({ err: error, plugin: name, step }, "a plugin step failed after its deadline");
+          this.options.log.warn({ err: error, plugin: name, step }, "a plugin step failed after its deadline");
         },
       });
     } catch (error) {
       const failure = new PluginError(name, step, error);
-      this.#options.health.failed(name, failure.message);
+      this.options.health.failed(name, failure.message);
       throw failure;
     }
-    this.#options.log.debug({ plugin: name, step, ms: Math.round(performance.now() - began) }, "plugin step done");
+    this.options.log.debug({ plugin: name, step, ms: Math.round(performance.now() - began) }, "plugin step done");
   }
 }

@@ -22,7 +22,7 @@ export class Flavor {
   readonly name: string;
   readonly plugins: readonly FlavorPlugin[];
   /** Names of the flavors that were put in, with the plugins they brought. */
-  readonly #bundles: ReadonlyMap<string, readonly PluginClass[]>;
+  private readonly bundles: ReadonlyMap<string, readonly PluginClass[]>;
 
   private constructor(
     name: string,
@@ -31,7 +31,7 @@ export class Flavor {
   ) {
     this.name = name;
     this.plugins = plugins;
-    this.#bundles = bundles;
+    this.bundles = bundles;
   }
 
   /** Throws `InvalidInputError` for an item that is no plugin, and for two plugins that share a name. */
@@ -40,7 +40,7 @@ export class Flavor {
     const bundles = new Map<string, readonly PluginClass[]>();
     for (const item of items) {
       for (const one of pluginsOf(item)) plugins.set(one.type, plugins.get(one.type) ?? one);
-      if (item instanceof Flavor) item.#nameBundles(bundles);
+      if (item instanceof Flavor) item.nameBundles(bundles);
     }
     const list = [...plugins.values()];
     refuseSharedNames(name, list);
@@ -53,88 +53,88 @@ export class Flavor {
   }
 
   has(part: FlavorPart): boolean {
-    return this.#find(part).length > 0;
+    return this.find(part).length > 0;
   }
 
   /** The same plugins under another name. */
   named(name: string): Flavor {
-    return new Flavor(name, this.plugins, this.#bundles);
+    return new Flavor(name, this.plugins, this.bundles);
   }
 
   /** With these at the end. */
   with(...items: readonly FlavorItem[]): Flavor {
-    return this.#rebuild([...this.#types(), ...items]);
+    return this.rebuild([...this.types(), ...items]);
   }
 
   without(...parts: readonly FlavorPart[]): Flavor {
-    const gone = new Set(parts.flatMap((part) => this.#require(part)));
-    return this.#rebuild(this.#types().filter((type) => !gone.has(type)));
+    const gone = new Set(parts.flatMap((part) => this.require(part)));
+    return this.rebuild(this.types().filter((type) => !gone.has(type)));
   }
 
   /** With `item` in the place of `part`. */
   replace(part: FlavorPart, item: FlavorItem): Flavor {
-    const gone = this.#require(part);
-    return this.#rebuild(
-      this.#types().flatMap((type) => (gone.includes(type) ? (type === gone[0] ? [item] : []) : [type])),
+    const gone = this.require(part);
+    return this.rebuild(
+      this.types().flatMap((type) => (gone.includes(type) ? (type === gone[0] ? [item] : []) : [type])),
     );
   }
 
   /** With `item` right before `part`. An item that is in the flavor already moves there. */
   before(part: FlavorPart, item: FlavorItem): Flavor {
-    return this.#insert(item, part, "before");
+    return this.insert(item, part, "before");
   }
 
   /** With `item` right after `part`. An item that is in the flavor already moves there. */
   after(part: FlavorPart, item: FlavorItem): Flavor {
-    return this.#insert(item, part, "after");
+    return this.insert(item, part, "after");
   }
 
-  #insert(item: FlavorItem, part: FlavorPart, side: "before" | "after"): Flavor {
+  private insert(item: FlavorItem, part: FlavorPart, side: "before" | "after"): Flavor {
     const moved = new Set(pluginsOf(item).map(({ type }) => type));
-    const anchors = this.#require(part).filter((type) => !moved.has(type));
+    const anchors = this.require(part).filter((type) => !moved.has(type));
     const anchor = anchors.at(side === "before" ? 0 : -1);
     if (anchor === undefined) return this;
-    const rest = this.#types().filter((type) => !moved.has(type));
+    const rest = this.types().filter((type) => !moved.has(type));
     const index = rest.indexOf(anchor) + (side === "before" ? 0 : 1);
-    return this.#rebuild([...rest.slice(0, index), item, ...rest.slice(index)]);
+    return this.rebuild([...rest.slice(0, index), item, ...rest.slice(index)]);
   }
 
   /** Bundles of this flavor keep their names as long as one of their plugins is in. */
-  #rebuild(items: readonly FlavorItem[]): Flavor {
+  private rebuild(items: readonly FlavorItem[]): Flavor {
     const rebuilt = Flavor.of(this.name, items);
-    const present = new Set(rebuilt.#types());
-    const bundles = new Map(rebuilt.#bundles);
-    for (const [name, types] of this.#bundles) {
+    const present = new Set(rebuilt.types());
+    const bundles = new Map(rebuilt.bundles);
+    for (const [name, types] of this.bundles) {
       const left = types.filter((type) => present.has(type));
       if (left.length > 0 && !bundles.has(name)) bundles.set(name, left);
     }
     return new Flavor(this.name, rebuilt.plugins, bundles);
   }
 
-  #types(): readonly PluginClass[] {
+  private types(): readonly PluginClass[] {
     return this.plugins.map(({ type }) => type);
   }
 
-  #nameBundles(bundles: Map<string, readonly PluginClass[]>): void {
-    bundles.set(this.name, this.#types());
-    for (const [name, types] of this.#bundles) bundles.set(name, types);
+  private nameBundles(bundles: Map<string, readonly PluginClass[]>): void {
+    bundles.set(this.name, this.types());
+    for (const [name, types] of this.bundles) bundles.set(name, types);
   }
 
   /** The classes of this flavor that `part` stands for, in order. */
-  #find(part: FlavorPart): readonly PluginClass[] {
+  private find(part: FlavorPart): readonly PluginClass[] {
     if (typeof part === "string") {
       const named = this.plugins.find(({ definition }) => definition.name === part);
-      return named === undefined ? (this.#bundles.get(part) ?? []) : [named.type];
+      return named === undefined ? (this.bundles.get(part) ?? []) : [named.type];
     }
     const desired = new Set(pluginsOf(part).map(({ type }) => type));
-    return this.#types().filter((type) => desired.has(type));
+    return this.types().filter((type) => desired.has(type));
   }
 
-  #require(part: FlavorPart): readonly PluginClass[] {
-    const found = this.#find(part);
+  private require(part: FlavorPart): readonly PluginClass[] {
+    const found = this.find(part);
     if (found.length > 0) return found;
     const name = partName(part);
-    const bundles = [...this.#bundles.keys()].filter((bundle) => !this.names.includes(bundle));
+    const bundles = [...this.bundles.keys()].filter((bundle) => !this.names.includes(bundle));
     throw new InvalidInputError(
       "FLAVOR_PART_UNKNOWN",
       `flavor ${this.name} has no plugin "${name}"; it has: ${this.names.join(", ") || "no plugins"}` +

@@ -8,15 +8,15 @@ const PROCESS = "process";
 
 /** The health of one agent: what its plugins report, and what its life cycle adds. */
 export class HealthRegistry implements Health {
-  readonly #plugins = new Map<string, PluginHealth>();
+  private readonly byPlugin = new Map<string, PluginHealth>();
   /** What plugins said last, also while they were starting. */
-  readonly #reported = new Map<string, { readonly state: HealthState; readonly reason: string }>();
-  readonly #listeners = new Set<(changed: PluginHealth) => void>();
-  readonly #onListenerError: (error: unknown) => void;
+  private readonly reported = new Map<string, { readonly state: HealthState; readonly reason: string }>();
+  private readonly listeners = new Set<(changed: PluginHealth) => void>();
+  private readonly onListenerError: (error: unknown) => void;
 
   /** `onListenerError` hears of a listener that throws; the others are still called. */
   constructor(onListenerError: (error: unknown) => void) {
-    this.#onListenerError = onListenerError;
+    this.onListenerError = onListenerError;
   }
 
   get live(): boolean {
@@ -24,7 +24,7 @@ export class HealthRegistry implements Health {
   }
 
   get ready(): boolean {
-    return this.#plugins.size > 0 && this.plugins().every(({ state }) => state === "ok" || state === "degraded");
+    return this.byPlugin.size > 0 && this.plugins().every(({ state }) => state === "ok" || state === "degraded");
   }
 
   get state(): HealthState {
@@ -33,65 +33,65 @@ export class HealthRegistry implements Health {
   }
 
   plugins(): readonly PluginHealth[] {
-    return [...this.#plugins.values()];
+    return [...this.byPlugin.values()];
   }
 
   watch(listener: (changed: PluginHealth) => void): () => void {
     // Wrapped, so that one function that watches twice is two watches.
     const watch = (changed: PluginHealth): void => listener(changed);
-    this.#listeners.add(watch);
-    return () => void this.#listeners.delete(watch);
+    this.listeners.add(watch);
+    return () => void this.listeners.delete(watch);
   }
 
   /** A plugin is about to start. It may report while it starts; what it says then is seen once it has started. */
   reporter(plugin: string): HealthReporter {
-    this.#set(plugin, "starting", "is starting");
+    this.set(plugin, "starting", "is starting");
     return {
-      ok: () => this.#report(plugin, "ok", ""),
-      degraded: (reason) => this.#report(plugin, "degraded", reason),
-      failed: (reason) => this.#report(plugin, "failed", reason),
+      ok: () => this.report(plugin, "ok", ""),
+      degraded: (reason) => this.report(plugin, "degraded", reason),
+      failed: (reason) => this.report(plugin, "failed", reason),
     };
   }
 
   /** The plugin has started: it is what it reported, `ok` when it said nothing. */
   started(plugin: string): void {
-    const { state, reason } = this.#reported.get(plugin) ?? { state: "ok", reason: "" };
-    this.#set(plugin, state, reason);
+    const { state, reason } = this.reported.get(plugin) ?? { state: "ok", reason: "" };
+    this.set(plugin, state, reason);
   }
 
   /** What concerns the whole process, beside its plugins: seen once there is something to say. */
   process(problem: string | undefined): void {
-    if (problem !== undefined) this.#set(PROCESS, "degraded", problem);
-    else if (this.#plugins.has(PROCESS)) this.#set(PROCESS, "ok", "");
+    if (problem !== undefined) this.set(PROCESS, "degraded", problem);
+    else if (this.byPlugin.has(PROCESS)) this.set(PROCESS, "ok", "");
   }
 
   /** The life cycle failed. */
   failed(plugin: string, reason: string): void {
-    this.#set(plugin, "failed", reason);
+    this.set(plugin, "failed", reason);
   }
 
   closed(plugin: string): void {
-    this.#set(plugin, "closed", "is closed");
+    this.set(plugin, "closed", "is closed");
   }
 
-  #report(plugin: string, state: HealthState, reason: string): void {
-    this.#reported.set(plugin, { state, reason });
-    const current = this.#plugins.get(plugin)?.state;
+  private report(plugin: string, state: HealthState, reason: string): void {
+    this.reported.set(plugin, { state, reason });
+    const current = this.byPlugin.get(plugin)?.state;
     if (current === "closed" || (current === "starting" && state !== "failed")) return;
-    this.#set(plugin, state, reason);
+    this.set(plugin, state, reason);
   }
 
-  #set(plugin: string, state: HealthState, reason: string): void {
-    const before = this.#plugins.get(plugin);
+  private set(plugin: string, state: HealthState, reason: string): void {
+    const before = this.byPlugin.get(plugin);
     if (before?.state === state && before.reason === reason) return;
     const since = before?.state === state ? before.since : new Date().toISOString();
     const changed: PluginHealth = { plugin, state, reason, since };
-    this.#plugins.set(plugin, changed);
-    for (const listener of [...this.#listeners]) {
+    this.byPlugin.set(plugin, changed);
+    for (const listener of [...this.listeners]) {
       try {
         listener(changed);
       } catch (error) {
-        this.#onListenerError(error);
+        this.onListenerError(error);
       }
     }
   }

@@ -38,13 +38,13 @@ export function splitType(value: object): { readonly typeUrl: string | undefined
  * so that one bad value among many is reported with its own key.
  */
 export class AnyCodec implements AnyReader, AnyPacker {
-  readonly #types: MessageTypes;
-  readonly #messageOfKey: (key: string) => string | undefined;
-  #depth = 0;
+  private readonly types: MessageTypes;
+  private readonly messageOfKey: (key: string) => string | undefined;
+  private depth = 0;
 
   constructor(types: MessageTypes, messageOfKey: (key: string) => string | undefined) {
-    this.#types = types;
-    this.#messageOfKey = messageOfKey;
+    this.types = types;
+    this.messageOfKey = messageOfKey;
   }
 
   anyFromJson(input: unknown, parent: object): object {
@@ -52,7 +52,7 @@ export class AnyCodec implements AnyReader, AnyPacker {
       throw new FieldError("WRONG_TYPE", `expected an object, got ${shown(input)}`);
     }
     const key = keyBeside(parent);
-    if (input instanceof Uint8Array) return this.#unpackBeside(key ?? "", input);
+    if (input instanceof Uint8Array) return this.unpackBeside(key ?? "", input);
     if (key !== undefined) return input;
     const { typeUrl, fields } = splitType(input);
     if (typeUrl === undefined) {
@@ -62,8 +62,8 @@ export class AnyCodec implements AnyReader, AnyPacker {
         "@type",
       );
     }
-    const message = this.#message(messageOfTypeUrl(typeUrl));
-    return { "@type": typeUrl, ...this.#deeper(() => canonicalMessage(message, fields, this)) };
+    const message = this.message(messageOfTypeUrl(typeUrl));
+    return { "@type": typeUrl, ...this.deeper(() => canonicalMessage(message, fields, this)) };
   }
 
   packAny(content: object, parent: object): PackedAny {
@@ -71,54 +71,54 @@ export class AnyCodec implements AnyReader, AnyPacker {
     const key = keyBeside(parent);
     const { typeUrl, fields } = splitType(content);
     const named = typeUrl === undefined ? undefined : messageOfTypeUrl(typeUrl);
-    const name = named ?? (key === undefined ? undefined : this.#messageOfKey(key));
-    const message = this.#message(name ?? JSON_VALUE);
+    const name = named ?? (key === undefined ? undefined : this.messageOfKey(key));
+    const message = this.message(name ?? JSON_VALUE);
     const plain = name === undefined ? { text: JSON.stringify(content) } : fields;
-    const value = this.#deeper(() => encodeBytes(message, canonicalMessage(message, plain, this), this));
+    const value = this.deeper(() => encodeBytes(message, canonicalMessage(message, plain, this), this));
     return { type_url: TYPE_URL_PREFIX + message.name, value };
   }
 
   unpackAny({ type_url, value }: PackedAny, parent: object): object {
     const name = messageOfTypeUrl(type_url);
     const key = keyBeside(parent);
-    if (key === undefined) return { "@type": type_url, ...this.#unpack(name, value) };
+    if (key === undefined) return { "@type": type_url, ...this.unpack(name, value) };
     try {
-      const content = this.#unpack(name, value);
-      return name === JSON_VALUE || name === this.#messageOfKey(key) ? content : { "@type": type_url, ...content };
+      const content = this.unpack(name, value);
+      return name === JSON_VALUE || name === this.messageOfKey(key) ? content : { "@type": type_url, ...content };
     } catch (thrown) {
       if (!(thrown instanceof FieldError) || thrown.code === "TOO_DEEP") throw thrown;
       return { "@type": type_url, value } satisfies UndecodedAny;
     }
   }
 
-  #unpackBeside(key: string, bytes: Uint8Array): object {
-    const name = this.#messageOfKey(key);
+  private unpackBeside(key: string, bytes: Uint8Array): object {
+    const name = this.messageOfKey(key);
     if (name === undefined) {
       throw new FieldError("UNKNOWN_MESSAGE", `of what message these bytes are, the key "${key}" does not say`);
     }
-    return this.#unpack(name, bytes);
+    return this.unpack(name, bytes);
   }
 
-  #unpack(name: string, bytes: Uint8Array): object {
-    const message = this.#message(name);
-    const content = this.#deeper(() => decodeBytes(message, bytes, this));
+  private unpack(name: string, bytes: Uint8Array): object {
+    const message = this.message(name);
+    const content = this.deeper(() => decodeBytes(message, bytes, this));
     return name === JSON_VALUE ? parseObject(String((content as Fields).text)) : content;
   }
 
-  #message(name: string): MessageTable {
-    const message = this.#types.find(name);
+  private message(name: string): MessageTable {
+    const message = this.types.find(name);
     if (!message) throw new FieldError("UNKNOWN_MESSAGE", `no message is called "${name}"`, "@type");
     return message;
   }
 
   /** Every level of nesting costs stack, and the sender decides how many there are. */
-  #deeper<T>(step: () => T): T {
-    if (this.#depth >= MAX_DEPTH) throw new FieldError("TOO_DEEP", `more than ${MAX_DEPTH} messages inside each other`);
-    this.#depth++;
+  private deeper<T>(step: () => T): T {
+    if (this.depth >= MAX_DEPTH) throw new FieldError("TOO_DEEP", `more than ${MAX_DEPTH} messages inside each other`);
+    this.depth++;
     try {
       return step();
     } finally {
-      this.#depth--;
+      this.depth--;
     }
   }
 }

@@ -23,22 +23,22 @@ export type FieldErrorCode =
  */
 export class FieldError extends Error {
   readonly code: FieldErrorCode;
-  #path: string;
+  private parts: string;
 
   constructor(code: FieldErrorCode, problem: string, field = "") {
     super(problem);
     this.name = "FieldError";
     this.code = code;
-    this.#path = field;
+    this.parts = field;
   }
 
   /** `veth.peer_if_name`, `ip_addresses[1]`; empty for the value as a whole. */
   get path(): string {
-    return this.#path;
+    return this.parts;
   }
 
   within(segment: string): this {
-    this.#path = this.#path === "" || this.#path.startsWith("[") ? segment + this.#path : `${segment}.${this.#path}`;
+    this.parts = this.parts === "" || this.parts.startsWith("[") ? segment + this.parts : `${segment}.${this.parts}`;
     return this;
   }
 }

@@ -12,16 +12,16 @@ function ownMessages(): Schema {
 
 /** Every message that one agent knows: Tenuto's own, and those that models of other packages bring along. */
 export class MessageTypes {
-  readonly #schemas = [ownMessages()];
+  private readonly schemas = [ownMessages()];
 
   /** Adds messages. They may use Tenuto's own, whether or not their descriptor repeats them. */
   add(foreign: INamespace): void {
-    this.#schemas.push(new Schema(merge(descriptor, foreign)));
+    this.schemas.push(new Schema(merge(descriptor, foreign)));
   }
 
   /** By full name. */
   find(name: string): MessageTable | undefined {
-    for (const schema of this.#schemas) {
+    for (const schema of this.schemas) {
       const message = schema.message(name);
       if (message) return message;
     }

@@ -13,38 +13,38 @@ import type { MessageTable } from "./schema.js";
 
 /** The way from a payload to a message in canonical form. */
 export class PayloadReader {
-  readonly #types: MessageTypes;
-  readonly #any: AnyCodec;
+  private readonly types: MessageTypes;
+  private readonly any: AnyCodec;
 
   constructor(types: MessageTypes, any: AnyCodec) {
-    this.#types = types;
-    this.#any = any;
+    this.types = types;
+    this.any = any;
   }
 
   /** From bytes, from parsed JSON, or from an `Any`. Throws {@link FieldError}. */
   read(message: MessageTable, input: object | Uint8Array, contentType: string | undefined): object {
-    if (input instanceof Uint8Array) return this.#readBytes(message, input, contentType);
+    if (input instanceof Uint8Array) return this.readBytes(message, input, contentType);
     if (isUndecodedAny(input)) {
       checkType(message, input["@type"]);
-      return decodeBytes(message, input.value, this.#any);
+      return decodeBytes(message, input.value, this.any);
     }
-    return this.#readJson(message, input);
+    return this.readJson(message, input);
   }
 
-  #readBytes(message: MessageTable, bytes: Uint8Array, contentType: string | undefined): object {
+  private readBytes(message: MessageTable, bytes: Uint8Array, contentType: string | undefined): object {
     const payload = encodingOf(bytes, contentType);
     let notJson: FieldError | undefined;
     if (payload.encoding === "json") {
       try {
-        return this.#readJson(message, bytes.length === 0 ? {} : parseJson(bytes));
+        return this.readJson(message, bytes.length === 0 ? {} : parseJson(bytes));
       } catch (thrown) {
         if (!mayBeProtobuf(bytes, payload, thrown)) throw thrown;
         notJson = thrown;
       }
     }
     try {
-      if (bytes.length > SLICE_BYTES) this.#count(message, bytes);
-      return decodeBytes(message, bytes, this.#any);
+      if (bytes.length > SLICE_BYTES) this.count(message, bytes);
+      return decodeBytes(message, bytes, this.any);
     } catch (thrown) {
       throw notProtobuf(thrown, payload, notJson);
     }
@@ -62,35 +62,35 @@ export class PayloadReader {
     let notJson: FieldError | undefined;
     if (payload.encoding === "json") {
       try {
-        return await this.#readJsonInSlices(message, await parseJsonInSlices(bytes, slices, maxEntries), slices);
+        return await this.readJsonInSlices(message, await parseJsonInSlices(bytes, slices, maxEntries), slices);
       } catch (thrown) {
         if (!mayBeProtobuf(bytes, payload, thrown)) throw thrown;
         notJson = thrown;
       }
     }
     try {
-      this.#count(message, bytes);
-      return await decodeBytesInSlices(message, bytes, this.#any, slices);
+      this.count(message, bytes);
+      return await decodeBytesInSlices(message, bytes, this.any, slices);
     } catch (thrown) {
       throw notProtobuf(thrown, payload, notJson);
     }
   }
 
-  async #readJsonInSlices(message: MessageTable, parsed: unknown, slices: Slices): Promise<object> {
+  private async readJsonInSlices(message: MessageTable, parsed: unknown, slices: Slices): Promise<object> {
     const isTyped = typeof parsed === "object" && parsed !== null && "@type" in parsed;
-    return isTyped ? this.#readJson(message, parsed) : await canonicalInSlices(message, parsed, this.#any, slices);
+    return isTyped ? this.readJson(message, parsed) : await canonicalInSlices(message, parsed, this.any, slices);
   }
 
-  #count(message: MessageTable, bytes: Uint8Array): void {
-    countRecords(message, bytes, new Budget(), (typeUrl) => this.#types.find(messageOfTypeUrl(typeUrl)));
+  private count(message: MessageTable, bytes: Uint8Array): void {
+    countRecords(message, bytes, new Budget(), (typeUrl) => this.types.find(messageOfTypeUrl(typeUrl)));
   }
 
-  #readJson(message: MessageTable, input: unknown): object {
+  private readJson(message: MessageTable, input: unknown): object {
     if (typeof input !== "object" || input === null || !("@type" in input))
-      return canonicalMessage(message, input, this.#any);
+      return canonicalMessage(message, input, this.any);
     const { typeUrl, fields } = splitType(input);
     if (typeUrl !== undefined) checkType(message, typeUrl);
-    return canonicalMessage(message, fields, this.#any);
+    return canonicalMessage(message, fields, this.any);
   }
 }
 

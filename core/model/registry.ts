@@ -35,102 +35,102 @@ interface Location {
 }
 
 class Registry implements ModelRegistry {
-  readonly #label: string;
-  readonly #types = new MessageTypes();
-  readonly #any = new AnyCodec(this.#types, (key) => this.#place(key)?.message.name);
-  readonly #reading = new PayloadReader(this.#types, this.#any);
-  readonly #specs = new Map<string, ModelSpec<object>>();
-  readonly #places = new Map<string, Place>();
+  private readonly label: string;
+  private readonly types = new MessageTypes();
+  private readonly any = new AnyCodec(this.types, (key) => this.place(key)?.message.name);
+  private readonly reading = new PayloadReader(this.types, this.any);
+  private readonly specs = new Map<string, ModelSpec<object>>();
+  private readonly places = new Map<string, Place>();
   /** The place that was found last: keys of one kind follow each other. None that another one might be inside of. */
-  #lastPlace: Place | undefined;
+  private lastPlace: Place | undefined;
   /** Lengths of all prefixes, longest first. */
-  #prefixLengths: readonly number[] = [];
+  private prefixLengths: readonly number[] = [];
 
   constructor(label: string) {
-    this.#label = label;
+    this.label = label;
   }
 
   register<V extends object>(spec: ModelSpec<V>): void {
-    if (this.#specs.has(spec.name))
+    if (this.specs.has(spec.name))
       throw new BugError("DUPLICATE_MODEL", `the model ${spec.name} is registered already`);
-    if (spec.descriptor) this.#types.add(spec.descriptor);
-    this.#addPlace(spec, spec, undefined);
-    for (const older of spec.olderForms ?? []) this.#addPlace(older, spec, older);
-    this.#specs.set(spec.name, spec);
-    this.#prefixLengths = [...new Set([...this.#places.keys()].map(({ length }) => length))].sort((a, b) => b - a);
+    if (spec.descriptor) this.types.add(spec.descriptor);
+    this.addPlace(spec, spec, undefined);
+    for (const older of spec.olderForms ?? []) this.addPlace(older, spec, older);
+    this.specs.set(spec.name, spec);
+    this.prefixLengths = [...new Set([...this.places.keys()].map(({ length }) => length))].sort((a, b) => b - a);
   }
 
-  #addPlace(
+  private addPlace(
     at: { prefix: string; message: string },
     spec: ModelSpec<object>,
     older: OlderForm<object> | undefined,
   ): void {
     const { prefix } = at;
-    const message = this.#types.find(at.message);
+    const message = this.types.find(at.message);
     if (!message) throw new BugError("UNKNOWN_MESSAGE", `model ${spec.name}: there is no message ${at.message}`);
     if (!prefix.endsWith("/"))
       throw new BugError("BAD_PREFIX", `model ${spec.name}: ${prefix} does not end in a slash`);
-    const other = this.#places.get(prefix)?.spec.name;
+    const other = this.places.get(prefix)?.spec.name;
     if (other)
       throw new BugError("DUPLICATE_MODEL", `models ${spec.name} and ${other}: both have the prefix ${prefix}`);
-    this.#places.set(prefix, { prefix, spec, message, older });
-    this.#lastPlace = undefined;
+    this.places.set(prefix, { prefix, spec, message, older });
+    this.lastPlace = undefined;
   }
 
   models(): readonly ModelSpec<object>[] {
-    return [...this.#specs.values()];
+    return [...this.specs.values()];
   }
 
   forKey(key: string): ModelSpec<object> | undefined {
-    return this.#place(key)?.spec;
+    return this.place(key)?.spec;
   }
 
   normaliseKey(key: string): string {
-    return this.#locate(key).key;
+    return this.locate(key).key;
   }
 
   isShortFor(short: string, key: string): boolean {
-    const spec = this.#place(key)?.spec;
+    const spec = this.place(key)?.spec;
     if (spec?.isShortFor === undefined || !short.startsWith(spec.prefix)) return false;
     return spec.isShortFor(short.slice(spec.prefix.length), key.slice(spec.prefix.length));
   }
 
   isChangeOf(key: string, before: string): boolean {
-    const spec = this.#place(key)?.spec;
+    const spec = this.place(key)?.spec;
     if (spec?.isChangeOf === undefined || !before.startsWith(spec.prefix)) return false;
     return spec.isChangeOf(key.slice(spec.prefix.length), before.slice(spec.prefix.length));
   }
 
   normalisePrefix(prefix: string): string {
-    const own = this.#withoutLabel(prefix);
-    const place = this.#place(own);
+    const own = this.withoutLabel(prefix);
+    const place = this.place(own);
     return place?.older === undefined ? own : place.spec.prefix + own.slice(place.prefix.length);
   }
 
   decode(key: string, value: object | Uint8Array, contentType?: string): DecodedValue {
-    const location = this.#locate(key);
+    const location = this.locate(key);
     try {
-      return this.#named(location, this.#reading.read(location.place.message, value, contentType));
+      return this.named(location, this.reading.read(location.place.message, value, contentType));
     } catch (thrown) {
       throw invalidInput(location.key, thrown, location.key);
     }
   }
 
   encode(key: string, value: object, encoding: Encoding): Uint8Array {
-    const { place, key: ownKey } = this.#locate(key);
+    const { place, key: ownKey } = this.locate(key);
     // In today's form, whichever form the key has.
-    const message = this.#place(place.spec.prefix)?.message ?? place.message;
+    const message = this.place(place.spec.prefix)?.message ?? place.message;
     try {
-      return this.#write(message, value, encoding);
+      return this.write(message, value, encoding);
     } catch (thrown) {
       throw invalidInput(ownKey, thrown, ownKey);
     }
   }
 
   keyOf(model: string, value: object): string {
-    const spec = this.#specs.get(model);
+    const spec = this.specs.get(model);
     if (!spec) {
-      const known = [...this.#specs.keys()].join(", ");
+      const known = [...this.specs.keys()].join(", ");
       throw new InvalidInputError("UNKNOWN_MODEL", `no model is called ${model}; there are ${known}`);
     }
     try {
@@ -141,9 +141,9 @@ class Registry implements ModelRegistry {
   }
 
   decodeMessage<T extends object>(message: string, payload: Uint8Array | object, contentType?: string): T {
-    const table = this.#messageTable(message);
+    const table = this.messageTable(message);
     try {
-      return this.#reading.read(table, payload, contentType) as T;
+      return this.reading.read(table, payload, contentType) as T;
     } catch (thrown) {
       throw invalidInput(message, thrown);
     }
@@ -155,36 +155,36 @@ class Registry implements ModelRegistry {
     { contentType, maxEntries }: LargePayload = {},
   ): Promise<T> {
     if (payload.length <= SLICE_BYTES) return this.decodeMessage(message, payload, contentType);
-    const table = this.#messageTable(message);
+    const table = this.messageTable(message);
     try {
-      return (await this.#reading.readInSlices(table, payload, contentType, maxEntries)) as T;
+      return (await this.reading.readInSlices(table, payload, contentType, maxEntries)) as T;
     } catch (thrown) {
       throw invalidInput(message, thrown);
     }
   }
 
   encodeMessage(message: string, value: object, encoding: Encoding): Uint8Array {
-    const table = this.#messageTable(message);
+    const table = this.messageTable(message);
     try {
-      return this.#write(table, value, encoding);
+      return this.write(table, value, encoding);
     } catch (thrown) {
       throw invalidInput(message, thrown);
     }
   }
 
-  #messageTable(name: string): MessageTable {
-    const table = this.#types.find(name);
+  private messageTable(name: string): MessageTable {
+    const table = this.types.find(name);
     if (!table) throw new BugError("UNKNOWN_MESSAGE", `no message is called ${name}`);
     return table;
   }
 
-  #write(message: MessageTable, value: object, encoding: Encoding): Uint8Array {
-    const canonical = canonicalMessage(message, value, this.#any);
-    return encoding === "json" ? Buffer.from(JSON.stringify(canonical)) : encodeBytes(message, canonical, this.#any);
+  private write(message: MessageTable, value: object, encoding: Encoding): Uint8Array {
+    const canonical = canonicalMessage(message, value, this.any);
+    return encoding === "json" ? Buffer.from(JSON.stringify(canonical)) : encodeBytes(message, canonical, this.any);
   }
 
   /** The value in today's form, when the name it gives itself is the one in its key, or one that the key is short for. */
-  #named({ place, normalised, name, key }: Location, value: object): DecodedValue {
+  private named({ place, normalised, name, key }: Location, value: object): DecodedValue {
     const { older, spec } = place;
     return modelAnswer(() => {
       const current = older ? older.translate(name, value) : value;
@@ -199,28 +199,28 @@ class Registry implements ModelRegistry {
   }
 
   /** Longest prefix first. */
-  #place(key: string): Place | undefined {
-    if (this.#lastPlace !== undefined && key.startsWith(this.#lastPlace.prefix)) return this.#lastPlace;
-    for (const length of this.#prefixLengths) {
-      const place = key.length < length ? undefined : this.#places.get(key.slice(0, length));
+  private place(key: string): Place | undefined {
+    if (this.lastPlace !== undefined && key.startsWith(this.lastPlace.prefix)) return this.lastPlace;
+    for (const length of this.prefixLengths) {
+      const place = key.length < length ? undefined : this.places.get(key.slice(0, length));
       if (place === undefined) continue;
       const { prefix } = place;
-      const isInnermost = [...this.#places.keys()].every((each) => each === prefix || !each.startsWith(prefix));
-      if (isInnermost) this.#lastPlace = place;
+      const isInnermost = [...this.places.keys()].every((each) => each === prefix || !each.startsWith(prefix));
+      if (isInnermost) this.lastPlace = place;
       return place;
     }
     return undefined;
   }
 
-  #locate(rawKey: string): Location {
+  private locate(rawKey: string): Location {
     if (rawKey.length > MAX_KEY_LENGTH) {
       const start = rawKey.slice(0, 60);
       throw new InvalidInputError("KEY_TOO_LONG", `the key ${start}… has more than ${MAX_KEY_LENGTH} characters`);
     }
-    const ownKey = this.#withoutLabel(rawKey);
-    const place = this.#place(ownKey);
+    const ownKey = this.withoutLabel(rawKey);
+    const place = this.place(ownKey);
     if (!place) {
-      const prefixes = [...this.#places.values()].filter(({ older }) => !older).map(({ prefix }) => `${prefix}…`);
+      const prefixes = [...this.places.values()].filter(({ older }) => !older).map(({ prefix }) => `${prefix}…`);
       throw new InvalidInputError("UNKNOWN_KEY", `${rawKey}: no such kind of key; there are ${prefixes.join(", ")}`, {
         key: rawKey,
       });
@@ -233,11 +233,11 @@ class Registry implements ModelRegistry {
     return { place, name, normalised, key: isKey ? ownKey : place.spec.prefix + normalised };
   }
 
-  #withoutLabel(key: string): string {
+  private withoutLabel(key: string): string {
     if (!key.startsWith(AGENT_PREFIX)) return key.startsWith("/") ? key.slice(1) : key;
     const [label = "", ...rest] = key.slice(AGENT_PREFIX.length).split("/");
-    if (label === this.#label) return rest.join("/");
-    throw new InvalidInputError("FOREIGN_LABEL", `${key}: is for the agent ${label}, and this is ${this.#label}`, {
+    if (label === this.label) return rest.join("/");
+    throw new InvalidInputError("FOREIGN_LABEL", `${key}: is for the agent ${label}, and this is ${this.label}`, {
       key,
     });
   }

@@ -81,27 +81,27 @@ function mapKeyOf(field: protobuf.MapField): Scalar {
  * schema.
  */
 export class Schema {
-  readonly #root: protobuf.Root;
-  readonly #messages = new Map<protobuf.Type, MessageTable>();
-  readonly #enums = new Map<protobuf.Enum, EnumTable>();
-  readonly #byName = new Map<string, MessageTable | undefined>();
+  private readonly root: protobuf.Root;
+  private readonly messages = new Map<protobuf.Type, MessageTable>();
+  private readonly enums = new Map<protobuf.Enum, EnumTable>();
+  private readonly byName = new Map<string, MessageTable | undefined>();
 
   constructor(descriptor: INamespace) {
-    this.#root = protobuf.Root.fromJSON(descriptor);
-    this.#root.resolveAll();
+    this.root = protobuf.Root.fromJSON(descriptor);
+    this.root.resolveAll();
   }
 
   /** By full name. */
   message(name: string): MessageTable | undefined {
-    if (!this.#byName.has(name)) {
-      const found = this.#root.lookup(name, protobuf.Type, true);
-      this.#byName.set(name, found instanceof protobuf.Type ? this.#table(found) : undefined);
+    if (!this.byName.has(name)) {
+      const found = this.root.lookup(name, protobuf.Type, true);
+      this.byName.set(name, found instanceof protobuf.Type ? this.table(found) : undefined);
     }
-    return this.#byName.get(name);
+    return this.byName.get(name);
   }
 
-  #table(type: protobuf.Type): MessageTable {
-    const known = this.#messages.get(type);
+  private table(type: protobuf.Type): MessageTable {
+    const known = this.messages.get(type);
     if (known) return known;
     const fields: FieldTable[] = [];
     const byName = new Map<string, FieldTable>();
@@ -115,9 +115,9 @@ export class Schema {
       codec: type,
     };
     // Before its fields: a message may contain itself.
-    this.#messages.set(type, table);
+    this.messages.set(type, table);
     for (const [position, field] of [...type.fieldsArray].sort((a, b) => a.id - b.id).entries()) {
-      const entry = this.#field(field, position);
+      const entry = this.field(field, position);
       fields.push(entry);
       byNumber.set(field.id, entry);
       byName.set(entry.name, entry);
@@ -126,8 +126,8 @@ export class Schema {
     return table;
   }
 
-  #field(field: protobuf.Field, position: number): FieldTable {
-    const type = this.#fieldType(field);
+  private field(field: protobuf.Field, position: number): FieldTable {
+    const type = this.fieldType(field);
     const mapKey = field instanceof protobuf.MapField ? mapKeyOf(field) : undefined;
     const shape = mapKey ? "map" : field.repeated ? "list" : "single";
     const oneof = field.partOf?.isProto3Optional ? undefined : field.partOf?.name;
@@ -142,26 +142,26 @@ export class Schema {
     };
   }
 
-  #fieldType(field: protobuf.Field): FieldType {
+  private fieldType(field: protobuf.Field): FieldType {
     const { resolvedType } = field.resolve();
-    if (resolvedType instanceof protobuf.Enum) return { kind: "enum", enumeration: this.#enum(resolvedType) };
+    if (resolvedType instanceof protobuf.Enum) return { kind: "enum", enumeration: this.enum(resolvedType) };
     if (resolvedType instanceof protobuf.Type) {
       if (resolvedType.fullName === ANY) return { kind: "any" };
-      return { kind: "message", message: this.#table(resolvedType) };
+      return { kind: "message", message: this.table(resolvedType) };
     }
     const scalar = SCALARS[field.type];
     if (!scalar) throw new BugError("BAD_DESCRIPTOR", `${field.fullName.slice(1)} has the unknown type ${field.type}`);
     return { kind: "scalar", scalar };
   }
 
-  #enum(type: protobuf.Enum): EnumTable {
-    const known = this.#enums.get(type);
+  private enum(type: protobuf.Enum): EnumTable {
+    const known = this.enums.get(type);
     if (known) return known;
     const numbers = new Map(Object.entries(type.values));
     const names = new Map<number, string>();
     for (const [name, number] of numbers) if (!names.has(number)) names.set(number, name);
     const table = { numbers, names };
-    this.#enums.set(type, table);
+    this.enums.set(type, table);
     return table;
   }
 }

@@ -14,27 +14,27 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
  * broker came back do not return in the same instant.
  */
 export class Backoff {
-  readonly #min: number;
-  readonly #max: number;
-  readonly #random: () => number;
-  #next: number;
+  private readonly min: number;
+  private readonly max: number;
+  private readonly random: () => number;
+  private nextDelay: number;
 
   constructor(min: number, max: number, random: () => number = Math.random) {
-    this.#min = min;
-    this.#max = Math.max(min, max);
-    this.#random = random;
-    this.#next = min;
+    this.min = min;
+    this.max = Math.max(min, max);
+    this.random = random;
+    this.nextDelay = min;
   }
 
   /** The next pause, ms. */
   next(): number {
-    const whole = this.#next;
-    this.#next = Math.min(whole * 2, this.#max);
-    return Math.ceil(whole * (1 - this.#random() / 2));
+    const whole = this.nextDelay;
+    this.nextDelay = Math.min(whole * 2, this.max);
+    return Math.ceil(whole * (1 - this.random() / 2));
   }
 
   reset(): void {
-    this.#next = this.#min;
+    this.nextDelay = this.min;
   }
 
   async wait(signal: AbortSignal): Promise<void> {

@@ -6,36 +6,36 @@ import type { HealthReporter } from "../health/types.js";
  * others stand on is impaired, its reason is the only one that counts.
  */
 export class Conditions<Part extends string> {
-  readonly #health: HealthReporter;
-  readonly #ground: Part | undefined;
-  readonly #reasons = new Map<Part, string>();
+  private readonly health: HealthReporter;
+  private readonly ground: Part | undefined;
+  private readonly reasons = new Map<Part, string>();
 
   /** `ground`: the part without which no other can work. */
   constructor(health: HealthReporter, ground?: Part) {
-    this.#health = health;
-    this.#ground = ground;
+    this.health = health;
+    this.ground = ground;
   }
 
   /** Returns whether no part said the same before: the moment to log it. */
   impaired(part: Part, reason: string): boolean {
-    const before = new Set(this.#reasons.values());
-    if (this.#reasons.get(part) === reason) return false;
-    this.#reasons.set(part, reason);
-    this.#report();
+    const before = new Set(this.reasons.values());
+    if (this.reasons.get(part) === reason) return false;
+    this.reasons.set(part, reason);
+    this.report();
     return !before.has(reason);
   }
 
   /** Returns whether the part was impaired before. */
   fine(part: Part): boolean {
-    const was = this.#reasons.delete(part);
-    this.#report();
+    const was = this.reasons.delete(part);
+    this.report();
     return was;
   }
 
-  #report(): void {
-    const whole = this.#ground === undefined ? undefined : this.#reasons.get(this.#ground);
-    const reasons = whole === undefined ? new Set(this.#reasons.values()) : [whole];
-    if (this.#reasons.size > 0) this.#health.degraded([...reasons].join("; "));
-    else this.#health.ok();
+  private report(): void {
+    const whole = this.ground === undefined ? undefined : this.reasons.get(this.ground);
+    const reasons = whole === undefined ? new Set(this.reasons.values()) : [whole];
+    if (this.reasons.size > 0) this.health.degraded([...reasons].join("; "));
+    else this.health.ok();
   }
 }

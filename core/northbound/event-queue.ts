@@ -6,37 +6,37 @@ import type { EventEnvelope } from "./events.js";
  * the last state of an interface always stays.
  */
 export class EventQueue {
-  readonly #bound: number;
-  #events: EventEnvelope[] = [];
-  #head = 0;
-  #dropped = 0;
+  private readonly bound: number;
+  private events: EventEnvelope[] = [];
+  private head = 0;
+  private droppedCount = 0;
 
   constructor(bound: number) {
-    this.#bound = bound;
+    this.bound = bound;
   }
 
   get size(): number {
-    return this.#events.length - this.#head;
+    return this.events.length - this.head;
   }
 
   /** Events lost for good since the queue was made. Superseded states are not lost: a later one says it all. */
   get dropped(): number {
-    return this.#dropped;
+    return this.droppedCount;
   }
 
   push(envelope: EventEnvelope): void {
-    this.#events.push(envelope);
-    if (this.size > this.#bound) this.#makeRoom();
+    this.events.push(envelope);
+    if (this.size > this.bound) this.makeRoom();
   }
 
   /** The oldest event, taken out. */
   take(): EventEnvelope | undefined {
-    const envelope = this.#events[this.#head];
+    const envelope = this.events[this.head];
     if (envelope === undefined) return undefined;
-    this.#head += 1;
-    if (this.#head === this.#events.length) {
-      this.#events = [];
-      this.#head = 0;
+    this.head += 1;
+    if (this.head === this.events.length) {
+      this.events = [];
+      this.head = 0;
     }
     return envelope;
   }
@@ -44,24 +44,24 @@ export class EventQueue {
   /** Replaces the interface states in the queue by what is known now; interfaces deleted meanwhile stay deleted. */
   renewInterfaces(current: readonly EventEnvelope[]): void {
     const known = new Set(current.map(({ subject }) => subject));
-    const others = this.#superseded().filter(({ event, subject }) => event.kind !== "interface" || !known.has(subject));
-    this.#events = [...current, ...others];
-    this.#head = 0;
+    const others = this.superseded().filter(({ event, subject }) => event.kind !== "interface" || !known.has(subject));
+    this.events = [...current, ...others];
+    this.head = 0;
   }
 
   /** Makes room for a quarter of the bound, so that its cost is spread over many events. */
-  #makeRoom(): void {
-    const most = Math.floor(this.#bound * 0.75);
-    const waiting = this.#superseded();
+  private makeRoom(): void {
+    const most = Math.floor(this.bound * 0.75);
+    const waiting = this.superseded();
     const others = withoutOldest(waiting, waiting.length - most, isGoodNews);
-    this.#events = withoutOldest(others, others.length - most, ({ event }) => event.kind !== "interface");
-    this.#dropped += waiting.length - this.#events.length;
-    this.#head = 0;
+    this.events = withoutOldest(others, others.length - most, ({ event }) => event.kind !== "interface");
+    this.droppedCount += waiting.length - this.events.length;
+    this.head = 0;
   }
 
   /** The waiting events without interface states that a later one supersedes. */
-  #superseded(): EventEnvelope[] {
-    const waiting = this.#events.slice(this.#head);
+  private superseded(): EventEnvelope[] {
+    const waiting = this.events.slice(this.head);
     if (!waiting.some(({ event }) => event.kind === "interface")) return waiting;
     const seen = new Set<string>();
     return waiting

@@ -72,15 +72,15 @@ function contradictionIn(said: Transaction, part: Transaction): string | undefin
  * Memory is bounded, and what never completes is dropped after a time limit.
  */
 export class TransactionParts {
-  readonly #limits: PartsLimits;
-  readonly #onDropped: (dropped: DroppedTransaction) => void;
-  readonly #incomplete = new Map<string, Incomplete>();
-  #bytes = 0;
-  #changes = 0;
+  private readonly limits: PartsLimits;
+  private readonly onDropped: (dropped: DroppedTransaction) => void;
+  private readonly incomplete = new Map<string, Incomplete>();
+  private bytes = 0;
+  private changes = 0;
 
   constructor(limits: PartsLimits, onDropped: (dropped: DroppedTransaction) => void) {
-    this.#limits = limits;
-    this.#onDropped = onDropped;
+    this.limits = limits;
+    this.onDropped = onDropped;
   }
 
   /**
@@ -96,9 +96,9 @@ export class TransactionParts {
       throw new InvalidInputError("BAD_PART", `id: has ${id.length} characters, expected ${MAX_ID_LENGTH} at most`);
     }
     const { k, n } = parsePosition(part.position);
-    const incomplete = this.#incomplete.get(id) ?? this.#begin(id, n, part.transaction);
+    const incomplete = this.incomplete.get(id) ?? this.begin(id, n, part.transaction);
     if (incomplete.expected !== n) {
-      this.#forget(incomplete);
+      this.forget(incomplete);
       throw new InvalidInputError(
         "BAD_PART",
         `part ${k}/${n} of a transaction that began with ${incomplete.expected} parts`,
@@ -106,16 +106,16 @@ export class TransactionParts {
     }
     const contradiction = contradictionIn(incomplete.head, part.transaction);
     if (contradiction !== undefined) {
-      this.#forget(incomplete);
+      this.forget(incomplete);
       throw new InvalidInputError("BAD_PART", `part ${k}/${n}: ${contradiction}`);
     }
-    this.#put(incomplete, k, part);
+    this.put(incomplete, k, part);
     incomplete.head = { ...incomplete.head, ...part.transaction, changes: [] };
     if (incomplete.parts.size < n) {
       incomplete.timer.refresh();
       return undefined;
     }
-    this.#forget(incomplete);
+    this.forget(incomplete);
     const inOrder = [...incomplete.parts.entries()].sort(([a], [b]) => a - b);
     return { ...incomplete.head, changes: inOrder.flatMap(([, { changes }]) => changes) };
   }
@@ -129,20 +129,20 @@ export class TransactionParts {
     northbound: Pick<Northbound, "answered">,
   ): Promise<TransactionResult | undefined> {
     const { k, n } = parsePosition(position);
-    if (k !== n || this.#incomplete.get(id)?.parts.size !== 1) return undefined;
+    if (k !== n || this.incomplete.get(id)?.parts.size !== 1) return undefined;
     const answer = await northbound.answered(id);
-    const incomplete = this.#incomplete.get(id);
-    if (answer !== undefined && incomplete !== undefined) this.#forget(incomplete);
+    const incomplete = this.incomplete.get(id);
+    if (answer !== undefined && incomplete !== undefined) this.forget(incomplete);
     return answer;
   }
 
   /** Forgets everything that is incomplete. */
   close(): void {
-    for (const incomplete of [...this.#incomplete.values()]) this.#forget(incomplete);
+    for (const incomplete of [...this.incomplete.values()]) this.forget(incomplete);
   }
 
-  #begin(id: string, expected: number, head: Transaction): Incomplete {
-    if (this.#incomplete.size >= MAX_INCOMPLETE) {
+  private begin(id: string, expected: number, head: Transaction): Incomplete {
+    if (this.incomplete.size >= MAX_INCOMPLETE) {
       throw new InvalidInputError(
         "TOO_MANY",
         `${MAX_INCOMPLETE} transactions wait for more of their parts already; send this one when some are complete`,
@@ -156,36 +156,36 @@ export class TransactionParts {
       parts: new Map(),
       bytes: 0,
       changes: 0,
-      timer: setTimeout(() => this.#expire(incomplete), this.#limits.timeLimit).unref(),
+      timer: setTimeout(() => this.expire(incomplete), this.limits.timeLimit).unref(),
     };
-    this.#incomplete.set(id, incomplete);
+    this.incomplete.set(id, incomplete);
     return incomplete;
   }
 
-  #put(incomplete: Incomplete, k: number, part: TransactionPart): void {
+  private put(incomplete: Incomplete, k: number, part: TransactionPart): void {
     const growth = part.bytes - (incomplete.parts.get(k)?.bytes ?? 0);
-    if (this.#bytes + growth > this.#limits.maxBytes) {
-      const alone = incomplete.bytes + growth > this.#limits.maxBytes;
-      this.#forget(incomplete);
+    if (this.bytes + growth > this.limits.maxBytes) {
+      const alone = incomplete.bytes + growth > this.limits.maxBytes;
+      this.forget(incomplete);
       throw new InvalidInputError(
         "TOO_LARGE",
         alone
-          ? `the transaction is larger than ${this.#limits.maxBytes} bytes (orchestrator.max_transaction_bytes)`
-          : `too many transactions in parts at once: together they are larger than ${this.#limits.maxBytes} bytes`,
+          ? `the transaction is larger than ${this.limits.maxBytes} bytes (orchestrator.max_transaction_bytes)`
+          : `too many transactions in parts at once: together they are larger than ${this.limits.maxBytes} bytes`,
       );
     }
-    this.#countChanges(incomplete, k, part);
+    this.countChanges(incomplete, k, part);
     incomplete.parts.set(k, { changes: part.transaction.changes, bytes: part.bytes });
     incomplete.bytes += growth;
-    this.#bytes += growth;
+    this.bytes += growth;
   }
 
-  #countChanges(incomplete: Incomplete, k: number, { transaction }: TransactionPart): void {
-    const { maxChanges } = this.#limits;
+  private countChanges(incomplete: Incomplete, k: number, { transaction }: TransactionPart): void {
+    const { maxChanges } = this.limits;
     const growth = transaction.changes.length - (incomplete.parts.get(k)?.changes.length ?? 0);
-    if (this.#changes + growth > maxChanges) {
+    if (this.changes + growth > maxChanges) {
       const alone = incomplete.changes + growth > maxChanges;
-      this.#forget(incomplete);
+      this.forget(incomplete);
       throw new InvalidInputError(
         "TOO_LARGE",
         alone
@@ -194,20 +194,20 @@ export class TransactionParts {
       );
     }
     incomplete.changes += growth;
-    this.#changes += growth;
+    this.changes += growth;
   }
 
-  #forget(incomplete: Incomplete): void {
+  private forget(incomplete: Incomplete): void {
     clearTimeout(incomplete.timer);
-    this.#incomplete.delete(incomplete.id);
-    this.#bytes -= incomplete.bytes;
-    this.#changes -= incomplete.changes;
+    this.incomplete.delete(incomplete.id);
+    this.bytes -= incomplete.bytes;
+    this.changes -= incomplete.changes;
   }
 
-  #expire(incomplete: Incomplete): void {
-    this.#forget(incomplete);
+  private expire(incomplete: Incomplete): void {
+    this.forget(incomplete);
     const { id, expected, parts } = incomplete;
-    const reason = `${parts.size} of ${expected} parts came, and no other within ${this.#limits.timeLimit} ms`;
-    this.#onDropped({ id, received: parts.size, expected, reason });
+    const reason = `${parts.size} of ${expected} parts came, and no other within ${this.limits.timeLimit} ms`;
+    this.onDropped({ id, received: parts.size, expected, reason });
   }
 }

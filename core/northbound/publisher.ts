@@ -26,83 +26,83 @@ export interface PublisherOptions {
  * {@link leave} it sees none. A sink that throws is logged, and the others still get the event.
  */
 export class FanOutPublisher implements EventPublisher {
-  readonly #options: PublisherOptions;
-  readonly #interfaces = new Map<string, EventEnvelope>();
-  readonly #gone = new Set<StateSink>();
-  #queue: EventEnvelope[] = [];
-  #state: "waiting" | "idle" | "publishing" = "waiting";
-  #sequence = 0;
-  #millisecond = 0;
-  #time = "";
+  private readonly options: PublisherOptions;
+  private readonly interfaces = new Map<string, EventEnvelope>();
+  private readonly gone = new Set<StateSink>();
+  private queue: EventEnvelope[] = [];
+  private state: "waiting" | "idle" | "publishing" = "waiting";
+  private sequence = 0;
+  private millisecond = 0;
+  private time = "";
 
   constructor(options: PublisherOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   publish(event: AgentEvent): void {
-    this.#queue.push(this.#envelope(event));
-    if (this.#state === "idle") this.#drain();
+    this.queue.push(this.envelope(event));
+    if (this.state === "idle") this.drain();
   }
 
   currentInterfaces(): readonly EventEnvelope[] {
-    return [...this.#interfaces.values()];
+    return [...this.interfaces.values()];
   }
 
   /** Every sink is initialised: what has waited goes out, and from now on nothing waits. */
   open(): void {
-    if (this.#state === "waiting") this.#drain();
+    if (this.state === "waiting") this.drain();
   }
 
   /** The sink is about to close. */
   leave(sink: StateSink): void {
-    this.#gone.add(sink);
+    this.gone.add(sink);
   }
 
-  #drain(): void {
-    this.#state = "publishing";
+  private drain(): void {
+    this.state = "publishing";
     // The queue grows while it is walked when a sink causes events.
-    for (const envelope of this.#queue) this.#deliver(envelope);
-    this.#queue = [];
-    this.#state = "idle";
+    for (const envelope of this.queue) this.deliver(envelope);
+    this.queue = [];
+    this.state = "idle";
   }
 
-  #deliver(envelope: EventEnvelope): void {
+  private deliver(envelope: EventEnvelope): void {
     const { event } = envelope;
-    if (event.kind === "interface") this.#interfaces.set(event.name, envelope);
-    this.#fanOut(envelope);
+    if (event.kind === "interface") this.interfaces.set(event.name, envelope);
+    this.fanOut(envelope);
     // Only now: a sink that looks at the current interfaces while it hears of a deletion finds the deletion there.
-    if (event.kind === "interface" && event.deleted) this.#interfaces.delete(event.name);
+    if (event.kind === "interface" && event.deleted) this.interfaces.delete(event.name);
   }
 
-  #envelope(event: AgentEvent): EventEnvelope {
-    this.#sequence += 1;
+  private envelope(event: AgentEvent): EventEnvelope {
+    this.sequence += 1;
     return {
-      id: `${this.#options.instance}-${this.#sequence}`,
-      source: `/tenuto/${this.#options.label}`,
+      id: `${this.options.instance}-${this.sequence}`,
+      source: `/tenuto/${this.options.label}`,
       type: TYPES[event.kind],
-      time: this.#timestamp(),
+      time: this.timestamp(),
       subject: subjectOf(event),
       event,
     };
   }
 
   /** RFC 3339. A large transaction makes many events in the same millisecond. */
-  #timestamp(): string {
+  private timestamp(): string {
     const now = Date.now();
-    if (now !== this.#millisecond) {
-      this.#millisecond = now;
-      this.#time = new Date(now).toISOString();
+    if (now !== this.millisecond) {
+      this.millisecond = now;
+      this.time = new Date(now).toISOString();
     }
-    return this.#time;
+    return this.time;
   }
 
-  #fanOut(envelope: EventEnvelope): void {
-    for (const sink of this.#options.sinks.get()) {
-      if (this.#gone.has(sink)) continue;
+  private fanOut(envelope: EventEnvelope): void {
+    for (const sink of this.options.sinks.get()) {
+      if (this.gone.has(sink)) continue;
       try {
         sink.publish(envelope);
       } catch (error) {
-        this.#options.log.error(
+        this.options.log.error(
           { err: error, sink: sink.name, type: envelope.type },
           "a state sink threw; the event is lost to it",
         );

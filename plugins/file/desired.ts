@@ -60,8 +60,8 @@ function itemsOf(
 export class FileItem implements SourceItem {
   readonly key: string;
   readonly value: object;
-  readonly #document: ParsedDocument;
-  readonly #entry: Entry;
+  private readonly document: ParsedDocument;
+  private readonly entry: Entry;
 
   constructor(
     { key, value }: { readonly key: string; readonly value: object },
@@ -70,17 +70,17 @@ export class FileItem implements SourceItem {
   ) {
     this.key = key;
     this.value = value;
-    this.#document = document;
-    this.#entry = entry;
+    this.document = document;
+    this.entry = entry;
   }
 
   get file(): string {
-    return this.#document.file;
+    return this.document.file;
   }
 
   get origin(): string {
     const { file } = this;
-    const line = this.#document.lineOf(this.#entry.place);
+    const line = this.document.lineOf(this.entry.place);
     return line === undefined ? file : `${file}:${line}`;
   }
 }

@@ -29,7 +29,7 @@ export interface DirectoryReading {
  * empty is a loss, and what it said before stays until a file says otherwise.
  */
 export class Provenance {
-  #files: KeysByFile;
+  private files: KeysByFile;
 
   /** @param held keys of the values that came from files, those that were lost included. */
   constructor(
@@ -45,7 +45,7 @@ export class Provenance {
     }
     for (const keys of files.values()) for (const key of keys) others.delete(key);
     if (others.size > 0 || largest !== EARLIER) files.set(largest, others);
-    this.#files = files;
+    this.files = files;
   }
 
   /**
@@ -56,7 +56,7 @@ export class Provenance {
     const next = new Map(files);
     const removed: SourceItem[] = [];
     const lost: string[] = [];
-    for (const [file, keys] of this.#absent(files)) {
+    for (const [file, keys] of this.absent(files)) {
       if (files.has(file)) removed.push(...keys.map((key) => ({ key, value: undefined, origin: file })));
       else if (missing === "keep" && keys.length > 0) {
         lost.push(file);
@@ -70,20 +70,20 @@ export class Provenance {
 
   /** Does a file that is there say less than before? */
   shrinks(files: KeysByFile): boolean {
-    for (const [file, keys] of this.#absent(files)) if (files.has(file) && keys.length > 0) return true;
+    for (const [file, keys] of this.absent(files)) if (files.has(file) && keys.length > 0) return true;
     return false;
   }
 
   /** The reading was delivered. */
   accept({ files }: DirectoryReading): void {
-    this.#files = files;
+    this.files = files;
   }
 
   /** What files said before and none says now, without what nobody wants any more because an operator or a request said so. */
-  *#absent(files: KeysByFile): Generator<readonly [file: string, keys: readonly string[]]> {
+  private *absent(files: KeysByFile): Generator<readonly [file: string, keys: readonly string[]]> {
     const held = this.held();
     const said = new Set([...files.values()].flatMap((keys) => [...keys]));
-    for (const [file, keys] of this.#files) yield [file, [...keys].filter((key) => !said.has(key) && held.has(key))];
+    for (const [file, keys] of this.files) yield [file, [...keys].filter((key) => !said.has(key) && held.has(key))];
   }
 }
 

@@ -13,46 +13,46 @@ function nameOf(socket: Socket): Name {
  * many, the oldest that has no whole request goes, so that those who never send one, or never all of it, keep nobody out.
  */
 export class Connections {
-  readonly #most: number;
-  readonly #waiting = new Map<Name, Socket>();
-  readonly #inWork = new Map<Name, number>();
+  private readonly most: number;
+  private readonly waiting = new Map<Name, Socket>();
+  private readonly inWork = new Map<Name, number>();
 
   constructor(server: Server, most: number) {
-    this.#most = most;
-    server.on("connection", (socket: Socket) => this.#accept(socket));
+    this.most = most;
+    server.on("connection", (socket: Socket) => this.accept(socket));
   }
 
   /** There is a whole request to be answered. Returns what is to be called when it has been. */
   begin(socket: Socket): () => void {
     const name = nameOf(socket);
-    this.#inWork.set(name, (this.#inWork.get(name) ?? 0) + 1);
-    const connection = this.#waiting.get(name);
-    this.#waiting.delete(name);
+    this.inWork.set(name, (this.inWork.get(name) ?? 0) + 1);
+    const connection = this.waiting.get(name);
+    this.waiting.delete(name);
     return () => {
-      const left = (this.#inWork.get(name) ?? 1) - 1;
+      const left = (this.inWork.get(name) ?? 1) - 1;
       if (left > 0) {
-        this.#inWork.set(name, left);
+        this.inWork.set(name, left);
         return;
       }
-      this.#inWork.delete(name);
-      if (connection?.destroyed === false) this.#waiting.set(name, connection);
+      this.inWork.delete(name);
+      if (connection?.destroyed === false) this.waiting.set(name, connection);
     };
   }
 
-  #accept(socket: Socket): void {
-    if (this.#waiting.size + this.#inWork.size >= this.#most) {
-      const [oldest] = this.#waiting.values();
+  private accept(socket: Socket): void {
+    if (this.waiting.size + this.inWork.size >= this.most) {
+      const [oldest] = this.waiting.values();
       if (oldest === undefined) {
         socket.destroy();
         return;
       }
-      this.#waiting.delete(nameOf(oldest));
+      this.waiting.delete(nameOf(oldest));
       oldest.destroy();
     }
     const name = nameOf(socket);
-    this.#waiting.set(name, socket);
+    this.waiting.set(name, socket);
     socket.once("close", () => {
-      if (this.#waiting.get(name) === socket) this.#waiting.delete(name);
+      if (this.waiting.get(name) === socket) this.waiting.delete(name);
     });
   }
 }

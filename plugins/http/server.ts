@@ -47,65 +47,67 @@ export interface ServerOptions {
  * error; what is our own fault goes to the log with its stack.
  */
 export class HttpServer {
-  readonly #routes: RouteTable;
-  readonly #options: ServerOptions;
-  readonly #server: Server;
-  readonly #connections: Connections;
-  #closing = false;
+  private readonly routes: RouteTable;
+  private readonly options: ServerOptions;
+  private readonly server: Server;
+  private readonly connections: Connections;
+  private closing = false;
   /** Of bodies that are being read or worked on. */
-  #bytes = 0;
-  #largeAnswers = 0;
+  private bytes = 0;
+  private largeAnswers = 0;
 
   constructor(routes: RouteTable, options: ServerOptions) {
-    this.#routes = routes;
-    this.#options = options;
+    this.routes = routes;
+    this.options = options;
     const times = { requestTimeout: LONGEST_UPLOAD_MS, keepAliveTimeout: LONGEST_IDLE_MS };
-    const serve = (incoming: IncomingMessage, response: ServerResponse): void => void this.#serve(incoming, response);
+    const serve = (incoming: IncomingMessage, response: ServerResponse): void => void this.serve(incoming, response);
     const { tls } = options;
-    this.#server = tls === undefined ? createServer(times, serve) : createTlsServer({ ...times, ...tls }, serve);
-    this.#connections = new Connections(this.#server, MOST_CONNECTIONS);
+    this.server = tls === undefined ? createServer(times, serve) : createTlsServer({ ...times, ...tls }, serve);
+    this.connections = new Connections(this.server, MOST_CONNECTIONS);
   }
 
   /** Rejects with the error of `listen` when the address cannot be had. */
   listen(address: ListenOptions): Promise<AddressInfo | string | null> {
     return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(address, () => {
-        this.#server.off("error", reject);
-        resolve(this.#server.address());
+      this.server.once("error", reject);
+      this.server.listen(address, () => {
+        this.server.off("error", reject);
+        resolve(this.server.address());
       });
     });
   }
 
   /** Takes no more requests, and waits for the answers to those that it has taken. Harmless when it does not listen. */
   close(): Promise<void> {
-    this.#closing = true;
-    return new Promise((resolve) => this.#server.close(() => resolve()));
+    this.closing = true;
+    return new Promise((resolve) => this.server.close(() => resolve()));
   }
 
-  async #serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, url } = incoming;
     const began = performance.now();
     response.once("close", () => {
       const ms = Math.round(performance.now() - began);
-      this.#options.log.debug({ method, url, status: response.statusCode, ms }, "request");
+      this.options.log.debug({ method, url, status: response.statusCode, ms }, "request");
     });
-    const reply = await this.#boundedReply(incoming, response).catch((error: unknown) =>
-      this.#refusal(incoming, error),
-    );
+    const reply = await this.boundedReply(incoming, response).catch((error: unknown) => this.refusal(incoming, error));
     // Whoever is asked while we close is not to ask again on this connection, nor whoever still sends what nobody reads.
-    if (this.#closing || reply.status === 413 || reply.status === 503) response.setHeader("connection", "close");
+    if (this.closing || reply.status === 413 || reply.status === 503) response.setHeader("connection", "close");
     if (reply.status === 401) response.setHeader("www-authenticate", 'Bearer realm="tenuto"');
-    await this.#send(reply, response, method === "HEAD");
+    await this.send(reply, response, method === "HEAD");
   }
 
-  async #send({ content, status, headers }: HttpReply, response: ServerResponse, isHead: boolean): Promise<void> {
+  private async send(
+    { content, status, headers }: HttpReply,
+    response: ServerResponse,
+    isHead: boolean,
+  ): Promise<void> {
     if (typeof content === "function") {
       if (isHead) response.end();
       else content(response);
       return;
     }
-    const late = setTimeout(() => response.destroy(), this.#options.longestDownload ?? LONGEST_DOWNLOAD_MS).unref();
+    const late = setTimeout(() => response.destroy(), this.options.longestDownload ?? LONGEST_DOWNLOAD_MS).unref();
     response.once("close", () => clearTimeout(late));
     if (!(content instanceof LongAnswer)) {
       const length = Buffer.byteLength(content);
@@ -120,29 +122,29 @@ export class HttpServer {
     await content.sendTo(response);
   }
 
-  async #boundedReply(incoming: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
-    const reply = await this.#reply(incoming, response);
+  private async boundedReply(incoming: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
+    const reply = await this.reply(incoming, response);
     if (!isLarge(reply)) return reply;
-    if (this.#largeAnswers < LARGE_ANSWERS_AT_ONCE) {
-      this.#largeAnswers += 1;
+    if (this.largeAnswers < LARGE_ANSWERS_AT_ONCE) {
+      this.largeAnswers += 1;
       response.once("close", () => {
-        this.#largeAnswers -= 1;
+        this.largeAnswers -= 1;
       });
       return reply;
     }
     throw new RefusedError(503, "BUSY", "the agent is busy: too many large answers at once; ask again");
   }
 
-  async #reply(incoming: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
+  private async reply(incoming: IncomingMessage, response: ServerResponse): Promise<HttpReply> {
     const { method = "", url = "", headers } = incoming;
-    if (this.#closing) return HttpReply.json({ error: { code: "CLOSING", message: "the agent is closing" } }, 503);
-    this.#options.admit?.(incoming);
+    if (this.closing) return HttpReply.json({ error: { code: "CLOSING", message: "the agent is closing" } }, 503);
+    this.options.admit?.(incoming);
     const { path, query } = splitUrl(url);
-    const route = this.#find(method, path);
-    if (route === undefined) return this.#notFound(method, url);
+    const route = this.find(method, path);
+    if (route === undefined) return this.notFound(method, url);
     // The socket of a response that was sent is not known any more.
     const { socket } = incoming;
-    const inWork = (): void => void response.once("close", this.#connections.begin(socket));
+    const inWork = (): void => void response.once("close", this.connections.begin(socket));
     if (method === "GET" || method === "HEAD") {
       inWork();
       return await answered(route.handle({ headers, params: route.params, query, body: NOTHING }));
@@ -152,40 +154,40 @@ export class HttpServer {
       const message = `the body is encoded as ${encoding}; send it as it is`;
       throw new RefusedError(415, "CONTENT_ENCODING", message);
     }
-    const room = new Room((bytes) => this.#take(bytes));
+    const room = new Room((bytes) => this.take(bytes));
     try {
-      const body = await this.#body(incoming, room);
+      const body = await this.body(incoming, room);
       inWork();
       return await answered(route.handle({ headers, params: route.params, query, body }));
     } finally {
-      this.#bytes -= room.bytes;
+      this.bytes -= room.bytes;
     }
   }
 
   /** So many bytes more are in work. */
-  #take(bytes: number): void {
-    if (this.#bytes + bytes > BODIES_AT_ONCE * this.#options.maxBodyBytes) {
+  private take(bytes: number): void {
+    if (this.bytes + bytes > BODIES_AT_ONCE * this.options.maxBodyBytes) {
       throw new RefusedError(503, "BUSY", "the agent is busy: too many large requests at once; ask again");
     }
-    this.#bytes += bytes;
+    this.bytes += bytes;
   }
 
-  #find(method: string, path: string): ReturnType<RouteTable["find"]> {
+  private find(method: string, path: string): ReturnType<RouteTable["find"]> {
     try {
-      return this.#routes.find(method, path);
+      return this.routes.find(method, path);
     } catch (cause) {
       if (cause instanceof URIError) throw new RefusedError(400, "BAD_PATH", `${path} is not a valid path`);
       throw cause;
     }
   }
 
-  #notFound(method: string, url: string): HttpReply {
+  private notFound(method: string, url: string): HttpReply {
     const message = `there is no ${method} ${url}; see "paths" for what there is`;
-    return HttpReply.json({ error: { code: "NOT_FOUND", message }, paths: this.#routes.list() }, 404);
+    return HttpReply.json({ error: { code: "NOT_FOUND", message }, paths: this.routes.list() }, 404);
   }
 
-  async #body(incoming: IncomingMessage, room: Room): Promise<Buffer> {
-    const { maxBodyBytes } = this.#options;
+  private async body(incoming: IncomingMessage, room: Room): Promise<Buffer> {
+    const { maxBodyBytes } = this.options;
     const tooLarge = (): RefusedError =>
       new RefusedError(
         413,
@@ -205,11 +207,11 @@ export class HttpServer {
     return Buffer.concat(pieces, length);
   }
 
-  #refusal({ method, url, destroyed, complete }: IncomingMessage, error: unknown): HttpReply {
+  private refusal({ method, url, destroyed, complete }: IncomingMessage, error: unknown): HttpReply {
     const status = statusOf(error);
     // Who hung up before the request was whole hears nothing of it, and did no harm.
     const isGone = destroyed && !complete;
-    if (status >= 500 && !isGone) this.#options.log.error({ err: error, method, url }, "request failed");
+    if (status >= 500 && !isGone) this.options.log.error({ err: error, method, url }, "request failed");
     return HttpReply.json(errorBody(error), status);
   }
 }

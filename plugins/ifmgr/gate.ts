@@ -27,7 +27,7 @@ export interface GateListener {
  */
 export class InterfaceGate implements ConfigGate {
   readonly name = "ifmgr";
-  #open: { readonly context: GateContext; readonly staging: Staging } | undefined;
+  private opened: { readonly context: GateContext; readonly staging: Staging } | undefined;
 
   constructor(
     private readonly registrations: Registrations,
@@ -39,18 +39,18 @@ export class InterfaceGate implements ConfigGate {
   open(context: GateContext): void {
     const isManaged = (hostName: string): boolean =>
       this.registrations.has(hostName) || this.listener.isRunning(hostName);
-    this.#open = { context, staging: new Staging(context.desired, isManaged) };
+    this.opened = { context, staging: new Staging(context.desired, isManaged) };
     this.registrations.read(context.desired);
-    this.#open.staging.everything();
+    this.opened.staging.everything();
     this.listener.opened(context);
   }
 
   hold(key: string): HeldValue | undefined {
-    if (this.#open === undefined) return undefined;
-    const owner = this.#open.staging.ownerOf(key);
+    if (this.opened === undefined) return undefined;
+    const owner = this.opened.staging.ownerOf(key);
     const keptFor = this.kept.interfaceOf(key);
     const hostName = owner ?? keptFor;
-    const passes = owner === undefined && this.#open.context.desired.get(key) !== undefined;
+    const passes = owner === undefined && this.opened.context.desired.get(key) !== undefined;
     if (hostName === undefined || passes) return undefined;
     const applied = keptFor === undefined ? undefined : this.kept.of(keptFor).get(key);
     return { applied, waitsFor: this.listener.waitsFor(hostName) };
@@ -61,44 +61,44 @@ export class InterfaceGate implements ConfigGate {
   }
 
   changed(keys: Iterable<string>): void {
-    if (this.#open === undefined) return;
-    const { context, staging } = this.#open;
+    if (this.opened === undefined) return;
+    const { context, staging } = this.opened;
     const list = [...keys];
     const registers = list.some((key) => key.startsWith(REGISTRATION_PREFIX));
     if (registers) this.registrations.read(context.desired);
     const { changed, moved } = staging.update(list);
-    this.#settle(moved);
+    this.settle(moved);
     if (registers || changed.size > 0) this.listener.restaged(changed);
   }
 
   /** What the sources want for an interface. */
   candidate(hostName: string): InterfaceConfiguration {
-    return this.#open?.staging.candidate(hostName) ?? new Map<string, object>();
+    return this.opened?.staging.candidate(hostName) ?? new Map<string, object>();
   }
 
   /** Interfaces that something is desired for. */
   staged(): readonly string[] {
-    return this.#open?.staging.hostNames() ?? [];
+    return this.opened?.staging.hostNames() ?? [];
   }
 
   /** Is another value than an interface's own desired under the key? */
   isForeign(key: string, hostName: string): boolean {
-    if (this.#open === undefined) return false;
-    const { context, staging } = this.#open;
+    if (this.opened === undefined) return false;
+    const { context, staging } = this.opened;
     return context.desired.get(key) !== undefined && staging.ownerOf(key) !== hostName;
   }
 
   /** The machine of an interface that is not registered any more has ended: what it held goes its way. */
   letGo(hostName: string): void {
-    if (this.#open === undefined || this.registrations.has(hostName)) return;
-    this.#settle(this.#open.staging.everything().moved);
+    if (this.opened === undefined || this.registrations.has(hostName)) return;
+    this.settle(this.opened.staging.everything().moved);
     const left = [...this.kept.of(hostName).keys()];
     this.kept.set(hostName, new Map());
-    this.#pass(left);
+    this.pass(left);
   }
 
   /** Values that begin to belong to an interface are its own as they are applied; those that cease to pass. */
-  #settle(moved: readonly Moved[]): void {
+  private settle(moved: readonly Moved[]): void {
     const passing: string[] = [];
     const adopted = new Map<string, Map<string, object>>();
     for (const { key, owner } of moved) {
@@ -111,13 +111,13 @@ export class InterfaceGate implements ConfigGate {
     }
     for (const [owner, configuration] of adopted) this.kept.set(owner, configuration);
     this.kept.release(passing);
-    this.#pass(passing);
+    this.pass(passing);
   }
 
   /** Hands over what is desired under keys that nothing holds any more. */
-  #pass(keys: readonly string[]): void {
-    if (keys.length === 0 || this.#open === undefined) return;
-    const { context } = this.#open;
+  private pass(keys: readonly string[]): void {
+    if (keys.length === 0 || this.opened === undefined) return;
+    const { context } = this.opened;
     const changes = (): Map<string, object | undefined> =>
       new Map(keys.filter((key) => this.hold(key) === undefined).map((key) => [key, context.desired.get(key)]));
     this.listener.passed(

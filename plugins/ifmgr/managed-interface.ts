@@ -32,95 +32,95 @@ export interface ManagedInterfaceOptions<C> {
  * configuration that was put right is applied at once.
  */
 export class ManagedInterface<C> {
-  readonly #options: ManagedInterfaceOptions<C>;
-  #machine: Machine<C>;
-  #lastEvent: EventName | undefined;
-  #since = new Date();
-  #error = "";
-  #failures = 0;
-  #pausing = new AbortController();
-  #working: Promise<void> = Promise.resolve();
-  #closed = false;
+  private readonly options: ManagedInterfaceOptions<C>;
+  private currentMachine: Machine<C>;
+  private eventName: EventName | undefined;
+  private changedAt = new Date();
+  private lastError = "";
+  private failures = 0;
+  private pausing = new AbortController();
+  private working: Promise<void> = Promise.resolve();
+  private closed = false;
 
   constructor(machine: Machine<C>, options: ManagedInterfaceOptions<C>) {
-    this.#options = options;
-    this.#machine = machine;
+    this.options = options;
+    this.currentMachine = machine;
   }
 
   get machine(): Machine<C> {
-    return this.#machine;
+    return this.currentMachine;
   }
 
   /** The event that brought it into its state, `undefined` for its first. */
   get lastEvent(): EventName | undefined {
-    return this.#lastEvent;
+    return this.eventName;
   }
 
   /** Since when it is in its state. */
   get since(): Date {
-    return this.#since;
+    return this.changedAt;
   }
 
   /** What went wrong in the last work, empty when nothing did. */
   get error(): string {
-    return this.#error;
+    return this.lastError;
   }
 
   /** The last work has not led to what it should, and is to be done again. */
   get isFailing(): boolean {
-    return this.#failures > 0;
+    return this.failures > 0;
   }
 
   /** Begins the work that a machine was made with. */
   start(): void {
-    if (this.#machine.job !== undefined) this.#begin(this.#machine.job, false);
+    if (this.currentMachine.job !== undefined) this.begin(this.currentMachine.job, false);
   }
 
   send(event: MachineEvent<C>): void {
-    const before = this.#machine;
-    const { machine, transition, begin } = step(before, event, this.#options.configurations);
-    this.#machine = machine;
+    const before = this.currentMachine;
+    const { machine, transition, begin } = step(before, event, this.options.configurations);
+    this.currentMachine = machine;
     if (transition !== undefined) {
-      if (machine.state !== before.state) this.#since = new Date();
-      this.#lastEvent = event.type;
-      this.#options.moved(before, machine);
+      if (machine.state !== before.state) this.changedAt = new Date();
+      this.eventName = event.type;
+      this.options.moved(before, machine);
     }
-    if (begin !== undefined) this.#begin(begin, event.type === "done" && transition !== undefined);
-    else if (machine !== before) this.#pausing.abort();
+    if (begin !== undefined) this.begin(begin, event.type === "done" && transition !== undefined);
+    else if (machine !== before) this.pausing.abort();
   }
 
   /** Begins nothing more, and waits for the work under way. */
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#pausing.abort();
-    await this.#working;
+    this.closed = true;
+    this.pausing.abort();
+    await this.working;
   }
 
-  #begin(job: Work, again: boolean): void {
-    if (!this.#closed) this.#working = this.#work(job, again);
+  private begin(job: Work, again: boolean): void {
+    if (!this.closed) this.working = this.work(job, again);
   }
 
-  async #work(job: Work, again: boolean): Promise<void> {
-    if (again && this.#failures > 0) {
-      this.#pausing = new AbortController();
-      await this.#options.pause(this.#failures, this.#pausing.signal);
+  private async work(job: Work, again: boolean): Promise<void> {
+    if (again && this.failures > 0) {
+      this.pausing = new AbortController();
+      await this.options.pause(this.failures, this.pausing.signal);
     }
-    if (this.#closed && again) return;
-    if (this.#isSuperseded()) return this.send({ type: "done", running: this.#machine.running });
-    const { running, error, target } = await this.#do(job);
-    this.#error = error;
-    this.#failures = this.#options.configurations.equal(running, target) ? 0 : this.#failures + 1;
+    if (this.closed && again) return;
+    if (this.isSuperseded()) return this.send({ type: "done", running: this.currentMachine.running });
+    const { running, error, target } = await this.do(job);
+    this.lastError = error;
+    this.failures = this.options.configurations.equal(running, target) ? 0 : this.failures + 1;
     this.send({ type: "done", running });
   }
 
   /** Was something else asked for during the pause? */
-  #isSuperseded(): boolean {
-    return this.#machine.next !== undefined || this.#machine.state === "SHUTTINGDOWN";
+  private isSuperseded(): boolean {
+    return this.currentMachine.next !== undefined || this.currentMachine.state === "SHUTTINGDOWN";
   }
 
-  async #do(job: Work): Promise<WorkOutcome<C> & { readonly target: C }> {
-    const { candidate, running } = this.#machine;
-    const { works, configurations } = this.#options;
+  private async do(job: Work): Promise<WorkOutcome<C> & { readonly target: C }> {
+    const { candidate, running } = this.currentMachine;
+    const { works, configurations } = this.options;
     const target = job === "apply" ? candidate : configurations.empty;
     try {
       const outcome = job === "apply" ? await works.apply(candidate, running) : await works.remove(running);

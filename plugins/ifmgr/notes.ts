@@ -18,7 +18,7 @@ const RUNNING = "ifmgr/running/";
  * neither takes it away nor takes what was only staged for it. Host names have no slash.
  */
 export class Notes {
-  readonly #running = new Map<string, Map<string, object>>();
+  private readonly runningNotes = new Map<string, Map<string, object>>();
 
   constructor(private readonly store: Store) {}
 
@@ -29,22 +29,22 @@ export class Notes {
       if (name.startsWith(STATE)) states.set(name.slice(STATE.length), note as State);
       if (!name.startsWith(RUNNING)) continue;
       const slash = name.indexOf("/", RUNNING.length);
-      this.#runningOf(name.slice(RUNNING.length, slash)).set(name.slice(slash + 1), note as object);
+      this.runningOf(name.slice(RUNNING.length, slash)).set(name.slice(slash + 1), note as object);
     }
     return new Map(
-      [...states].map(([hostName, state]) => [hostName, { state, running: new Map(this.#running.get(hostName)) }]),
+      [...states].map(([hostName, state]) => [hostName, { state, running: new Map(this.runningNotes.get(hostName)) }]),
     );
   }
 
   /** Resolves when it is on disk. */
   async running(hostName: string, configuration: InterfaceConfiguration): Promise<void> {
-    const known = this.#runningOf(hostName);
+    const known = this.runningOf(hostName);
     const notes = new Map<string, object | undefined>();
     for (const key of known.keys()) if (!configuration.has(key)) notes.set(`${RUNNING}${hostName}/${key}`, undefined);
     for (const [key, value] of configuration) {
       if (!isDeepStrictEqual(known.get(key), value)) notes.set(`${RUNNING}${hostName}/${key}`, value);
     }
-    this.#running.set(hostName, new Map(configuration));
+    this.runningNotes.set(hostName, new Map(configuration));
     if (notes.size > 0) await this.store.write({ notes });
   }
 
@@ -54,14 +54,14 @@ export class Notes {
 
   /** The interface is not managed any more. */
   async forget(hostName: string): Promise<void> {
-    const keys = [...this.#runningOf(hostName).keys()].map((key) => `${RUNNING}${hostName}/${key}`);
-    this.#running.delete(hostName);
+    const keys = [...this.runningOf(hostName).keys()].map((key) => `${RUNNING}${hostName}/${key}`);
+    this.runningNotes.delete(hostName);
     await this.store.write({ notes: new Map([...keys, STATE + hostName].map((name) => [name, undefined])) });
   }
 
-  #runningOf(hostName: string): Map<string, object> {
-    const known = this.#running.get(hostName) ?? new Map<string, object>();
-    this.#running.set(hostName, known);
+  private runningOf(hostName: string): Map<string, object> {
+    const known = this.runningNotes.get(hostName) ?? new Map<string, object>();
+    this.runningNotes.set(hostName, known);
     return known;
   }
 }

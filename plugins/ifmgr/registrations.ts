@@ -3,26 +3,26 @@ import { parseRegistrationKey, REGISTRATION_PREFIX, type Registration, registrat
 
 /** Which interfaces are registered: by a desired value each, or by a pattern of the configuration. */
 export class Registrations {
-  readonly #patterns: readonly RegExp[];
-  #desired: DesiredView | undefined;
-  #names: readonly string[] = [];
+  private readonly patterns: readonly RegExp[];
+  private desired: DesiredView | undefined;
+  private hostNames: readonly string[] = [];
 
   /** @param patterns host names, in which `*` stands for any characters and `?` for one. */
   constructor(patterns: readonly string[]) {
-    this.#patterns = patterns.map(patternOf);
+    this.patterns = patterns.map(patternOf);
   }
 
   /** Lists the desired registrations anew. */
   read(desired: DesiredView): void {
-    this.#desired = desired;
-    this.#names = desired
+    this.desired = desired;
+    this.hostNames = desired
       .merged(REGISTRATION_PREFIX)
       .flatMap(({ key }) => parseRegistrationKey(key)?.hostInterface ?? []);
   }
 
   /** Host names that are registered by a value, as of the last {@link read}. */
   names(): readonly string[] {
-    return this.#names;
+    return this.hostNames;
   }
 
   /** Is it registered, by what is desired at this moment? */
@@ -31,12 +31,12 @@ export class Registrations {
   }
 
   matchesPattern(hostName: string): boolean {
-    return this.#patterns.some((pattern) => pattern.test(hostName));
+    return this.patterns.some((pattern) => pattern.test(hostName));
   }
 
   /** The registration by value, `undefined` for one by pattern. */
   valueOf(hostName: string): Registration | undefined {
-    return this.#desired?.get(registrationKey(hostName));
+    return this.desired?.get(registrationKey(hostName));
   }
 }
 

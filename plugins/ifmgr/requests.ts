@@ -16,54 +16,54 @@ export class IfmgrRequests implements RequestGroup {
     private readonly northbound: Northbound,
   ) {
     this.requests = {
-      get: { ...request(({ interface: name }) => this.#list(name || undefined)), safe: true },
-      apply: request(() => this.#apply()),
-      plug: request((asked) => this.#send(asked, "plug")),
-      unplug: request((asked) => this.#send(asked, "unplug")),
-      register: request((asked) => this.#register(asked)),
-      unregister: request((asked) => this.#unregister(asked)),
+      get: { ...request(({ interface: name }) => this.list(name || undefined)), safe: true },
+      apply: request(() => this.apply()),
+      plug: request((asked) => this.send(asked, "plug")),
+      unplug: request((asked) => this.send(asked, "unplug")),
+      register: request((asked) => this.register(asked)),
+      unregister: request((asked) => this.unregister(asked)),
     };
   }
 
-  async #apply(): Promise<object> {
+  private async apply(): Promise<object> {
     await this.manager.apply();
-    return this.#list();
+    return this.list();
   }
 
-  #send(asked: InterfaceRequest, type: "plug" | "unplug"): object {
+  private send(asked: InterfaceRequest, type: "plug" | "unplug"): object {
     const name = nameOf(asked);
     this.manager.send(name, { type });
-    return this.#list(name);
+    return this.list(name);
   }
 
   /** What is registered already, by whomever, stays as it is. */
-  async #register(asked: InterfaceRequest): Promise<object> {
+  private async register(asked: InterfaceRequest): Promise<object> {
     const name = nameOf(asked);
     if (!this.manager.registrations.has(name)) {
-      await this.#commit({ key: registrationKey(name), value: { interface: name } });
+      await this.commit({ key: registrationKey(name), value: { interface: name } });
     }
-    return this.#list(name);
+    return this.list(name);
   }
 
-  async #unregister(asked: InterfaceRequest): Promise<object> {
+  private async unregister(asked: InterfaceRequest): Promise<object> {
     const name = nameOf(asked);
     const { registrations } = this.manager;
-    if (registrations.valueOf(name) !== undefined) await this.#commit({ key: registrationKey(name), delete: true });
-    if (!registrations.has(name)) return this.#list(name);
+    if (registrations.valueOf(name) !== undefined) await this.commit({ key: registrationKey(name), delete: true });
+    if (!registrations.has(name)) return this.list(name);
     const by = registrations.valueOf(name) === undefined ? "a pattern in ifmgr.interfaces" : "another source";
     throw new InvalidInputError("STILL_REGISTERED", `${name} is still registered: ${by} says so`, {
       key: registrationKey(name),
     });
   }
 
-  async #commit(change: Change): Promise<void> {
+  private async commit(change: Change): Promise<void> {
     const { outcome, error } = await this.northbound.commit({ changes: [change] }, this.name);
     if (outcome !== "APPLIED" && outcome !== "PARTIAL") {
       throw new InvalidInputError("NOT_REGISTERED", error, { key: change.key });
     }
   }
 
-  #list(name?: string): object {
+  private list(name?: string): object {
     return { interfaces: this.manager.statuses(name) };
   }
 }

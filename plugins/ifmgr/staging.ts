@@ -22,8 +22,8 @@ export interface Restaged {
  * when interfaces begin or cease to belong to registered ones is everything looked at again.
  */
 export class Staging {
-  readonly #owners = new Map<string, string>();
-  readonly #candidates = new Map<string, Map<string, object>>();
+  private readonly owners = new Map<string, string>();
+  private readonly candidates = new Map<string, Map<string, object>>();
 
   constructor(
     private readonly desired: DesiredView,
@@ -33,17 +33,17 @@ export class Staging {
   /** The owner of what is desired under a key as of now. */
   ownerOf(key: string): string | undefined {
     const value = this.desired.get(key);
-    return value === undefined ? undefined : this.#ownerOf(key, value);
+    return value === undefined ? undefined : this.ownerOfValue(key, value);
   }
 
   /** Interfaces with a candidate that is not empty. */
   hostNames(): readonly string[] {
-    return [...this.#candidates.keys()];
+    return [...this.candidates.keys()];
   }
 
   /** A copy: candidates are values to whoever gets them. */
   candidate(hostName: string): InterfaceConfiguration {
-    return new Map(this.#candidates.get(hostName));
+    return new Map(this.candidates.get(hostName));
   }
 
   /** What is desired under these keys has changed. */
@@ -52,51 +52,51 @@ export class Staging {
     const shifts = list.some(
       (key) =>
         key.startsWith(REGISTRATION_PREFIX) ||
-        (key.startsWith(INTERFACE_PREFIX) && this.ownerOf(key) !== this.#owners.get(key)),
+        (key.startsWith(INTERFACE_PREFIX) && this.ownerOf(key) !== this.owners.get(key)),
     );
     if (shifts) return this.everything();
-    return this.#stage(list);
+    return this.stage(list);
   }
 
   /** Looks at everything that is or was desired. */
   everything(): Restaged {
-    return this.#stage(new Set([...this.#owners.keys(), ...this.desired.merged().map(({ key }) => key)]));
+    return this.stage(new Set([...this.owners.keys(), ...this.desired.merged().map(({ key }) => key)]));
   }
 
-  #stage(keys: Iterable<string>): Restaged {
+  private stage(keys: Iterable<string>): Restaged {
     const changed = new Set<string>();
     const moved: Moved[] = [];
     for (const key of keys) {
       const value = this.desired.get(key);
-      const owner = value === undefined ? undefined : this.#ownerOf(key, value);
-      const before = this.#owners.get(key);
+      const owner = value === undefined ? undefined : this.ownerOfValue(key, value);
+      const before = this.owners.get(key);
       if (owner !== before) {
         if (value !== undefined) moved.push({ key, owner });
-        if (before !== undefined) this.#take(before, key, changed);
+        if (before !== undefined) this.take(before, key, changed);
       }
-      if (owner !== undefined && value !== undefined) this.#put(owner, key, value, changed);
+      if (owner !== undefined && value !== undefined) this.put(owner, key, value, changed);
     }
     return { changed, moved };
   }
 
-  #ownerOf(key: string, value: object): string | undefined {
+  private ownerOfValue(key: string, value: object): string | undefined {
     const { desired, isRegistered } = this;
     return ownerOf({ desired: (name) => desired.get(name), isRegistered }, key, value);
   }
 
-  #take(owner: string, key: string, changed: Set<string>): void {
-    this.#owners.delete(key);
-    const candidate = this.#candidates.get(owner);
+  private take(owner: string, key: string, changed: Set<string>): void {
+    this.owners.delete(key);
+    const candidate = this.candidates.get(owner);
     candidate?.delete(key);
-    if (candidate?.size === 0) this.#candidates.delete(owner);
+    if (candidate?.size === 0) this.candidates.delete(owner);
     changed.add(owner);
   }
 
-  #put(owner: string, key: string, value: object, changed: Set<string>): void {
-    const candidate = this.#candidates.get(owner) ?? new Map<string, object>();
+  private put(owner: string, key: string, value: object, changed: Set<string>): void {
+    const candidate = this.candidates.get(owner) ?? new Map<string, object>();
     if (candidate.get(key) === value) return;
-    this.#owners.set(key, owner);
-    this.#candidates.set(owner, candidate.set(key, value));
+    this.owners.set(key, owner);
+    this.candidates.set(owner, candidate.set(key, value));
     changed.add(owner);
   }
 }

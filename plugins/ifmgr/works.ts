@@ -33,14 +33,14 @@ export class InterfaceWorks implements Works<InterfaceConfiguration> {
   constructor(private readonly options: InterfaceWorksOptions) {}
 
   apply(candidate: InterfaceConfiguration): Promise<WorkOutcome<InterfaceConfiguration>> {
-    return this.#work("apply", candidate);
+    return this.work("apply", candidate);
   }
 
   remove(): Promise<WorkOutcome<InterfaceConfiguration>> {
-    return this.#work("remove", interfaceConfigurations.empty);
+    return this.work("remove", interfaceConfigurations.empty);
   }
 
-  async #work(action: Work, target: InterfaceConfiguration): Promise<WorkOutcome<InterfaceConfiguration>> {
+  private async work(action: Work, target: InterfaceConfiguration): Promise<WorkOutcome<InterfaceConfiguration>> {
     const { hostName, label, applied, log } = this.options;
     const running = applied.of(hostName);
     if (target.size === 0 && running.size === 0) return { running, error: "" };
@@ -50,7 +50,7 @@ export class InterfaceWorks implements Works<InterfaceConfiguration> {
     try {
       const refusal = await hooks.run(HOOK_EVENTS[action].before);
       if (refusal !== undefined) return { running: applied.of(hostName), error: refusal };
-      const { error } = await this.#hand(action, target, transaction);
+      const { error } = await this.hand(action, target, transaction);
       const complaint = await hooks.run(HOOK_EVENTS[action].after);
       return {
         running: applied.of(hostName),
@@ -62,15 +62,15 @@ export class InterfaceWorks implements Works<InterfaceConfiguration> {
   }
 
   /** The scheduler's transaction. What fails in it is the scheduler's to try again. */
-  async #hand(action: Work, target: InterfaceConfiguration, id: string): Promise<TransactionResult> {
+  private async hand(action: Work, target: InterfaceConfiguration, id: string): Promise<TransactionResult> {
     const { hostName, context, remember } = this.options;
     await remember(target);
     const description = action === "apply" ? `ifmgr: configuration of ${hostName}` : `ifmgr: ${hostName} was unplugged`;
-    return await context.apply({ id, description, changes: () => this.#take(target) });
+    return await context.apply({ id, description, changes: () => this.take(target) });
   }
 
   /** From now on the target is what is applied. A key that was given to somebody else meanwhile is left alone. */
-  #take(target: InterfaceConfiguration): GateChanges {
+  private take(target: InterfaceConfiguration): GateChanges {
     const { hostName, applied, isForeign } = this.options;
     const changes = differences(applied.of(hostName), target);
     applied.set(hostName, target);

@@ -26,13 +26,13 @@ export class FollowedInterface {
   speed = 0;
   /** Its driver knows no speed. */
   isSpeedless = false;
-  #addresses = new Set<string>();
-  #linksHeard = 0;
+  private addresses = new Set<string>();
+  private linksHeard = 0;
   /** What became of addresses while reads were under way. */
-  readonly #moved = new Map<string, boolean>();
-  #reads = 0;
+  private readonly moved = new Map<string, boolean>();
+  private reads = 0;
   /** Its addresses are known. */
-  #isComplete = false;
+  private isComplete = false;
 
   constructor(public subject: Subject) {}
 
@@ -41,51 +41,51 @@ export class FollowedInterface {
   }
 
   hearLink(link: Link): void {
-    this.#linksHeard += 1;
+    this.linksHeard += 1;
     this.link = link;
   }
 
   /** `address` is canonical. */
   hearAddress(address: string, present: boolean): void {
-    if (this.#reads > 0) this.#moved.set(address, present);
-    this.#put(address, present);
+    if (this.reads > 0) this.moved.set(address, present);
+    this.put(address, present);
   }
 
   readBegins(): LastEvents {
-    this.#reads += 1;
-    return { links: this.#linksHeard };
+    this.reads += 1;
+    return { links: this.linksHeard };
   }
 
   /** An answer has come: `link` is `undefined` when there is none. Returns whether the interface is there. */
   readAnswered(before: LastEvents, link: Link | undefined, addresses: Iterable<string>): boolean {
-    const isOutdated = before.links !== this.#linksHeard;
+    const isOutdated = before.links !== this.linksHeard;
     if (link === undefined && !isOutdated) return false;
     if (!isOutdated) this.link = link;
-    this.#addresses = new Set(addresses);
-    this.#isComplete = true;
-    for (const [address, present] of this.#moved) this.#put(address, present);
+    this.addresses = new Set(addresses);
+    this.isComplete = true;
+    for (const [address, present] of this.moved) this.put(address, present);
     return true;
   }
 
   /** With or without an answer. */
   readEnds(): void {
-    this.#reads -= 1;
-    if (this.#reads === 0) this.#moved.clear();
+    this.reads -= 1;
+    if (this.reads === 0) this.moved.clear();
   }
 
   /** Has its reporter tell what is new, once it was read. `master` is the host name of the link that it belongs to. */
   tell(master: string | undefined): void {
-    if (this.link === undefined || !this.#isComplete) return;
+    if (this.link === undefined || !this.isComplete) return;
     const speed = this.carries ? this.speed : 0;
-    const addresses = [...this.#addresses].sort();
+    const addresses = [...this.addresses].sort();
     this.subject.reporter.changed(
       conditionOf(this.subject.metadata, this.link, { addresses, master, speed }),
       this.link.statistics,
     );
   }
 
-  #put(address: string, present: boolean): void {
-    if (present) this.#addresses.add(address);
-    else this.#addresses.delete(address);
+  private put(address: string, present: boolean): void {
+    if (present) this.addresses.add(address);
+    else this.addresses.delete(address);
   }
 }

@@ -1,7 +1,7 @@
 /** Collects links, by index, and hands them on together a while after the first. */
 export class LinkBatcher {
-  readonly #indexes = new Set<number>();
-  #timer: NodeJS.Timeout | undefined;
+  private readonly indexes = new Set<number>();
+  private timer: NodeJS.Timeout | undefined;
 
   /** @param delay in milliseconds. */
   constructor(
@@ -10,17 +10,17 @@ export class LinkBatcher {
   ) {}
 
   add(index: number): void {
-    this.#indexes.add(index);
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      const gathered = [...this.#indexes];
-      this.#indexes.clear();
+    this.indexes.add(index);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      const gathered = [...this.indexes];
+      this.indexes.clear();
       this.handOn(gathered);
     }, this.delay);
   }
 
   close(): void {
-    clearTimeout(this.#timer);
-    this.#indexes.clear();
+    clearTimeout(this.timer);
+    this.indexes.clear();
   }
 }

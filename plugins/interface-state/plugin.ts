@@ -66,22 +66,22 @@ interface NamespaceUse {
 export class InterfaceStatePlugin implements Plugin {
   readonly requests: InterfaceRequests;
   /** Of the interfaces that are there, by name. */
-  readonly #reporters = new Map<string, InterfaceReporter>();
-  readonly #followed = new Map<string, Followed>();
+  private readonly reporters = new Map<string, InterfaceReporter>();
+  private readonly followed = new Map<string, Followed>();
   /** Interfaces that nobody configured, by the name they are published under. */
-  readonly #unmanaged = new Map<string, Followed>();
+  private readonly unmanaged = new Map<string, Followed>();
   /** By identity of the namespace. */
-  readonly #followers = new Map<string, NamespaceUse>();
-  readonly #toldNames: PublishedNames;
-  #toldEarlier: readonly string[] = [];
-  readonly #undo: (() => void)[] = [];
-  #interval: NodeJS.Timeout | undefined;
-  #sequence = 0;
+  private readonly followers = new Map<string, NamespaceUse>();
+  private readonly toldNames: PublishedNames;
+  private toldEarlier: readonly string[] = [];
+  private readonly undo: (() => void)[] = [];
+  private interval: NodeJS.Timeout | undefined;
+  private sequence = 0;
   /** The first transaction has ended: what was there before can be known. */
-  #begun = false;
+  private begun = false;
   /** What was there before has been told. */
-  #caughtUp = false;
-  #closed = false;
+  private caughtUp = false;
+  private closed = false;
 
   constructor(
     @inject(InterfaceIndex) private readonly interfaces: InterfaceIndex,
@@ -93,115 +93,115 @@ export class InterfaceStatePlugin implements Plugin {
     @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
     @inject(Logger) private readonly log: Logger,
   ) {
-    this.requests = new InterfaceRequests(events, (name) => this.#republish(name));
-    this.#toldNames = new PublishedNames(store, (error) =>
+    this.requests = new InterfaceRequests(events, (name) => this.republish(name));
+    this.toldNames = new PublishedNames(store, (error) =>
       log.warn({ error: errorMessage(error) }, "the names of published interfaces could not be written"),
     );
   }
 
   init(): void {
-    this.#toldEarlier = this.#toldNames.load();
-    this.#undo.push(
-      this.interfaces.watch((name, metadata) => this.#moved(name, metadata)),
+    this.toldEarlier = this.toldNames.load();
+    this.undo.push(
+      this.interfaces.watch((name, metadata) => this.moved(name, metadata)),
       this.scheduler.watchTransactions(({ kind }) => {
-        if (!this.#begun && kind !== "notification") this.#begin().catch(this.#troubled);
+        if (!this.begun && kind !== "notification") this.begin().catch(this.troubled);
       }),
     );
-    for (const metadata of this.interfaces.all()) this.#moved(metadata.name, metadata);
+    for (const metadata of this.interfaces.all()) this.moved(metadata.name, metadata);
     if (this.config.statistics_interval > 0) {
-      this.#interval = setInterval(() => this.#count(), this.config.statistics_interval);
+      this.interval = setInterval(() => this.count(), this.config.statistics_interval);
     }
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const undo of this.#undo.splice(0)) undo();
-    clearInterval(this.#interval);
-    for (const reporter of this.#reporters.values()) reporter.close();
-    const followers = [...this.#followers.values()];
-    this.#followers.clear();
+    this.closed = true;
+    for (const undo of this.undo.splice(0)) undo();
+    clearInterval(this.interval);
+    for (const reporter of this.reporters.values()) reporter.close();
+    const followers = [...this.followers.values()];
+    this.followers.clear();
     for (const follower of await Promise.all(followers.map((use) => use.follower))) follower?.close();
-    await this.#toldNames.close();
+    await this.toldNames.close();
   }
 
   /** What is configured is there, as far as it can be. What else there is, and what has gone since an earlier run, is told now. */
-  async #begin(): Promise<void> {
-    this.#begun = true;
-    if (this.config.interfaces === "all") await this.#discoverUnmanaged();
-    await Promise.all([...this.#followers.values()].map((use) => use.follower));
-    if (this.#closed) return;
-    this.#caughtUp = true;
-    for (const name of this.#toldEarlier) {
-      if (this.#followed.has(name) || this.#unmanaged.has(name) || this.interfaces.get(name) !== undefined) continue;
+  private async begin(): Promise<void> {
+    this.begun = true;
+    if (this.config.interfaces === "all") await this.discoverUnmanaged();
+    await Promise.all([...this.followers.values()].map((use) => use.follower));
+    if (this.closed) return;
+    this.caughtUp = true;
+    for (const name of this.toldEarlier) {
+      if (this.followed.has(name) || this.unmanaged.has(name) || this.interfaces.get(name) !== undefined) continue;
       const last_change = String(nowSeconds());
-      this.#publish("UPDOWN", { name, admin_status: "DELETED", oper_status: "DELETED", last_change });
+      this.publish("UPDOWN", { name, admin_status: "DELETED", oper_status: "DELETED", last_change });
     }
   }
 
-  async #discoverUnmanaged(): Promise<void> {
+  private async discoverUnmanaged(): Promise<void> {
     const own = await this.namespaces.open(undefined);
     const { identity } = own;
     own.close();
-    if (this.#closed) return;
-    void this.#useFollower(undefined, identity, "interface-state");
-    for (const { follower } of [...this.#followers.values()]) await (await follower)?.discoverUnmanaged();
+    if (this.closed) return;
+    void this.useFollower(undefined, identity, "interface-state");
+    for (const { follower } of [...this.followers.values()]) await (await follower)?.discoverUnmanaged();
   }
 
   /** An interface came, went, or is another one now. */
-  #moved(name: string, metadata: InterfaceMetadata | undefined): void {
-    const before = this.#followed.get(name);
+  private moved(name: string, metadata: InterfaceMetadata | undefined): void {
+    const before = this.followed.get(name);
     if (before !== undefined && metadata !== undefined && isSame(before.metadata, metadata)) return;
-    if (before !== undefined) this.#unfollow(name, before);
-    const unmanaged = metadata === undefined ? undefined : this.#unmanaged.get(name);
+    if (before !== undefined) this.unfollow(name, before);
+    const unmanaged = metadata === undefined ? undefined : this.unmanaged.get(name);
     const last = before ?? unmanaged;
     const isOther = metadata === undefined || (last !== undefined && !isSamePlace(last.metadata, metadata));
-    if (isOther && before !== undefined) this.#reporters.get(name)?.gone();
+    if (isOther && before !== undefined) this.reporters.get(name)?.gone();
     if (metadata === undefined) {
-      this.#reporters.delete(name);
+      this.reporters.delete(name);
       return;
     }
-    if (unmanaged !== undefined) this.#giveUp(name, unmanaged, isOther);
-    const follower = this.#useFollower(metadata.namespace, metadata.namespaceIdentity, interfaceKey(name));
-    this.#followed.set(name, { metadata, follower });
-    const reporter = this.#reporterOf(name);
+    if (unmanaged !== undefined) this.giveUp(name, unmanaged, isOther);
+    const follower = this.useFollower(metadata.namespace, metadata.namespaceIdentity, interfaceKey(name));
+    this.followed.set(name, { metadata, follower });
+    const reporter = this.reporterOf(name);
     follower.then((started) => {
-      const isCurrent = this.#followed.get(name)?.metadata === metadata;
+      const isCurrent = this.followed.get(name)?.metadata === metadata;
       if (isCurrent) started?.follow({ metadata, reporter, isUnmanaged: false });
-    }, this.#troubled);
+    }, this.troubled);
   }
 
-  #unfollow(name: string, { metadata, follower }: Followed): void {
-    this.#followed.delete(name);
-    const use = this.#followers.get(metadata.namespaceIdentity);
+  private unfollow(name: string, { metadata, follower }: Followed): void {
+    this.followed.delete(name);
+    const use = this.followers.get(metadata.namespaceIdentity);
     if (use !== undefined) use.count -= 1;
     const isLast = use?.count === 0;
-    if (isLast) this.#followers.delete(metadata.namespaceIdentity);
+    if (isLast) this.followers.delete(metadata.namespaceIdentity);
     follower.then((started) => {
       started?.unfollow(metadata.index);
       if (isLast) started?.abandon();
-    }, this.#troubled);
+    }, this.troubled);
   }
 
   /** A configured interface has the name of one that nobody configured. It may be the same one. */
-  #giveUp(name: string, { metadata, follower }: Followed, isOther: boolean): void {
-    this.#unmanaged.delete(name);
+  private giveUp(name: string, { metadata, follower }: Followed, isOther: boolean): void {
+    this.unmanaged.delete(name);
     if (!isOther) return;
-    this.#reporters.get(name)?.gone();
-    follower.then((started) => started?.unfollow(metadata.index), this.#troubled);
+    this.reporters.get(name)?.gone();
+    follower.then((started) => started?.unfollow(metadata.index), this.troubled);
   }
 
-  #useFollower(namespace: NetNamespace | undefined, identity: string, key: string): Follower {
-    const known = this.#followers.get(identity);
-    const use = known ?? { follower: this.#startFollower(namespace, identity, key), count: 0 };
+  private useFollower(namespace: NetNamespace | undefined, identity: string, key: string): Follower {
+    const known = this.followers.get(identity);
+    const use = known ?? { follower: this.startFollower(namespace, identity, key), count: 0 };
     use.count += 1;
-    this.#followers.set(identity, use);
+    this.followers.set(identity, use);
     return use.follower;
   }
 
-  async #startFollower(namespace: NetNamespace | undefined, namespaceIdentity: string, key: string): Follower {
+  private async startFollower(namespace: NetNamespace | undefined, namespaceIdentity: string, key: string): Follower {
     const unmanaged = (link: Link): Subject | undefined => {
-      const follower = this.#followers.get(namespaceIdentity)?.follower;
-      return follower && this.#meet(link, namespace, namespaceIdentity, follower);
+      const follower = this.followers.get(namespaceIdentity)?.follower;
+      return follower && this.meet(link, namespace, namespaceIdentity, follower);
     };
     try {
       const lease = await this.namespaces.acquire(namespace, key);
@@ -210,21 +210,21 @@ export class InterfaceStatePlugin implements Plugin {
         unmanaged: this.config.interfaces === "all" ? unmanaged : undefined,
         left: ({ metadata: { name }, isUnmanaged }) => {
           if (!isUnmanaged) return;
-          this.#unmanaged.delete(name);
-          this.#reporters.delete(name);
+          this.unmanaged.delete(name);
+          this.reporters.delete(name);
         },
-        onTrouble: this.#troubled,
+        onTrouble: this.troubled,
       });
       await follower.start();
       return follower;
     } catch (error) {
-      this.#troubled(error);
+      this.troubled(error);
       return undefined;
     }
   }
 
   /** Nothing while its name is another interface's. */
-  #meet(
+  private meet(
     link: Link,
     namespace: NetNamespace | undefined,
     namespaceIdentity: string,
@@ -232,52 +232,52 @@ export class InterfaceStatePlugin implements Plugin {
   ): Subject | undefined {
     const { index, name: hostName } = link;
     const name = namespace?.reference === undefined ? hostName : `${namespace.reference}/${hostName}`;
-    const isTaken = this.#followed.has(name) || this.#unmanaged.has(name);
+    const isTaken = this.followed.has(name) || this.unmanaged.has(name);
     const isConfigured = this.interfaces.byIndex(namespaceIdentity, index) !== undefined;
-    if (!this.#begun || this.#closed || isTaken || isConfigured) return undefined;
+    if (!this.begun || this.closed || isTaken || isConfigured) return undefined;
     const place = { index, namespaceIdentity, ...(namespace === undefined ? {} : { namespace }) };
     const metadata: InterfaceMetadata = { name, type: "EXISTING", hostName, ours: false, ...place };
-    this.#unmanaged.set(name, { metadata, follower });
-    return { metadata, reporter: this.#reporterOf(name), isUnmanaged: true };
+    this.unmanaged.set(name, { metadata, follower });
+    return { metadata, reporter: this.reporterOf(name), isUnmanaged: true };
   }
 
-  #reporterOf(name: string): InterfaceReporter {
-    const known = this.#reporters.get(name);
+  private reporterOf(name: string): InterfaceReporter {
+    const known = this.reporters.get(name);
     if (known !== undefined) return known;
     const reporter = new InterfaceReporter({
       minInterval: this.config.min_interval,
       maxInterval: this.config.max_interval,
       deltaOnly: this.config.statistics_delta_only,
-      publish: (type, state) => this.#publish(type, state),
+      publish: (type, state) => this.publish(type, state),
     });
-    if (!this.#caughtUp) reporter.first = "SNAPSHOT";
-    this.#reporters.set(name, reporter);
+    if (!this.caughtUp) reporter.first = "SNAPSHOT";
+    this.reporters.set(name, reporter);
     return reporter;
   }
 
-  #publish(type: InterfaceNotificationNotifType, state: InterfaceState & { readonly name?: string }): void {
+  private publish(type: InterfaceNotificationNotifType, state: InterfaceState & { readonly name?: string }): void {
     const { name = "" } = state;
     const deleted = state.oper_status === "DELETED";
-    this.#sequence += 1;
-    const data = { type, state: { ...state, sequence: String(this.#sequence) } };
+    this.sequence += 1;
+    const data = { type, state: { ...state, sequence: String(this.sequence) } };
     this.events.publish({ kind: "interface", name, deleted, data });
-    if (deleted) this.#toldNames.gone(name);
-    else this.#toldNames.told(name);
+    if (deleted) this.toldNames.gone(name);
+    else this.toldNames.told(name);
   }
 
-  #republish(name: string | undefined): number {
-    const all = name === undefined ? [...this.#reporters.values()] : [this.#reporters.get(name)];
+  private republish(name: string | undefined): number {
+    const all = name === undefined ? [...this.reporters.values()] : [this.reporters.get(name)];
     return all.filter((reporter) => reporter?.republish()).length;
   }
 
-  #count(): void {
-    for (const { follower } of this.#followers.values()) {
-      follower.then((started) => started?.read(true)).then(() => this.health.ok(), this.#troubled);
+  private count(): void {
+    for (const { follower } of this.followers.values()) {
+      follower.then((started) => started?.read(true)).then(() => this.health.ok(), this.troubled);
     }
   }
 
-  readonly #troubled = (error: unknown): void => {
-    if (this.#closed) return;
+  private readonly troubled = (error: unknown): void => {
+    if (this.closed) return;
     this.log.warn({ error: errorMessage(error) }, "interface state cannot be read");
     this.health.degraded(`interface state cannot be read: ${errorMessage(error)}`);
   };

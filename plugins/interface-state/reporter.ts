@@ -24,101 +24,101 @@ export interface ReporterOptions {
 export class InterfaceReporter {
   /** Kind of the first notification about a link: it is new, or was there already. */
   first: "CREATED" | "SNAPSHOT" = "CREATED";
-  #told: InterfaceCondition | undefined;
-  #latest: InterfaceCondition | undefined;
-  #statistics: LinkStatistics | undefined;
-  #toldStatistics: LinkStatistics | undefined;
-  #lastChange = 0;
-  #folded = 0;
-  readonly #clock: Clock;
+  private told: InterfaceCondition | undefined;
+  private latest: InterfaceCondition | undefined;
+  private statistics: LinkStatistics | undefined;
+  private toldStatistics: LinkStatistics | undefined;
+  private lastChange = 0;
+  private folded = 0;
+  private readonly clock: Clock;
   /** What is to be told waits for its time. */
-  #waiting: unknown;
+  private waiting: unknown;
   /** Time of the clock: the next notification may go out, and the last change. */
-  #quietUntil = Number.NEGATIVE_INFINITY;
-  #changedAt = Number.NEGATIVE_INFINITY;
-  #interval: number;
+  private quietUntil = Number.NEGATIVE_INFINITY;
+  private changedAt = Number.NEGATIVE_INFINITY;
+  private interval: number;
 
   constructor(private readonly options: ReporterOptions) {
-    this.#interval = options.minInterval;
-    this.#clock = options.clock ?? systemClock;
+    this.interval = options.minInterval;
+    this.clock = options.clock ?? systemClock;
   }
 
   /** The interface is now in this condition. */
   changed(condition: InterfaceCondition, statistics: LinkStatistics | undefined): void {
-    this.#statistics = statistics ?? this.#statistics;
-    if (sameCondition(condition, this.#latest)) return;
-    if (this.#latest === undefined || statusChanged(this.#latest, condition)) this.#lastChange = nowSeconds();
-    this.#latest = condition;
-    this.#changedAt = this.#clock.monotonic();
-    if (this.#waiting !== undefined) this.#folded += 1;
-    else this.#tellWhenAllowed();
+    this.statistics = statistics ?? this.statistics;
+    if (sameCondition(condition, this.latest)) return;
+    if (this.latest === undefined || statusChanged(this.latest, condition)) this.lastChange = nowSeconds();
+    this.latest = condition;
+    this.changedAt = this.clock.monotonic();
+    if (this.waiting !== undefined) this.folded += 1;
+    else this.tellWhenAllowed();
   }
 
   /** Tells the counters, with the state they belong to. */
   counted(statistics: LinkStatistics): void {
-    this.#statistics = statistics;
-    if (this.#told === undefined || this.#waiting !== undefined) return;
-    if (this.options.deltaOnly && isDeepStrictEqual(this.#statistics, this.#toldStatistics)) return;
-    this.#send("STATISTICS", this.#told);
+    this.statistics = statistics;
+    if (this.told === undefined || this.waiting !== undefined) return;
+    if (this.options.deltaOnly && isDeepStrictEqual(this.statistics, this.toldStatistics)) return;
+    this.send("STATISTICS", this.told);
   }
 
   /** Tells everything once more. False when there is nothing to tell. */
   republish(): boolean {
-    if (this.#latest === undefined) return false;
+    if (this.latest === undefined) return false;
     this.close();
-    this.#told = this.#latest;
-    this.#send("SNAPSHOT", this.#latest);
+    this.told = this.latest;
+    this.send("SNAPSHOT", this.latest);
     return true;
   }
 
   gone(): void {
     this.close();
-    const last = this.#latest;
+    const last = this.latest;
     if (last === undefined) return;
-    this.#lastChange = nowSeconds();
-    this.#send("UPDOWN", { ...last, admin_status: "DELETED", oper_status: "DELETED" });
+    this.lastChange = nowSeconds();
+    this.send("UPDOWN", { ...last, admin_status: "DELETED", oper_status: "DELETED" });
     this.first = "CREATED";
-    this.#told = undefined;
-    this.#latest = undefined;
-    this.#statistics = undefined;
-    this.#toldStatistics = undefined;
-    this.#quietUntil = Number.NEGATIVE_INFINITY;
+    this.told = undefined;
+    this.latest = undefined;
+    this.statistics = undefined;
+    this.toldStatistics = undefined;
+    this.quietUntil = Number.NEGATIVE_INFINITY;
   }
 
   close(): void {
-    if (this.#waiting !== undefined) this.#clock.clearTimeout(this.#waiting);
-    this.#waiting = undefined;
+    if (this.waiting !== undefined) this.clock.clearTimeout(this.waiting);
+    this.waiting = undefined;
   }
 
-  #tellWhenAllowed(): void {
-    this.#waiting = undefined;
-    const quiet = Math.max(this.options.minInterval, this.#interval / 4);
-    const wait = Math.min(this.#quietUntil, this.#changedAt + quiet) - this.#clock.monotonic();
-    if (wait <= 0) this.#tell();
-    else this.#waiting = this.#clock.setTimeout(() => this.#tellWhenAllowed(), wait);
+  private tellWhenAllowed(): void {
+    this.waiting = undefined;
+    const quiet = Math.max(this.options.minInterval, this.interval / 4);
+    const wait = Math.min(this.quietUntil, this.changedAt + quiet) - this.clock.monotonic();
+    if (wait <= 0) this.tell();
+    else this.waiting = this.clock.setTimeout(() => this.tellWhenAllowed(), wait);
   }
 
-  #tell(): void {
-    const latest = this.#latest;
-    const told = this.#told;
+  private tell(): void {
+    const latest = this.latest;
+    const told = this.told;
     if (latest === undefined || sameCondition(latest, told)) return;
-    this.#told = latest;
+    this.told = latest;
     const { minInterval, maxInterval } = this.options;
-    const longer = Math.min(this.#interval * 2, Math.max(minInterval, maxInterval));
-    this.#interval = this.#folded > 0 ? longer : minInterval;
-    this.#quietUntil = this.#clock.monotonic() + this.#interval;
-    if (told === undefined) this.#send(this.first, latest);
-    else this.#send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
+    const longer = Math.min(this.interval * 2, Math.max(minInterval, maxInterval));
+    this.interval = this.folded > 0 ? longer : minInterval;
+    this.quietUntil = this.clock.monotonic() + this.interval;
+    if (told === undefined) this.send(this.first, latest);
+    else this.send(statusChanged(told, latest) ? "UPDOWN" : "CHANGED", latest);
   }
 
-  #send(type: InterfaceNotificationNotifType, condition: InterfaceCondition): void {
-    const folded = this.#folded;
-    this.#folded = 0;
-    this.#toldStatistics = this.#statistics;
+  private send(type: InterfaceNotificationNotifType, condition: InterfaceCondition): void {
+    const folded = this.folded;
+    this.folded = 0;
+    this.toldStatistics = this.statistics;
     this.options.publish(type, {
       ...condition,
-      last_change: String(this.#lastChange),
-      ...(this.#statistics === undefined ? {} : { statistics: statisticsOf(this.#statistics) }),
+      last_change: String(this.lastChange),
+      ...(this.statistics === undefined ? {} : { statistics: statisticsOf(this.statistics) }),
       ...(folded === 0 ? {} : { folded_changes: folded }),
     });
   }

@@ -19,13 +19,13 @@ export const HostInterfaces = token<HostInterfaces>("HostInterfaces");
 export class PresentInterfaces implements HostInterfaces {
   /** To be told of the namespace's links. */
   readonly links: SettledLinks;
-  readonly #listeners = new Set<(hostName: string, present: boolean) => void>();
+  private readonly listeners = new Set<(hostName: string, present: boolean) => void>();
 
   /** @param settleDelay in milliseconds. */
   constructor(settleDelay: number) {
     const listener = {
       link: (hostName: string, present: boolean): void => {
-        for (const listen of this.#listeners) listen(hostName, present);
+        for (const listen of this.listeners) listen(hostName, present);
       },
       address: (): void => undefined,
     };
@@ -41,11 +41,11 @@ export class PresentInterfaces implements HostInterfaces {
   }
 
   watch(listener: (hostName: string, present: boolean) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   close(): void {
-    this.#listeners.clear();
+    this.listeners.clear();
   }
 }

@@ -34,36 +34,36 @@ interface Open {
 
 /** Watches named network namespaces, from when they are made until they are removed. */
 export class NamespaceWatchers implements WatchedNamespaces {
-  readonly #options: NamedNamespacesOptions;
+  private readonly options: NamedNamespacesOptions;
   /** What is known by name, after everything that was known by it before is withdrawn. */
-  readonly #open = new Map<string, Promise<Open | undefined>>();
-  #unwatch: () => void = () => undefined;
-  #closed = false;
+  private readonly open = new Map<string, Promise<Open | undefined>>();
+  private unwatch: () => void = () => undefined;
+  private closed = false;
 
   constructor(options: NamedNamespacesOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   has(name: string): boolean {
-    return this.#options.names.includes(name);
+    return this.options.names.includes(name);
   }
 
   /** Resolves when what is in those that are there is known. */
   async start(): Promise<void> {
-    const { netlink, names } = this.#options;
+    const { netlink, names } = this.options;
     if (names.length === 0) return;
-    this.#unwatch = netlink.watchNamed(({ name, created }) => {
-      if (this.has(name)) this.#changed(name, created);
+    this.unwatch = netlink.watchNamed(({ name, created }) => {
+      if (this.has(name)) this.changed(name, created);
     });
     for (const name of await netlink.listNamed()) {
-      if (this.has(name) && !this.#open.has(name)) this.#changed(name, true);
+      if (this.has(name) && !this.open.has(name)) this.changed(name, true);
     }
-    await Promise.all(this.#open.values());
+    await Promise.all(this.open.values());
   }
 
   /** The keys of what is announced, once it is known. */
   async announced(): Promise<readonly string[]> {
-    const known = [...this.#open].map(async ([namespace, opening]) => {
+    const known = [...this.open].map(async ([namespace, opening]) => {
       const open = await opening;
       await open?.watched.look();
       return open === undefined ? [] : keysOf(namespace, open);
@@ -72,27 +72,27 @@ export class NamespaceWatchers implements WatchedNamespaces {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#unwatch();
-    for (const open of await Promise.all(this.#open.values())) close(open);
-    this.#open.clear();
+    this.closed = true;
+    this.unwatch();
+    for (const open of await Promise.all(this.open.values())) close(open);
+    this.open.clear();
   }
 
   /** What was there is gone. If it is `there` (again), it is another one. */
-  #changed(name: string, there: boolean): void {
-    const before = this.#open.get(name);
+  private changed(name: string, there: boolean): void {
+    const before = this.open.get(name);
     const gone = before?.then((open) => {
       open?.watched.forget();
       close(open);
-      this.#options.onTrouble(name, undefined);
+      this.options.onTrouble(name, undefined);
       return undefined;
     });
-    if (there) this.#open.set(name, gone === undefined ? this.#watch(name) : gone.then(() => this.#watch(name)));
-    else if (gone !== undefined) this.#open.set(name, gone);
+    if (there) this.open.set(name, gone === undefined ? this.watch(name) : gone.then(() => this.watch(name)));
+    else if (gone !== undefined) this.open.set(name, gone);
   }
 
-  async #watch(name: string): Promise<Open | undefined> {
-    const { netlink, settleDelay, tell, onTrouble } = this.#options;
+  private async watch(name: string): Promise<Open | undefined> {
+    const { netlink, settleDelay, tell, onTrouble } = this.options;
     const troubled = (error: unknown): void =>
       onTrouble(name, error === undefined ? undefined : `namespace ${name} cannot be watched: ${errorMessage(error)}`);
     let handle: NamespaceHandle | undefined;
@@ -114,7 +114,7 @@ export class NamespaceWatchers implements WatchedNamespaces {
     } catch (error) {
       handle?.close();
       // One that is gone again is no trouble.
-      if (!this.#closed && (await netlink.listNamed()).includes(name)) troubled(error);
+      if (!this.closed && (await netlink.listNamed()).includes(name)) troubled(error);
       return undefined;
     }
   }

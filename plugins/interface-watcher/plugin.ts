@@ -49,10 +49,10 @@ export type InterfaceWatcherConfig = z.infer<typeof interfaceWatcherConfig>;
 })
 export class InterfaceWatcherPlugin implements Plugin {
   readonly present: PresentInterfaces;
-  readonly #links: SettledLinks;
-  readonly #named: NamespaceWatchers;
-  readonly #troubles = new Map<string, string>();
-  #own: WatchedNamespace | undefined;
+  private readonly links: SettledLinks;
+  private readonly named: NamespaceWatchers;
+  private readonly troubles = new Map<string, string>();
+  private own: WatchedNamespace | undefined;
 
   constructor(
     @inject(Netlink) private readonly netlink: Netlink,
@@ -63,37 +63,37 @@ export class InterfaceWatcherPlugin implements Plugin {
   ) {
     const { settle_delay: settleDelay, namespaces: names } = config;
     this.present = new PresentInterfaces(settleDelay);
-    this.#links = new SettledLinks(settleDelay, {
-      link: (hostName, present) => this.#notify(hostNameKey(hostName), present),
-      address: (hostName, address, present) => this.#notify(hostNameAddressKey(hostName, address), present),
+    this.links = new SettledLinks(settleDelay, {
+      link: (hostName, present) => this.notify(hostNameKey(hostName), present),
+      address: (hostName, address, present) => this.notify(hostNameAddressKey(hostName, address), present),
     });
-    this.#named = new NamespaceWatchers({
+    this.named = new NamespaceWatchers({
       netlink,
       names,
       settleDelay,
-      tell: (key, present) => this.#notify(key, present),
-      onTrouble: (name, problem) => this.#tellHealth(`namespace ${name}`, problem),
+      tell: (key, present) => this.notify(key, present),
+      onTrouble: (name, problem) => this.tellHealth(`namespace ${name}`, problem),
     });
   }
 
   get namespaces(): WatchedNamespaces {
-    return this.#named;
+    return this.named;
   }
 
   async init(): Promise<void> {
-    const own = new WatchedNamespace(this.netlink.default, [this.#links, this.present.links], (error) =>
-      this.#tellHealth(
+    const own = new WatchedNamespace(this.netlink.default, [this.links, this.present.links], (error) =>
+      this.tellHealth(
         "own namespace",
         error === undefined ? undefined : `the list of interfaces may be out of date: ${errorMessage(error)}`,
       ),
     );
-    this.#own = own;
+    this.own = own;
     this.scheduler.registerDescriptor({
       name: "linux-interface-watcher",
       prefix: HOST_NAME_PREFIX,
       retrieve: async () => {
         await own.look();
-        return [...this.#links.announced()].flatMap(({ hostName, addresses }) => [
+        return [...this.links.announced()].flatMap(({ hostName, addresses }) => [
           obtained(hostNameKey(hostName)),
           ...[...addresses].map((address) => obtained(hostNameAddressKey(hostName, address))),
         ]);
@@ -111,30 +111,30 @@ export class InterfaceWatcherPlugin implements Plugin {
     this.scheduler.registerDescriptor({
       name: "linux-namespace-interface-watcher",
       prefix: NAMESPACE_HOST_NAME_PREFIX,
-      retrieve: async () => (await this.#named.announced()).map(obtained),
+      retrieve: async () => (await this.named.announced()).map(obtained),
     });
-    this.present.watch((hostName, present) => this.#notify(hostPresentKey(hostName), present));
-    await Promise.all([own.start(), this.#named.start()]);
+    this.present.watch((hostName, present) => this.notify(hostPresentKey(hostName), present));
+    await Promise.all([own.start(), this.named.start()]);
   }
 
   async close(): Promise<void> {
-    this.#own?.close();
+    this.own?.close();
     this.present.close();
-    await this.#named.close();
+    await this.named.close();
   }
 
-  #notify(key: string, present: boolean): void {
+  private notify(key: string, present: boolean): void {
     this.scheduler.notify([{ key, value: present ? {} : undefined }]);
   }
 
-  #tellHealth(watch: string, problem: string | undefined): void {
-    if (problem === undefined) this.#troubles.delete(watch);
+  private tellHealth(watch: string, problem: string | undefined): void {
+    if (problem === undefined) this.troubles.delete(watch);
     else {
       this.log.error(problem);
-      this.#troubles.set(watch, problem);
+      this.troubles.set(watch, problem);
     }
-    if (this.#troubles.size === 0) this.health.ok();
-    else this.health.degraded([...this.#troubles.values()].join("; "));
+    if (this.troubles.size === 0) this.health.ok();
+    else this.health.degraded([...this.troubles.values()].join("; "));
   }
 }
 

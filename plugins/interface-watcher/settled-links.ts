@@ -23,7 +23,7 @@ interface Watched {
  * that a renamed link is one that went and another that came, and a new link never passes for the old one of the same name.
  */
 export class SettledLinks {
-  readonly #links = new Map<number, Watched>();
+  private readonly links = new Map<number, Watched>();
 
   /** @param settleDelay in milliseconds. */
   constructor(
@@ -34,65 +34,65 @@ export class SettledLinks {
 
   /** What is announced, with its addresses. */
   *announced(): IterableIterator<{ readonly hostName: string; readonly addresses: ReadonlySet<string> }> {
-    for (const { announced, addresses } of this.#links.values()) {
+    for (const { announced, addresses } of this.links.values()) {
       for (const hostName of announced) yield { hostName, addresses };
     }
   }
 
   get indexes(): readonly number[] {
-    return [...this.#links.keys()];
+    return [...this.links.keys()];
   }
 
   addressesOf(index: number): ReadonlySet<string> {
-    return this.#links.get(index)?.addresses ?? new Set();
+    return this.links.get(index)?.addresses ?? new Set();
   }
 
   /** A link is there as described. With `settled` it is not waited for. */
   seen(link: Link, settled = false): void {
-    const watched = this.#watchedOf(link.index);
+    const watched = this.watchedOf(link.index);
     const names = [link.name, ...link.altNames];
     const wasRenamed = watched.names.length > 0 && watched.names[0] !== link.name;
-    this.#withdraw(watched, wasRenamed ? [...watched.announced] : without(watched.announced, names));
-    if (wasRenamed) this.#stopSettling(watched);
+    this.withdraw(watched, wasRenamed ? [...watched.announced] : without(watched.announced, names));
+    if (wasRenamed) this.stopSettling(watched);
     watched.names = names;
     watched.usable = this.counts(link);
     if (!watched.usable) {
-      this.#stopSettling(watched);
-      this.#withdraw(watched, [...watched.announced]);
-    } else if (settled || watched.announced.size > 0) this.#announce(watched);
+      this.stopSettling(watched);
+      this.withdraw(watched, [...watched.announced]);
+    } else if (settled || watched.announced.size > 0) this.announce(watched);
     else if (names.some((name) => !watched.announced.has(name))) {
-      watched.settling ??= setTimeout(() => this.#announce(watched), this.settleDelay);
+      watched.settling ??= setTimeout(() => this.announce(watched), this.settleDelay);
     }
   }
 
   gone(index: number): void {
-    const watched = this.#links.get(index);
+    const watched = this.links.get(index);
     if (watched === undefined) return;
-    this.#links.delete(index);
-    this.#stopSettling(watched);
-    this.#withdraw(watched, [...watched.announced]);
+    this.links.delete(index);
+    this.stopSettling(watched);
+    this.withdraw(watched, [...watched.announced]);
   }
 
   addressSeen(index: number, address: string): void {
-    const watched = this.#links.get(index);
+    const watched = this.links.get(index);
     if (watched === undefined || watched.addresses.has(address)) return;
     watched.addresses.add(address);
     for (const name of watched.announced) this.listener.address(name, address, true);
   }
 
   addressGone(index: number, address: string): void {
-    const watched = this.#links.get(index);
+    const watched = this.links.get(index);
     if (!watched?.addresses.delete(address)) return;
     for (const name of watched.announced) this.listener.address(name, address, false);
   }
 
   close(): void {
-    for (const watched of this.#links.values()) this.#stopSettling(watched);
-    this.#links.clear();
+    for (const watched of this.links.values()) this.stopSettling(watched);
+    this.links.clear();
   }
 
-  #watchedOf(index: number): Watched {
-    const known = this.#links.get(index);
+  private watchedOf(index: number): Watched {
+    const known = this.links.get(index);
     if (known !== undefined) return known;
     const watched = {
       names: [],
@@ -101,12 +101,12 @@ export class SettledLinks {
       settling: undefined,
       addresses: new Set<string>(),
     };
-    this.#links.set(index, watched);
+    this.links.set(index, watched);
     return watched;
   }
 
-  #announce(watched: Watched): void {
-    this.#stopSettling(watched);
+  private announce(watched: Watched): void {
+    this.stopSettling(watched);
     if (!watched.usable) return;
     for (const name of watched.names) {
       if (watched.announced.has(name)) continue;
@@ -116,7 +116,7 @@ export class SettledLinks {
     }
   }
 
-  #withdraw({ announced, addresses }: Watched, names: readonly string[]): void {
+  private withdraw({ announced, addresses }: Watched, names: readonly string[]): void {
     for (const name of names) {
       announced.delete(name);
       for (const address of addresses) this.listener.address(name, address, false);
@@ -124,7 +124,7 @@ export class SettledLinks {
     }
   }
 
-  #stopSettling(watched: Watched): void {
+  private stopSettling(watched: Watched): void {
     clearTimeout(watched.settling);
     watched.settling = undefined;
   }

@@ -8,10 +8,10 @@ import type { SettledLinks } from "./settled-links.js";
  */
 export class WatchedNamespace {
   /** Events that came while a read is under way. */
-  #heard: NetlinkEvent[] | undefined;
-  #inSync: Promise<void> = Promise.resolve();
-  #unsubscribe: () => void = () => undefined;
-  #closed = false;
+  private heard: NetlinkEvent[] | undefined;
+  private isInSync: Promise<void> = Promise.resolve();
+  private unsubscribe: () => void = () => undefined;
+  private closed = false;
 
   /** @param onRead is told how a read that lost events made necessary has ended. */
   constructor(
@@ -22,14 +22,14 @@ export class WatchedNamespace {
 
   /** Resolves when what was there is known. */
   async start(): Promise<void> {
-    const starting = this.#begin();
-    this.#inSync = starting.catch(() => undefined);
+    const starting = this.begin();
+    this.isInSync = starting.catch(() => undefined);
     await starting;
   }
 
   /** Resolves when no read is under way. */
   get inSync(): Promise<void> {
-    return this.#inSync;
+    return this.isInSync;
   }
 
   /**
@@ -37,10 +37,10 @@ export class WatchedNamespace {
    * netdev_state_change).
    */
   async look(): Promise<void> {
-    await this.#inSync;
-    if (this.#closed) return;
-    if (this.#heard === undefined) this.#catchUp();
-    await this.#inSync;
+    await this.isInSync;
+    if (this.closed) return;
+    if (this.heard === undefined) this.catchUp();
+    await this.isInSync;
   }
 
   /** Everything there is gone, as far as anybody here knows. */
@@ -49,39 +49,39 @@ export class WatchedNamespace {
   }
 
   close(): void {
-    this.#closed = true;
-    this.#unsubscribe();
+    this.closed = true;
+    this.unsubscribe();
     for (const links of this.sinks) links.close();
   }
 
-  async #begin(): Promise<void> {
-    this.#heard = [];
-    const unsubscribe = await this.handle.subscribe(["link", "address"], (event) => this.#hear(event));
-    if (this.#closed) unsubscribe();
-    else this.#unsubscribe = unsubscribe;
-    await this.#read(true);
+  private async begin(): Promise<void> {
+    this.heard = [];
+    const unsubscribe = await this.handle.subscribe(["link", "address"], (event) => this.hear(event));
+    if (this.closed) unsubscribe();
+    else this.unsubscribe = unsubscribe;
+    await this.read(true);
   }
 
-  #hear(event: NetlinkEvent): void {
-    if (this.#closed) return;
-    if (this.#heard !== undefined) this.#heard.push(event);
-    else if (event.type === "lost") this.#catchUp();
-    else this.#handle(event);
+  private hear(event: NetlinkEvent): void {
+    if (this.closed) return;
+    if (this.heard !== undefined) this.heard.push(event);
+    else if (event.type === "lost") this.catchUp();
+    else this.openHandle(event);
   }
 
-  #catchUp(): void {
-    this.#heard = [];
-    this.#inSync = this.#read(false).then(
+  private catchUp(): void {
+    this.heard = [];
+    this.isInSync = this.read(false).then(
       () => this.onRead(undefined),
       (error: unknown) => this.onRead(error),
     );
   }
 
-  #handle(event: NetlinkEvent): void {
+  private openHandle(event: NetlinkEvent): void {
     switch (event.type) {
       case "link":
         if (event.deleted) for (const links of this.sinks) links.gone(event.link.index);
-        else this.#seen(event.link, false);
+        else this.seen(event.link, false);
         break;
       case "address": {
         const { linkIndex } = event.address;
@@ -99,21 +99,21 @@ export class WatchedNamespace {
   }
 
   /** Treats every difference as an event, then what was heard meanwhile. Once more when some of that was lost. */
-  async #read(settled: boolean): Promise<void> {
+  private async read(settled: boolean): Promise<void> {
     try {
-      await this.#compare(settled);
+      await this.compare(settled);
     } finally {
-      const heard = this.#heard ?? [];
-      this.#heard = undefined;
+      const heard = this.heard ?? [];
+      this.heard = undefined;
       const isAllThere = heard.every(({ type }) => type !== "lost");
-      for (const event of heard) if (event.type !== "lost" && !this.#closed) this.#handle(event);
-      if (!isAllThere && !this.#closed) this.#catchUp();
+      for (const event of heard) if (event.type !== "lost" && !this.closed) this.openHandle(event);
+      if (!isAllThere && !this.closed) this.catchUp();
     }
   }
 
-  async #compare(settled: boolean): Promise<void> {
+  private async compare(settled: boolean): Promise<void> {
     const [list, addresses] = await Promise.all([this.handle.linkList(), this.handle.addrList()]);
-    if (this.#closed) return;
+    if (this.closed) return;
     const present = new Set(list.map(({ index }) => index));
     const found = new Set<string>();
     for (const { linkIndex, address } of addresses) found.add(`${linkIndex} ${canonical(address)}`);
@@ -125,13 +125,13 @@ export class WatchedNamespace {
         }
       }
     }
-    for (const link of list) this.#seen(link, settled);
+    for (const link of list) this.seen(link, settled);
     for (const links of this.sinks) {
       for (const { linkIndex, address } of addresses) links.addressSeen(linkIndex, canonical(address));
     }
   }
 
-  #seen(link: Link, settled: boolean): void {
+  private seen(link: Link, settled: boolean): void {
     for (const links of this.sinks) links.seen(link, settled);
   }
 }

@@ -50,12 +50,12 @@ export type CommandAnswer =
 
 /** Turns commands into answers: decodes them, asks the agent, and encodes what it says in the encoding of the command. */
 export class Commands {
-  readonly #context: CommandsContext;
+  private readonly context: CommandsContext;
   /** A large transaction takes its time to be decoded; those behind it must not overtake it. */
-  readonly #intake = new SerialQueue();
+  private readonly intake = new SerialQueue();
 
   constructor(context: CommandsContext) {
-    this.#context = context;
+    this.context = context;
   }
 
   /** Never throws: what cannot be decoded or applied is a dead letter. */
@@ -63,26 +63,26 @@ export class Commands {
     let id = "";
     try {
       const unreadable = unreadableReason(message);
-      if (unreadable !== undefined) return this.#unreadable(message, origin, unreadable);
-      const taken = await this.#intake.run(async () => {
-        const transaction = await this.#decode(message);
+      if (unreadable !== undefined) return this.unreadable(message, origin, unreadable);
+      const taken = await this.intake.run(async () => {
+        const transaction = await this.decode(message);
         id = transaction.id ?? "";
-        this.#checkReplyTopic(headerOf(message, HEADERS.replyTopic));
+        this.checkReplyTopic(headerOf(message, HEADERS.replyTopic));
         // Not awaited in here: the next one can be decoded while this one is being applied.
-        return { result: this.#commit(message, transaction, origin) };
+        return { result: this.commit(message, transaction, origin) };
       });
       const result = await taken.result;
       if (result === undefined) return { kind: "part", id };
-      return { kind: "result", id: result.id, records: (limit) => [this.#reply(message, result, limit)] };
+      return { kind: "result", id: result.id, records: (limit) => [this.reply(message, result, limit)] };
     } catch (error) {
-      return this.#dead(message, origin, id, error);
+      return this.dead(message, origin, id, error);
     }
   }
 
-  async #decode(message: KafkaMessage): Promise<Transaction> {
+  private async decode(message: KafkaMessage): Promise<Transaction> {
     if (message.value === null) throw new InvalidInputError("NO_VALUE", "the message has no value, not a transaction");
     const contentType = headerOf(message, HEADERS.contentType);
-    const { registry, limits } = this.#context;
+    const { registry, limits } = this.context;
     const how = { contentType, maxEntries: limits.maxChanges };
     const transaction = await registry.decodeInSlices<Transaction>(TRANSACTION, message.value, how);
     if ((transaction.id?.length ?? 0) <= MAX_ID) return transaction;
@@ -90,8 +90,8 @@ export class Commands {
   }
 
   /** One that asks for its answer where that may not go is not carried out: whoever sent it would wait in vain. */
-  #checkReplyTopic(topic: string): void {
-    if (topic === "" || this.#context.replyTopics.isAllowed(topic)) return;
+  private checkReplyTopic(topic: string): void {
+    if (topic === "" || this.context.replyTopics.isAllowed(topic)) return;
     throw new InvalidInputError(
       "REPLY_TOPIC_NOT_ALLOWED",
       `the answer may not go to topic ${topic.slice(0, MAX_ID)}: the agent's kafka.reply_topics does not name it`,
@@ -100,8 +100,8 @@ export class Commands {
   }
 
   /** Whose command it was cannot be told. */
-  #unreadable(message: KafkaMessage, origin: MessageOrigin, error: string): CommandAnswer {
-    const { config, label } = this.#context;
+  private unreadable(message: KafkaMessage, origin: MessageOrigin, error: string): CommandAnswer {
+    const { config, label } = this.context;
     return {
       kind: "dead",
       id: "",
@@ -111,12 +111,12 @@ export class Commands {
   }
 
   /** The result, or `undefined` when more parts are to come. */
-  async #commit(
+  private async commit(
     message: KafkaMessage,
     transaction: Transaction,
     origin: MessageOrigin,
   ): Promise<TransactionResult | undefined> {
-    const { northbound, parts } = this.#context;
+    const { northbound, parts } = this.context;
     const position = headerOf(message, HEADERS.part);
     if (position === "") {
       const { id = "" } = transaction;
@@ -128,8 +128,8 @@ export class Commands {
   }
 
   /** Whoever waits for an answer, and can be told apart, gets one as well. */
-  #dead(message: KafkaMessage, origin: MessageOrigin, decodedId: string, thrown: unknown): CommandAnswer {
-    const { config, label, log } = this.#context;
+  private dead(message: KafkaMessage, origin: MessageOrigin, decodedId: string, thrown: unknown): CommandAnswer {
+    const { config, label, log } = this.context;
     const invalid = thrown instanceof TenutoError && thrown.kind === "invalid-input";
     if (!invalid) log.error({ err: thrown, ...origin }, "a command could not be worked on");
     const error = invalid ? thrown.message : `the agent failed: ${errorMessage(thrown)}`;
@@ -138,13 +138,13 @@ export class Commands {
     const answered = awaited.some((text) => text !== "");
     const records = (limit: number): readonly OutgoingRecord[] => [
       deadLetter(config, label, { origin, message, error, limit }),
-      ...(answered ? [this.#reply(message, emptyResult(id, "REJECTED", error), limit)] : []),
+      ...(answered ? [this.reply(message, emptyResult(id, "REJECTED", error), limit)] : []),
     ];
     return { kind: "dead", id, error, records };
   }
 
-  #reply(message: KafkaMessage, result: TransactionResult, limit: number): OutgoingRecord {
-    const { label, registry, replyTopics } = this.#context;
+  private reply(message: KafkaMessage, result: TransactionResult, limit: number): OutgoingRecord {
+    const { label, registry, replyTopics } = this.context;
     const encoding = encodingOf(message);
     const encode = (fitting: TransactionResult): Uint8Array =>
       encoding === "json" ? Buffer.from(JSON.stringify(fitting)) : registry.encodeMessage(RESULT, fitting, encoding);

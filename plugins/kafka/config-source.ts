@@ -46,151 +46,148 @@ export interface SourceContext extends BusContext {
 export class KafkaConfigSource implements ConfigSource {
   readonly name = "kafka";
   readonly priority = 50;
-  readonly #context: SourceContext;
-  readonly #topic: string;
-  readonly #records: TopicEpochRecords;
-  #supervisor: ConsumerSupervisor | undefined;
-  #reading: TopicReading | undefined;
-  #position: TopicPosition | undefined;
+  private readonly context: SourceContext;
+  private readonly topic: string;
+  private readonly records: TopicEpochRecords;
+  private supervisor: ConsumerSupervisor | undefined;
+  private reading: TopicReading | undefined;
+  private position: TopicPosition | undefined;
 
   constructor(context: SourceContext) {
-    this.#context = context;
-    this.#topic = topicFor(context.config.topics.config, context.agent.label);
-    this.#records = new TopicEpochRecords(this.#topic, context.producer, context.log);
+    this.context = context;
+    this.topic = topicFor(context.config.topics.config, context.agent.label);
+    this.records = new TopicEpochRecords(this.topic, context.producer, context.log);
   }
 
   /** Returns at once. */
   start(consumer: ConfigConsumer): void {
-    if (this.#context.config.brokers === "") return;
-    this.#supervisor = new ConsumerSupervisor(this.#context, {
+    if (this.context.config.brokers === "") return;
+    this.supervisor = new ConsumerSupervisor(this.context, {
       part: "desired state",
-      topic: { topic: this.#topic, policy: "compact", shared: false },
+      topic: { topic: this.topic, policy: "compact", shared: false },
       mindsLeaders: true,
-      group: () => `${this.#topic}.${randomBytes(6).toString("hex")}`,
-      prepare: (_, facts) => this.#begin(facts, consumer),
-      take: (batch) => this.#take(batch, consumer),
+      group: () => `${this.topic}.${randomBytes(6).toString("hex")}`,
+      prepare: (_, facts) => this.begin(facts, consumer),
+      take: (batch) => this.take(batch, consumer),
     });
-    this.#supervisor.start();
+    this.supervisor.start();
   }
 
   /** Waits for what the orchestrator has in hand, up to `drain_timeout`. */
   async close(): Promise<void> {
-    this.#records.stop();
-    await this.#supervisor?.close();
+    this.records.stop();
+    await this.supervisor?.close();
   }
 
-  async #begin(facts: TopicFacts, consumer: ConfigConsumer): Promise<ReadonlyMap<number, string>> {
-    this.#context.conditions.fine("lost values");
-    this.#records.stop();
-    this.#position = undefined;
-    this.#reading = new TopicReading(facts, storedPosition(positionSchema, consumer.position));
-    if (this.#reading.complete) await this.#snapshot(this.#reading, consumer);
+  private async begin(facts: TopicFacts, consumer: ConfigConsumer): Promise<ReadonlyMap<number, string>> {
+    this.context.conditions.fine("lost values");
+    this.records.stop();
+    this.position = undefined;
+    this.reading = new TopicReading(facts, storedPosition(positionSchema, consumer.position));
+    if (this.reading.complete) await this.snapshot(this.reading, consumer);
     return FROM_THE_START;
   }
 
   /** Not more than one batch is in memory: the next one is fetched when the agent has dealt with this one. */
-  async #take(batch: TopicBatch, consumer: ConfigConsumer): Promise<void> {
+  private async take(batch: TopicBatch, consumer: ConfigConsumer): Promise<void> {
     const { topic, partition } = batch;
     const good: ReadMessage[] = [];
     for (const message of batch.messages) {
       const read = { origin: originOf(topic, partition, message), message };
       const unreadable = unreadableReason(message);
-      if (unreadable !== undefined) await this.#lost(read, unreadable);
-      else if (message.key === null) await this.#refuse(read, NO_KEY);
+      if (unreadable !== undefined) await this.lost(read, unreadable);
+      else if (message.key === null) await this.refuse(read, NO_KEY);
       else good.push(read);
     }
-    const reading = this.#reading;
+    const reading = this.reading;
     if (reading === undefined) {
-      await this.#changes(good, batch, consumer);
+      await this.changes(good, batch, consumer);
     } else {
       for (const read of good) reading.put(read, partition);
       reading.reached(partition, batch.lastOffset);
-      if (reading.complete) await this.#snapshot(reading, consumer);
+      if (reading.complete) await this.snapshot(reading, consumer);
     }
     if (!batch.signal.aborted) batch.resolve(batch.lastOffset);
   }
 
   /** The topic has been read as a whole. */
-  async #snapshot(reading: TopicReading, consumer: ConfigConsumer): Promise<void> {
-    const { topics, log, config } = this.#context;
+  private async snapshot(reading: TopicReading, consumer: ConfigConsumer): Promise<void> {
+    const { topics, log, config } = this.context;
     const before = storedPosition(positionSchema, consumer.position);
     const { facts, found } = reading;
-    const gap = await gapSince(before, this.#topic, facts, topics.policyOf(this.#topic), found);
+    const gap = await gapSince(before, this.topic, facts, topics.policyOf(this.topic), found);
     const goesOn = gap === undefined && before !== undefined;
     const count = goesOn ? (found.record?.count ?? 0) : 0;
-    const position = reading.position(this.#topic, goesOn && before.epoch !== "" ? before.epoch : newEpoch(), count);
+    const position = reading.position(this.topic, goesOn && before.epoch !== "" ? before.epoch : newEpoch(), count);
     if (gap !== undefined && before !== undefined) log.warn({ missing: config.missing }, gap);
-    const absence = this.#absence(reading, gap);
-    await this.#deliver(reading.messages, (items) => consumer.snapshot(items, absence, position));
-    this.#reading = undefined;
-    this.#position = position;
+    const absence = this.absence(reading, gap);
+    await this.deliver(reading.messages, (items) => consumer.snapshot(items, absence, position));
+    this.reading = undefined;
+    this.position = position;
     const isProven = goesOn && found.record !== undefined && isSame(before, position);
-    if (!isProven && position.partitions.some(({ next }) => next !== "0")) this.#prove(position);
+    if (!isProven && position.partitions.some(({ next }) => next !== "0")) this.prove(position);
   }
 
-  #absence(reading: TopicReading, gap: string | undefined): Absence {
-    if (reading.isComplete(this.#topic)) return { kind: "complete" };
-    if (gap === undefined || this.#context.config.missing === "remove") return { kind: "continuous" };
+  private absence(reading: TopicReading, gap: string | undefined): Absence {
+    if (reading.isComplete(this.topic)) return { kind: "complete" };
+    if (gap === undefined || this.context.config.missing === "remove") return { kind: "continuous" };
     return { kind: "unknown", reason: gap };
   }
 
   /** What was written since the topic was read as a whole. */
-  async #changes(reads: readonly ReadMessage[], batch: TopicBatch, consumer: ConfigConsumer): Promise<void> {
-    const position = this.#position;
+  private async changes(reads: readonly ReadMessage[], batch: TopicBatch, consumer: ConfigConsumer): Promise<void> {
+    const position = this.position;
     if (position === undefined) return;
     const last = new Map<string, ReadMessage>();
     for (const read of reads) {
       const key = read.message.key?.toString() ?? "";
       if (key === COMPLETE_MARKER && read.message.value !== null) {
         // What comes before it is part of what is complete, so it is not taken for read yet.
-        batch.again(`topic ${this.#topic} is said to be complete`);
+        batch.again(`topic ${this.topic} is said to be complete`);
         return;
       }
-      if (key === EPOCH_RECORD) this.#recorded(read, position);
+      if (key === EPOCH_RECORD) this.recorded(read, position);
       if (!key.startsWith(RESERVED_KEYS)) last.set(key, read);
     }
     const moved = movedOn(position, reads, batch);
     const messages = [...last.values()];
-    await this.#deliver(messages, (items) => consumer.change(items, moved));
-    this.#position = moved;
-    if (messages.length > 0) this.#prove(moved);
+    await this.deliver(messages, (items) => consumer.change(items, moved));
+    this.position = moved;
+    if (messages.length > 0) this.prove(moved);
   }
 
-  #recorded({ message }: ReadMessage, position: TopicPosition): void {
+  private recorded({ message }: ReadMessage, position: TopicPosition): void {
     const seen = recordOf(message);
     const isOurs = seen?.epoch === position.epoch;
     if (isOurs) position.count = Math.max(position.count, seen.count);
     if (isOurs || message.value === null) return;
     position.count = 0;
-    this.#records.stop();
-    this.#context.log.warn(
-      { topic: this.#topic },
-      `somebody else writes ${EPOCH_RECORD}: another agent of this label?`,
-    );
+    this.records.stop();
+    this.context.log.warn({ topic: this.topic }, `somebody else writes ${EPOCH_RECORD}: another agent of this label?`);
   }
 
   /** What was read is stored: a record in the topic shows it. */
-  #prove({ epoch, count }: TopicPosition): void {
-    this.#records.write({ epoch, count: count + 1 });
+  private prove({ epoch, count }: TopicPosition): void {
+    this.records.write({ epoch, count: count + 1 });
   }
 
-  async #deliver(
+  private async deliver(
     messages: readonly ReadMessage[],
     deliver: (items: readonly SourceItem[]) => Promise<unknown>,
   ): Promise<void> {
-    await this.#context.origins.during(messages, () => deliver(messages.map(itemOf)));
+    await this.context.origins.during(messages, () => deliver(messages.map(itemOf)));
   }
 
   /** A value that is not known, and neither is its key: what was asked for before stays, and may not be what is asked for now. */
-  async #lost(read: ReadMessage, error: string): Promise<void> {
-    const reason = `${this.#topic}: ${error}; see ${this.#context.config.topics.dead_letter}`;
-    this.#context.conditions.impaired("lost values", reason);
-    await this.#refuse(read, error);
+  private async lost(read: ReadMessage, error: string): Promise<void> {
+    const reason = `${this.topic}: ${error}; see ${this.context.config.topics.dead_letter}`;
+    this.context.conditions.impaired("lost values", reason);
+    await this.refuse(read, error);
   }
 
   /** A message that can mean nothing by itself; any other is judged by the orchestrator. */
-  async #refuse(read: ReadMessage, error: string): Promise<void> {
-    const { origins, publisher, log } = this.#context;
+  private async refuse(read: ReadMessage, error: string): Promise<void> {
+    const { origins, publisher, log } = this.context;
     log.warn({ ...read.origin }, error);
     const origin = originText(read.origin);
     const data = { key: "", origin, error, payload: "" };

@@ -60,32 +60,32 @@ function headersWithin(
  * that text only.
  */
 export class Origins {
-  readonly #known = new Map<string, ReadMessage>();
+  private readonly known = new Map<string, ReadMessage>();
   /** Origins whose dead letters are on the bus already. */
-  readonly #sent = new Set<string>();
+  private readonly sent = new Set<string>();
 
   /** Knows these messages while `work` lasts. */
   async during(messages: readonly ReadMessage[], work: () => unknown): Promise<void> {
-    for (const read of messages) this.#known.set(originText(read.origin), read);
+    for (const read of messages) this.known.set(originText(read.origin), read);
     try {
       await work();
     } finally {
-      for (const { origin } of messages) this.#known.delete(originText(origin));
+      for (const { origin } of messages) this.known.delete(originText(origin));
     }
   }
 
   /** Tells of a dead letter by `tell`, of which no record shall be made: there is one. */
   withoutRecord(origin: MessageOrigin, tell: (text: string) => void): void {
     const text = originText(origin);
-    this.#sent.add(text);
+    this.sent.add(text);
     tell(text);
-    this.#sent.delete(text);
+    this.sent.delete(text);
   }
 
   /** What an event is about; `undefined` when there is a record already. One from elsewhere says itself what came. */
   letterOf({ origin: text, payload }: DeadLetter): ReadMessage | undefined {
-    if (this.#sent.has(text)) return undefined;
-    const known = this.#known.get(text);
+    if (this.sent.has(text)) return undefined;
+    const known = this.known.get(text);
     if (known !== undefined) return known;
     const [topic = text, offset = ""] = text.split(/@(?=[^@]*$)/);
     const value = Buffer.from(payload);

@@ -41,75 +41,75 @@ const TOLD_FOR = 15 * 60_000;
  */
 export class KafkaEndpoint implements TransactionEndpoint {
   readonly name = "kafka";
-  readonly #context: EndpointContext;
-  readonly #topic: string;
-  readonly #parts: TransactionParts;
-  readonly #held = new HeldOffsets();
-  readonly #replyTopics: ReplyTopics;
-  #supervisor: ConsumerSupervisor | undefined;
+  private readonly context: EndpointContext;
+  private readonly topic: string;
+  private readonly parts: TransactionParts;
+  private readonly held = new HeldOffsets();
+  private readonly replyTopics: ReplyTopics;
+  private supervisor: ConsumerSupervisor | undefined;
   /** Identity of the topic that is read. */
-  #topicId = "";
-  #telling: NodeJS.Timeout | undefined;
+  private topicId = "";
+  private telling: NodeJS.Timeout | undefined;
 
   constructor(context: EndpointContext) {
     const { config, agent } = context;
-    this.#context = context;
-    this.#topic = topicFor(config.topics.commands, agent.label);
-    this.#replyTopics = new ReplyTopics(topicFor(config.topics.results, agent.label), config);
+    this.context = context;
+    this.topic = topicFor(config.topics.commands, agent.label);
+    this.replyTopics = new ReplyTopics(topicFor(config.topics.results, agent.label), config);
     const limits = { ...context.limits, timeLimit: config.part_timeout };
-    this.#parts = new TransactionParts(limits, (dropped) => this.#dropped(dropped));
+    this.parts = new TransactionParts(limits, (dropped) => this.dropped(dropped));
   }
 
   /** Returns at once. */
   serve(northbound: Northbound): void {
-    const { config, agent, registry, log } = this.#context;
+    const { config, agent, registry, log } = this.context;
     if (config.brokers === "") return;
-    const context = { config, label: agent.label, registry, northbound, limits: this.#context.limits, log };
-    const commands = new Commands({ ...context, parts: this.#parts, replyTopics: this.#replyTopics });
+    const context = { config, label: agent.label, registry, northbound, limits: this.context.limits, log };
+    const commands = new Commands({ ...context, parts: this.parts, replyTopics: this.replyTopics });
     let joins = 0;
-    this.#supervisor = new ConsumerSupervisor(this.#context, {
+    this.supervisor = new ConsumerSupervisor(this.context, {
       part: "commands",
-      topic: { topic: this.#topic, policy: "delete", shared: false },
+      topic: { topic: this.topic, policy: "delete", shared: false },
       mindsLeaders: false,
-      group: () => this.#topic,
-      prepare: (admin, facts) => this.#prepare(admin, facts),
-      metadata: () => this.#topicId,
+      group: () => this.topic,
+      prepare: (admin, facts) => this.prepare(admin, facts),
+      metadata: () => this.topicId,
       joined: () => {
         joins += 1;
-        if (joins > 1) this.#context.returned();
+        if (joins > 1) this.context.returned();
       },
-      take: (batch) => this.#take(batch, commands),
+      take: (batch) => this.take(batch, commands),
     });
-    this.#supervisor.start();
+    this.supervisor.start();
   }
 
   /** Finishes the command under way, up to `drain_timeout`. */
   async close(): Promise<void> {
-    await this.#supervisor?.close();
-    this.#parts.close();
-    clearTimeout(this.#telling);
+    await this.supervisor?.close();
+    this.parts.close();
+    clearTimeout(this.telling);
   }
 
   /**
    * Where the commands have to be read from if that is not where the group is: those that were deleted before they were read are told
    * of, and a topic that was made anew, or went back, is read from its beginning.
    */
-  async #prepare(admin: Admin, facts: TopicFacts): Promise<ReadonlyMap<number, string>> {
-    this.#topicId = facts.id ?? "";
-    const [known] = await admin.fetchOffsets({ groupId: this.#topic, topics: [this.#topic] });
+  private async prepare(admin: Admin, facts: TopicFacts): Promise<ReadonlyMap<number, string>> {
+    this.topicId = facts.id ?? "";
+    const [known] = await admin.fetchOffsets({ groupId: this.topic, topics: [this.topic] });
     const begin = new Map<number, string>();
     for (const { partition, offset, metadata } of known?.partitions ?? []) {
       const { low, high } = facts.partitions.find((one) => one.partition === partition) ?? { low: "0", high: "0" };
-      const reason = BigInt(offset) < 0n ? undefined : this.#missed(BigInt(offset), low, high, metadata ?? "");
+      const reason = BigInt(offset) < 0n ? undefined : this.missed(BigInt(offset), low, high, metadata ?? "");
       if (reason === undefined) continue;
-      this.#lost(reason);
+      this.lost(reason);
       begin.set(partition, low);
     }
     return begin;
   }
 
-  #missed(next: bigint, low: string, high: string, topicId: string): string | undefined {
-    if (topicId !== "" && this.#topicId !== "" && topicId !== this.#topicId) {
+  private missed(next: bigint, low: string, high: string, topicId: string): string | undefined {
+    if (topicId !== "" && this.topicId !== "" && topicId !== this.topicId) {
       return "the topic was deleted and made anew; it is read from its beginning";
     }
     if (next < BigInt(low))
@@ -118,74 +118,78 @@ export class KafkaEndpoint implements TransactionEndpoint {
     return `the topic went back from offset ${next} to ${high}; it is read from its beginning`;
   }
 
-  async #take(batch: TopicBatch, commands: Commands): Promise<void> {
-    const { config, producer } = this.#context;
+  private async take(batch: TopicBatch, commands: Commands): Promise<void> {
+    const { config, producer } = this.context;
     const outbox = new Outbox({
       producer,
-      replyTopics: this.#replyTopics,
+      replyTopics: this.replyTopics,
       maxMessageBytes: config.max_message_bytes,
       maxPending: config.max_pending_commands,
       maxPendingBytes: config.max_pending_bytes,
       signal: batch.signal,
-      lost: ({ offset }, error) => this.#lost(`no topic takes the answer to the command at offset ${offset}`, error),
-      done: (offset) => this.#done(batch, offset),
+      lost: ({ offset }, error) => this.lost(`no topic takes the answer to the command at offset ${offset}`, error),
+      done: (offset) => this.done(batch, offset),
     });
     for (const message of batch.messages) {
       await outbox.room();
       if (batch.stopping()) break;
-      outbox.add(this.#answer(commands, message, batch));
+      outbox.add(this.answer(commands, message, batch));
     }
     await outbox.sent();
     // What only the protocol sees may be the last of it, or all.
     const isEnd = batch.messages.at(-1)?.offset === batch.lastOffset;
-    if (!isEnd && !batch.stopping()) await this.#done(batch, batch.lastOffset);
+    if (!isEnd && !batch.stopping()) await this.done(batch, batch.lastOffset);
   }
 
-  async #done(batch: TopicBatch, offset: string): Promise<void> {
+  private async done(batch: TopicBatch, offset: string): Promise<void> {
     batch.resolve(offset);
-    await batch.commit(this.#held.limit(batch, offset));
+    await batch.commit(this.held.limit(batch, offset));
   }
 
   /** What is lost of commands is told for a while: a command is of the moment, and nothing of it is left to repair. */
-  #lost(what: string, error?: Error): void {
-    const { conditions, log } = this.#context;
-    const reason = `${this.#topic}: ${what}`;
-    log.error({ err: error, topic: this.#topic }, reason);
+  private lost(what: string, error?: Error): void {
+    const { conditions, log } = this.context;
+    const reason = `${this.topic}: ${what}`;
+    log.error({ err: error, topic: this.topic }, reason);
     conditions.impaired("lost commands", reason);
-    clearTimeout(this.#telling);
-    this.#telling = setTimeout(() => conditions.fine("lost commands"), TOLD_FOR).unref();
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => conditions.fine("lost commands"), TOLD_FOR).unref();
   }
 
-  async #answer(commands: Commands, message: KafkaMessage, { topic, partition }: TopicBatch): Promise<CommandOutcome> {
+  private async answer(
+    commands: Commands,
+    message: KafkaMessage,
+    { topic, partition }: TopicBatch,
+  ): Promise<CommandOutcome> {
     const origin = originOf(topic, partition, message);
     const reason = unreadableReason(message);
-    if (reason !== undefined) this.#lost(`${reason}; see ${this.#context.config.topics.dead_letter}`);
-    return this.#outcome(await commands.apply(message, origin), origin, message.offset);
+    if (reason !== undefined) this.lost(`${reason}; see ${this.context.config.topics.dead_letter}`);
+    return this.outcome(await commands.apply(message, origin), origin, message.offset);
   }
 
-  #outcome(answer: CommandAnswer, origin: MessageOrigin, offset: string): CommandOutcome {
+  private outcome(answer: CommandAnswer, origin: MessageOrigin, offset: string): CommandOutcome {
     if (answer.kind === "part") {
-      this.#held.hold(answer.id, origin);
+      this.held.hold(answer.id, origin);
       return { offset, records: () => [], sent: () => undefined };
     }
-    if (answer.kind === "dead") this.#tell(origin, answer);
-    return { offset, records: (limit) => answer.records(limit), sent: () => this.#held.release(answer.id) };
+    if (answer.kind === "dead") this.tell(origin, answer);
+    return { offset, records: (limit) => answer.records(limit), sent: () => this.held.release(answer.id) };
   }
 
   /** The dead letter itself goes out with the answers, so that it is on the bus before the command counts as done. */
-  #tell(origin: MessageOrigin, { id, error }: { readonly id: string; readonly error: string }): void {
-    this.#context.log.warn({ ...origin, error }, "a command can never be applied");
-    this.#context.origins.withoutRecord(origin, (text) => {
+  private tell(origin: MessageOrigin, { id, error }: { readonly id: string; readonly error: string }): void {
+    this.context.log.warn({ ...origin, error }, "a command can never be applied");
+    this.context.origins.withoutRecord(origin, (text) => {
       const data = { key: id, origin: text, error, payload: "" };
-      this.#context.publisher.publish({ kind: "deadletter", origin: text, data });
+      this.context.publisher.publish({ kind: "deadletter", origin: text, data });
     });
   }
 
-  #dropped({ id, reason }: DroppedTransaction): void {
+  private dropped({ id, reason }: DroppedTransaction): void {
     const error = `transaction ${id} was dropped: ${reason}`;
-    this.#context.log.warn(error);
-    this.#held.release(id);
-    const data = { key: id, origin: this.#topic, error, payload: "" };
-    this.#context.publisher.publish({ kind: "deadletter", origin: "kafka", data });
+    this.context.log.warn(error);
+    this.held.release(id);
+    const data = { key: id, origin: this.topic, error, payload: "" };
+    this.context.publisher.publish({ kind: "deadletter", origin: "kafka", data });
   }
 }

@@ -34,51 +34,51 @@ export function newEpoch(): string {
  * gone on from there, and was not set back and written to again: compaction keeps the last one.
  */
 export class TopicEpochRecords {
-  readonly #topic: string;
-  readonly #producer: BusProducer;
-  readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
-  #next = 0;
-  #writable = true;
-  #record: TopicRecordSeen | undefined;
-  #stopped = false;
+  private readonly topic: string;
+  private readonly producer: BusProducer;
+  private readonly log: Logger;
+  private timer: NodeJS.Timeout | undefined;
+  private next = 0;
+  private writable = true;
+  private record: TopicRecordSeen | undefined;
+  private stopped = false;
 
   constructor(topic: string, producer: BusProducer, log: Logger) {
-    this.#topic = topic;
-    this.#producer = producer;
-    this.#log = log;
+    this.topic = topic;
+    this.producer = producer;
+    this.log = log;
   }
 
   /** Writes this record as soon as one may be written; a later call replaces one that waits. */
   write(record: TopicRecordSeen): void {
-    this.#record = record;
-    this.#stopped = false;
-    this.#timer ??= setTimeout(() => void this.#write(), Math.max(0, this.#next - Date.now())).unref();
+    this.record = record;
+    this.stopped = false;
+    this.timer ??= setTimeout(() => void this.writeRecord(), Math.max(0, this.next - Date.now())).unref();
   }
 
   stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
   }
 
-  async #write(): Promise<void> {
-    this.#timer = undefined;
-    this.#next = Date.now() + INTERVAL;
-    const value = Buffer.from(JSON.stringify(this.#record));
+  private async writeRecord(): Promise<void> {
+    this.timer = undefined;
+    this.next = Date.now() + INTERVAL;
+    const value = Buffer.from(JSON.stringify(this.record));
     try {
-      await this.#producer.tryOnce([{ topic: this.#topic, key: EPOCH_RECORD, value, headers: {} }]);
-      this.#writable = true;
+      await this.producer.tryOnce([{ topic: this.topic, key: EPOCH_RECORD, value, headers: {} }]);
+      this.writable = true;
     } catch (error) {
       if (!protocolError(error).endsWith("AUTHORIZATION_FAILED")) {
         // Whatever keeps it from being written now is seen to by whoever needs the bus.
-        if (this.#record !== undefined && !this.#stopped) this.write(this.#record);
+        if (this.record !== undefined && !this.stopped) this.write(this.record);
         return;
       }
-      this.#next = Date.now() + REFUSED;
-      const what = `${EPOCH_RECORD} cannot be written to ${this.#topic}: what vanishes from it while the agent is away is proven with less`;
-      if (this.#writable) this.#log.info({ err: error }, what);
-      this.#writable = false;
+      this.next = Date.now() + REFUSED;
+      const what = `${EPOCH_RECORD} cannot be written to ${this.topic}: what vanishes from it while the agent is away is proven with less`;
+      if (this.writable) this.log.info({ err: error }, what);
+      this.writable = false;
     }
   }
 }

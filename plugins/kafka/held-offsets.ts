@@ -6,20 +6,20 @@ import type { MessageOrigin } from "./message.js";
  */
 export class HeldOffsets {
   /** By transaction id. */
-  readonly #first = new Map<string, MessageOrigin>();
+  private readonly first = new Map<string, MessageOrigin>();
 
   hold(id: string, origin: MessageOrigin): void {
-    if (!this.#first.has(id)) this.#first.set(id, origin);
+    if (!this.first.has(id)) this.first.set(id, origin);
   }
 
   release(id: string): void {
-    this.#first.delete(id);
+    this.first.delete(id);
   }
 
   /** Where the group may go on once everything up to `done` in a partition is done. */
   limit({ topic, partition }: Omit<MessageOrigin, "offset">, done: string): string {
     let limit = BigInt(done) + 1n;
-    for (const held of this.#first.values()) {
+    for (const held of this.first.values()) {
       const here = held.topic === topic && held.partition === partition;
       if (here && BigInt(held.offset) < limit) limit = BigInt(held.offset);
     }

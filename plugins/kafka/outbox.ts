@@ -56,81 +56,81 @@ const MIN_LIMIT = 4 * 1024;
  * done when the broker has it.
  */
 export class Outbox {
-  readonly #options: OutboxOptions;
-  readonly #waiting: Waiting[] = [];
-  #bytes = 0;
-  #draining: Promise<void> | undefined;
-  #failure: { readonly error: unknown } | undefined;
+  private readonly options: OutboxOptions;
+  private readonly waiting: Waiting[] = [];
+  private bytes = 0;
+  private draining: Promise<void> | undefined;
+  private failure: { readonly error: unknown } | undefined;
 
   constructor(options: OutboxOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** Takes an outcome that never fails to come. */
   add(outcome: Promise<CommandOutcome>): void {
     const waiting: Waiting = {
       pending: outcome.then((known) => {
-        waiting.known = this.#encoded(known);
-        this.#bytes += waiting.known.bytes;
+        waiting.known = this.encoded(known);
+        this.bytes += waiting.known.bytes;
       }),
     };
-    this.#waiting.push(waiting);
-    this.#draining ??= this.#drain();
+    this.waiting.push(waiting);
+    this.draining ??= this.drain();
   }
 
   /** Resolves when another command may be begun. Throws what kept the outcomes of earlier ones from being sent. */
   async room(): Promise<void> {
-    const { maxPending, maxPendingBytes } = this.#options;
-    if (this.#waiting.length >= maxPending || this.#bytes >= maxPendingBytes) await this.#draining;
-    if (this.#failure !== undefined) throw this.#failure.error;
+    const { maxPending, maxPendingBytes } = this.options;
+    if (this.waiting.length >= maxPending || this.bytes >= maxPendingBytes) await this.draining;
+    if (this.failure !== undefined) throw this.failure.error;
   }
 
   /** Resolves when everything is sent and done. Throws what kept it from that. */
   async sent(): Promise<void> {
-    await this.#draining;
-    if (this.#failure !== undefined) throw this.#failure.error;
+    await this.draining;
+    if (this.failure !== undefined) throw this.failure.error;
   }
 
-  async #drain(): Promise<void> {
+  private async drain(): Promise<void> {
     try {
-      while (this.#waiting.length > 0) {
-        await this.#waiting[0]?.pending;
-        const some = this.#take();
-        await this.#send(some);
-        this.#bytes -= some.reduce((sum, { bytes }) => sum + bytes, 0);
+      while (this.waiting.length > 0) {
+        await this.waiting[0]?.pending;
+        const some = this.take();
+        await this.send(some);
+        this.bytes -= some.reduce((sum, { bytes }) => sum + bytes, 0);
         for (const { outcome } of some) outcome.sent();
         const last = some.at(-1);
-        if (last !== undefined) await this.#options.done(last.outcome.offset);
+        if (last !== undefined) await this.options.done(last.outcome.offset);
       }
     } catch (error) {
-      this.#failure = { error };
+      this.failure = { error };
     } finally {
-      this.#draining = undefined;
+      this.draining = undefined;
     }
   }
 
   /** The next outcomes that are there and fit in one message together; one at least. */
-  #take(): readonly Known[] {
+  private take(): readonly Known[] {
     const taken: Known[] = [];
     let bytes = 0;
-    for (const { known } of this.#waiting) {
+    for (const { known } of this.waiting) {
       if (known === undefined) break;
       bytes += known.bytes;
-      if (taken.length > 0 && bytes > this.#options.maxMessageBytes) break;
+      if (taken.length > 0 && bytes > this.options.maxMessageBytes) break;
       taken.push(known);
     }
-    this.#waiting.splice(0, taken.length);
+    this.waiting.splice(0, taken.length);
     return taken;
   }
 
-  #encoded(outcome: CommandOutcome): Known {
-    const records = outcome.records(this.#options.maxMessageBytes);
+  private encoded(outcome: CommandOutcome): Known {
+    const records = outcome.records(this.options.maxMessageBytes);
     const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
-    return { outcome, records, bytes, replyTo: this.#replyTo(records) };
+    return { outcome, records, bytes, replyTo: this.replyTo(records) };
   }
 
-  async #send(some: readonly Known[]): Promise<void> {
-    const { producer, signal } = this.#options;
+  private async send(some: readonly Known[]): Promise<void> {
+    const { producer, signal } = this.options;
     const alone = some.filter(({ replyTo }) => replyTo !== undefined);
     const together = some.filter(({ replyTo }) => replyTo === undefined);
     const records = together.flatMap((one) => one.records);
@@ -140,16 +140,16 @@ export class Outbox {
       if (!(error instanceof BusError) || !TOO_LARGE.has(error.code)) throw error;
       alone.push(...together);
     }
-    for (const { outcome } of alone) await this.#sendAlone(outcome);
+    for (const { outcome } of alone) await this.sendAlone(outcome);
   }
 
   /** Smaller and smaller if the topic does not take it, and to the topic for all if a requester's own is not there. */
-  async #sendAlone(outcome: CommandOutcome): Promise<void> {
-    const { producer, signal, maxMessageBytes } = this.#options;
+  private async sendAlone(outcome: CommandOutcome): Promise<void> {
+    const { producer, signal, maxMessageBytes } = this.options;
     let limit = maxMessageBytes;
     for (;;) {
       const records = outcome.records(limit);
-      const replyTo = this.#replyTo(records);
+      const replyTo = this.replyTo(records);
       try {
         await producer.deliver(records, signal, replyTo === undefined ? TOO_LARGE : NO_REPLY);
         return;
@@ -157,9 +157,9 @@ export class Outbox {
         if (!(error instanceof BusError)) throw error;
         if (!TOO_LARGE.has(error.code)) {
           if (replyTo === undefined) throw error;
-          this.#options.replyTopics.refuse(replyTo);
+          this.options.replyTopics.refuse(replyTo);
         } else if (limit < MIN_LIMIT || error.code === UNSENDABLE) {
-          this.#options.lost(outcome, error);
+          this.options.lost(outcome, error);
           return;
         } else {
           limit /= 2;
@@ -168,7 +168,7 @@ export class Outbox {
     }
   }
 
-  #replyTo(records: readonly OutgoingRecord[]): string | undefined {
-    return records.find(({ topic, isReply = false }) => isReply && this.#options.replyTopics.isForeign(topic))?.topic;
+  private replyTo(records: readonly OutgoingRecord[]): string | undefined {
+    return records.find(({ topic, isReply = false }) => isReply && this.options.replyTopics.isForeign(topic))?.topic;
   }
 }

@@ -48,9 +48,9 @@ export class KafkaPlugin implements Plugin {
   readonly endpoint: KafkaEndpoint;
   readonly source: KafkaConfigSource;
   readonly sink: KafkaStateSink;
-  readonly #config: KafkaConfig;
-  readonly #conditions: Conditions<KafkaPart>;
-  readonly #producer: BusProducer;
+  private readonly config: KafkaConfig;
+  private readonly conditions: Conditions<KafkaPart>;
+  private readonly producer: BusProducer;
 
   constructor(
     @inject(PluginConfig) config: KafkaConfig,
@@ -65,9 +65,9 @@ export class KafkaPlugin implements Plugin {
     const bus = { config, client, conditions, log, topics: new Topics({ config, conditions, log }) };
     const producer = new BusProducer(bus, sharedTopics(config, agent.label));
     const context = { ...bus, agent, registry, publisher, producer, origins: new Origins() };
-    this.#config = config;
-    this.#conditions = conditions;
-    this.#producer = producer;
+    this.config = config;
+    this.conditions = conditions;
+    this.producer = producer;
     this.sink = new KafkaStateSink(context);
     this.source = new KafkaConfigSource(context);
     this.endpoint = new KafkaEndpoint({
@@ -79,8 +79,8 @@ export class KafkaPlugin implements Plugin {
 
   /** Returns at once: the agent runs whether or not there is a broker. */
   afterInit(): void {
-    if (this.#config.brokers === "") {
-      this.#conditions.impaired(
+    if (this.config.brokers === "") {
+      this.conditions.impaired(
         "brokers",
         "no Kafka brokers were given: set kafka.brokers or start with --kafka BROKERS",
       );
@@ -93,6 +93,6 @@ export class KafkaPlugin implements Plugin {
   async close(): Promise<void> {
     await Promise.all([this.endpoint.close(), this.source.close()]);
     await this.sink.close();
-    await this.#producer.close();
+    await this.producer.close();
   }
 }

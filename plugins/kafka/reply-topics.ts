@@ -11,43 +11,43 @@ const LABEL = "<label>";
  * does not take them. The agent writes with its own rights: the word of a requester must not decide where.
  */
 export class ReplyTopics {
-  readonly #results: string;
-  readonly #names: ReadonlySet<string>;
-  readonly #prefixes: readonly string[];
+  private readonly results: string;
+  private readonly names: ReadonlySet<string>;
+  private readonly prefixes: readonly string[];
   /** What is the topic of some agent, or of all, and no place for an answer. */
-  readonly #taken: readonly RegExp[];
+  private readonly taken: readonly RegExp[];
   /** Until when, in ms since the epoch. */
-  readonly #refused = new Map<string, number>();
+  private readonly refused = new Map<string, number>();
 
   /** `results`: the topic for all. */
   constructor(results: string, { reply_topics, topics }: Pick<KafkaConfig, "reply_topics" | "topics">) {
-    this.#results = results;
-    this.#names = new Set([results, ...reply_topics.filter((name) => !name.endsWith("*"))]);
-    this.#prefixes = reply_topics.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1));
+    this.results = results;
+    this.names = new Set([results, ...reply_topics.filter((name) => !name.endsWith("*"))]);
+    this.prefixes = reply_topics.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1));
     const { config, commands, interface_state, events, dead_letter } = topics;
-    this.#taken = [config, commands, interface_state, events, dead_letter].map(anyLabel);
+    this.taken = [config, commands, interface_state, events, dead_letter].map(anyLabel);
   }
 
   /** May a command have its result sent to this topic? */
   isAllowed(topic: string): boolean {
-    if (this.#names.has(topic)) return true;
-    return this.#prefixes.some((prefix) => topic.startsWith(prefix)) && !this.#taken.some((taken) => taken.test(topic));
+    if (this.names.has(topic)) return true;
+    return this.prefixes.some((prefix) => topic.startsWith(prefix)) && !this.taken.some((taken) => taken.test(topic));
   }
 
   /** Is it a topic that somebody else answers for? */
   isForeign(topic: string): boolean {
-    return topic !== this.#results;
+    return topic !== this.results;
   }
 
   /** The topic for a result. `desired` is empty when the command names none. */
   choose(desired: string): string {
-    if (desired === "" || !this.isAllowed(desired)) return this.#results;
-    return (this.#refused.get(desired) ?? 0) > Date.now() ? this.#results : desired;
+    if (desired === "" || !this.isAllowed(desired)) return this.results;
+    return (this.refused.get(desired) ?? 0) > Date.now() ? this.results : desired;
   }
 
   refuse(topic: string): void {
-    if (this.#refused.size >= MAX_REFUSED) this.#refused.clear();
-    this.#refused.set(topic, Date.now() + REFUSED_FOR);
+    if (this.refused.size >= MAX_REFUSED) this.refused.clear();
+    this.refused.set(topic, Date.now() + REFUSED_FOR);
   }
 }
 

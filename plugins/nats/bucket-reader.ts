@@ -41,17 +41,17 @@ const OPERATION = "KV-Operation";
 export class BucketReader {
   /** Entries that waited when the reading began. */
   readonly waiting: number;
-  readonly #bucket: Bucket;
-  readonly #session: NatsSession;
-  readonly #subscription: Subscription;
-  #delivered = 0;
-  #watchdog: NodeJS.Timeout | undefined;
-  #failure: Error | undefined;
+  private readonly bucket: Bucket;
+  private readonly session: NatsSession;
+  private readonly subscription: Subscription;
+  private delivered = 0;
+  private watchdog: NodeJS.Timeout | undefined;
+  private failure: Error | undefined;
 
   private constructor(session: NatsSession, bucket: Bucket, subscription: Subscription, waiting: number) {
-    this.#session = session;
-    this.#bucket = bucket;
-    this.#subscription = subscription;
+    this.session = session;
+    this.bucket = bucket;
+    this.subscription = subscription;
     this.waiting = waiting;
   }
 
@@ -83,58 +83,58 @@ export class BucketReader {
 
   /** Throws `BusError` when entries were missed or may have been; ends with the connection or with `close`. */
   async *entries(): AsyncGenerator<BucketEntry> {
-    this.#listen();
+    this.listen();
     try {
-      for await (const message of this.#subscription) {
-        this.#watchdog?.refresh();
-        const entry = this.#entry(message);
+      for await (const message of this.subscription) {
+        this.watchdog?.refresh();
+        const entry = this.entry(message);
         if (entry !== undefined) yield entry;
       }
     } finally {
       this.close();
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.failure !== undefined) throw this.failure;
   }
 
   /** Ends the reading with an error. */
   fail(error: Error): void {
-    this.#failure ??= error;
-    this.#subscription.unsubscribe();
+    this.failure ??= error;
+    this.subscription.unsubscribe();
   }
 
   /** The broker forgets the consumer soon after, when nobody listens to it. */
   close(): void {
-    clearTimeout(this.#watchdog);
-    this.#subscription.unsubscribe();
+    clearTimeout(this.watchdog);
+    this.subscription.unsubscribe();
   }
 
-  #listen(): void {
-    this.#watchdog = setTimeout(() => {
+  private listen(): void {
+    this.watchdog = setTimeout(() => {
       // What came while the event loop was busy is not looked at yet.
       setImmediate(() => {
-        if (this.#subscription.isClosed()) return;
-        if (this.#subscription.getPending() > 0) {
-          this.#watchdog?.refresh();
+        if (this.subscription.isClosed()) return;
+        if (this.subscription.getPending() > 0) {
+          this.watchdog?.refresh();
           return;
         }
-        this.fail(new BusError("READER_LOST", `nothing is heard of the reader of bucket ${this.#bucket.name}`));
+        this.fail(new BusError("READER_LOST", `nothing is heard of the reader of bucket ${this.bucket.name}`));
       });
     }, SILENCE);
-    this.#watchdog.unref();
+    this.watchdog.unref();
   }
 
-  #entry(message: Msg): BucketEntry | undefined {
+  private entry(message: Msg): BucketEntry | undefined {
     const { headers, reply = "" } = message;
     if (headers?.code === STATUS_IDLE) {
-      this.#answerStatus(message);
+      this.answerStatus(message);
       return undefined;
     }
     const place = placeOf(reply);
-    if (place === undefined || !message.subject.startsWith(this.#bucket.prefix)) return undefined;
-    this.#delivered += 1;
-    if (place.delivered !== this.#delivered) throw this.#missed();
+    if (place === undefined || !message.subject.startsWith(this.bucket.prefix)) return undefined;
+    this.delivered += 1;
+    if (place.delivered !== this.delivered) throw this.missed();
     return {
-      key: message.subject.slice(this.#bucket.prefix.length),
+      key: message.subject.slice(this.bucket.prefix.length),
       kind: kindOf(message),
       data: message.data,
       revision: place.revision,
@@ -143,17 +143,17 @@ export class BucketReader {
     };
   }
 
-  #answerStatus({ headers, reply = "" }: Msg): void {
+  private answerStatus({ headers, reply = "" }: Msg): void {
     const stalled = headers?.get("Nats-Consumer-Stalled") ?? "";
     for (const subject of [reply, stalled]) {
-      if (subject.startsWith(FLOW_CONTROL)) this.#session.connection.publish(subject);
+      if (subject.startsWith(FLOW_CONTROL)) this.session.connection.publish(subject);
     }
     const last = headers?.get("Nats-Last-Consumer") ?? "";
-    if (last !== "" && Number(last) > this.#delivered) throw this.#missed();
+    if (last !== "" && Number(last) > this.delivered) throw this.missed();
   }
 
-  #missed(): BusError {
-    return new BusError("READER_LOST", `entries of bucket ${this.#bucket.name} were missed: it is read again`);
+  private missed(): BusError {
+    return new BusError("READER_LOST", `entries of bucket ${this.bucket.name} were missed: it is read again`);
   }
 }
 

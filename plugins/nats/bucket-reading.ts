@@ -50,29 +50,29 @@ function completeMarker({ data, revision, time }: BucketEntry): BucketCompleteMa
  * A key written in two spellings (`.` and `=2E`) is one key, and the later entry counts.
  */
 export class BucketReading {
-  readonly #label: string;
-  readonly #bucket: Bucket;
-  readonly #before: BucketPosition | undefined;
-  readonly #values = new Map<string, SourceItem>();
-  readonly #deletes = new Map<string, SourceItem>();
-  readonly #revisions: number[] = [];
-  readonly #deleteRevisions: number[] = [];
+  private readonly label: string;
+  private readonly bucket: Bucket;
+  private readonly before: BucketPosition | undefined;
+  private readonly values = new Map<string, SourceItem>();
+  private readonly deletedKeys = new Map<string, SourceItem>();
+  private readonly revisions: number[] = [];
+  private readonly deleteRevisions: number[] = [];
   /** Keys of the bucket that have a value. */
   readonly live = new Set<string>();
   record: BucketRecordSeen = NO_RECORD;
-  #complete: BucketCompleteMarker | undefined;
-  #revision = 0;
-  #time = 0n;
-  #news = 0;
-  #newDeletes = 0;
-  #expired = 0;
-  #hasLast = false;
-  #rewritten = false;
+  private complete: BucketCompleteMarker | undefined;
+  private revision = 0;
+  private time = 0n;
+  private news = 0;
+  private newDeletes = 0;
+  private expired = 0;
+  private hasLast = false;
+  private rewritten = false;
 
   constructor(label: string, bucket: Bucket, before: BucketPosition | undefined) {
-    this.#label = label;
-    this.#bucket = bucket;
-    this.#before = before;
+    this.label = label;
+    this.bucket = bucket;
+    this.before = before;
   }
 
   /** Entries that were read. */
@@ -80,75 +80,75 @@ export class BucketReading {
 
   add(entry: BucketEntry): void {
     this.count += 1;
-    this.#compare(entry);
-    const meaning = meaningOf(this.#label, entry);
+    this.compare(entry);
+    const meaning = meaningOf(this.label, entry);
     switch (meaning.kind) {
       case "record":
         this.record = recordOf(entry);
         break;
       case "complete":
-        this.#complete = completeMarker(entry);
+        this.complete = completeMarker(entry);
         break;
       case "value":
         this.live.add(entry.key);
-        this.#revisions.push(entry.revision);
-        this.#values.set(meaning.key, itemOf(this.#bucket.name, meaning.key, entry));
-        this.#deletes.delete(meaning.key);
+        this.revisions.push(entry.revision);
+        this.values.set(meaning.key, itemOf(this.bucket.name, meaning.key, entry));
+        this.deletedKeys.delete(meaning.key);
         break;
       case "deleted":
-        this.#delete(meaning.key, entry);
+        this.delete(meaning.key, entry);
         break;
       case "expired":
-        this.#expired += 1;
+        this.expired += 1;
         break;
       case "reserved":
     }
   }
 
   get items(): readonly SourceItem[] {
-    return [...this.#values.values()];
+    return [...this.values.values()];
   }
 
   /** What somebody deleted after everything that had been read before. */
   get deletes(): readonly SourceItem[] {
-    return [...this.#deletes.values()];
+    return [...this.deletedKeys.values()];
   }
 
   /** Is there the word that these are all values, given after what was read before? */
   isComplete(): boolean {
-    const marker = this.#complete;
+    const marker = this.complete;
     if (marker === undefined) return false;
-    const isNews = this.#before !== undefined && marker.time > BigInt(this.#before.time);
+    const isNews = this.before !== undefined && marker.time > BigInt(this.before.time);
     if (marker.values === undefined) return isNews;
     // Values that were overwritten or deleted since are there with a later revision, as are new ones.
-    const earlier = this.#revisions.filter((revision) => revision < marker.revision).length;
-    const deleted = this.#deleteRevisions.filter((revision) => revision > marker.revision).length;
-    const fits = earlier <= marker.values && this.#revisions.length + deleted >= marker.values;
-    return fits && (isNews || this.#before === undefined);
+    const earlier = this.revisions.filter((revision) => revision < marker.revision).length;
+    const deleted = this.deleteRevisions.filter((revision) => revision > marker.revision).length;
+    const fits = earlier <= marker.values && this.revisions.length + deleted >= marker.values;
+    return fits && (isNews || this.before === undefined);
   }
 
   facts(): BucketFindings {
     return {
-      bucket: this.#bucket.name,
-      info: this.#bucket.info,
+      bucket: this.bucket.name,
+      info: this.bucket.info,
       record: this.record,
       values: this.live.size,
-      news: this.#news,
-      deletes: this.#newDeletes,
-      expired: this.#expired,
-      hasLast: this.#hasLast,
-      rewritten: this.#rewritten,
+      news: this.news,
+      deletes: this.newDeletes,
+      expired: this.expired,
+      hasLast: this.hasLast,
+      rewritten: this.rewritten,
     };
   }
 
   /** Where the reading has come to. */
   position(epoch: string, record: number): BucketPosition {
-    const { created, state } = this.#bucket.info;
+    const { created, state } = this.bucket.info;
     return {
-      bucket: this.#bucket.name,
+      bucket: this.bucket.name,
       created,
-      revision: this.#revision,
-      time: String(this.#time),
+      revision: this.revision,
+      time: String(this.time),
       values: this.live.size,
       sequence: state.last_seq,
       written: state.last_ts,
@@ -158,23 +158,23 @@ export class BucketReading {
     };
   }
 
-  #compare({ revision, time, kind }: BucketEntry): void {
-    this.#revision = Math.max(this.#revision, revision);
-    if (time > this.#time) this.#time = time;
-    const before = this.#before;
+  private compare({ revision, time, kind }: BucketEntry): void {
+    this.revision = Math.max(this.revision, revision);
+    if (time > this.time) this.time = time;
+    const before = this.before;
     if (before === undefined) return;
     if (revision > before.revision) {
-      if (kind === "put") this.#news += 1;
-      if (kind === "delete") this.#newDeletes += 1;
-    } else if (time > BigInt(before.time)) this.#rewritten = true;
-    if (revision === before.revision) this.#hasLast = true;
+      if (kind === "put") this.news += 1;
+      if (kind === "delete") this.newDeletes += 1;
+    } else if (time > BigInt(before.time)) this.rewritten = true;
+    if (revision === before.revision) this.hasLast = true;
   }
 
-  #delete(key: string, entry: BucketEntry): void {
-    this.#values.delete(key);
-    this.#deleteRevisions.push(entry.revision);
+  private delete(key: string, entry: BucketEntry): void {
+    this.values.delete(key);
+    this.deleteRevisions.push(entry.revision);
     // One that is older than what was read was read too, or is from a state that the bucket was set back to.
-    const isNews = this.#before === undefined || entry.time > BigInt(this.#before.time);
-    if (isNews) this.#deletes.set(key, itemOf(this.#bucket.name, key, entry));
+    const isNews = this.before === undefined || entry.time > BigInt(this.before.time);
+    if (isNews) this.deletedKeys.set(key, itemOf(this.bucket.name, key, entry));
   }
 }

@@ -56,20 +56,20 @@ interface ConnectionContext {
  * what was written meanwhile; with sessions there is one way in, at start as after a loss.
  */
 export class BusConnection implements Sessions {
-  readonly #context: ConnectionContext;
-  readonly #listeners: SessionListener[] = [];
-  readonly #closing = new AbortController();
+  private readonly context: ConnectionContext;
+  private readonly listeners: SessionListener[] = [];
+  private readonly closing = new AbortController();
   /** What inboxes of this agent's connections begin with: nobody else's do. */
   readonly inbox: string;
   /** Servers of the cluster that a server told us about. */
-  #discovered: readonly string[] = [];
-  #session: NatsSession | undefined;
-  #maxMessage = MAX_PAYLOAD - HEADER_ROOM;
+  private discovered: readonly string[] = [];
+  private currentSession: NatsSession | undefined;
+  private maxPayload = MAX_PAYLOAD - HEADER_ROOM;
   /** Of the session. */
-  #ended = new AbortController();
+  private ended = new AbortController();
 
   constructor(context: ConnectionContext) {
-    this.#context = context;
+    this.context = context;
     this.inbox = `${context.config.inbox_prefix.replace(/\.$/, "")}.${nuid.next()}`;
   }
 
@@ -78,57 +78,57 @@ export class BusConnection implements Sessions {
    * not yet set up. Register before `start`.
    */
   onSession(listener: SessionListener): void {
-    this.#listeners.push(listener);
+    this.listeners.push(listener);
   }
 
   get session(): NatsSession | undefined {
-    return this.#session;
+    return this.currentSession;
   }
 
   get connected(): NatsSession | undefined {
-    return this.#session;
+    return this.currentSession;
   }
 
   /** Bytes that a message may have beside its headers, as the broker said last. */
   get maxMessage(): number {
-    return this.#maxMessage;
+    return this.maxPayload;
   }
 
   /** Begins to connect and returns at once. */
   start(): void {
-    const { config, conditions } = this.#context;
+    const { config, conditions } = this.context;
     if (config.url === "") {
       conditions.impaired("connection", "no NATS server was given: set nats.url or start with --nats URL");
       return;
     }
     conditions.impaired("connection", "not connected to NATS yet");
-    void this.#run();
+    void this.run();
   }
 
   /** Sends what is buffered and closes; after `drain_timeout` without it. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    this.#ended.abort();
-    const connection = this.#session?.connection;
+    this.closing.abort();
+    this.ended.abort();
+    const connection = this.currentSession?.connection;
     if (connection === undefined || connection.isClosed()) return;
     const deadline = new AbortController();
-    await Promise.race([connection.drain(), pause(this.#context.config.drain_timeout, deadline.signal)]);
+    await Promise.race([connection.drain(), pause(this.context.config.drain_timeout, deadline.signal)]);
     deadline.abort();
     await connection.close();
   }
 
-  async #run(): Promise<void> {
-    const { reconnect_min, reconnect_max } = this.#context.config;
+  private async run(): Promise<void> {
+    const { reconnect_min, reconnect_max } = this.context.config;
     const backoff = new Backoff(reconnect_min, reconnect_max);
-    const closing = this.#closing.signal;
+    const closing = this.closing.signal;
     while (!closing.aborted) {
-      const connection = await this.#connect();
+      const connection = await this.connect();
       // Nothing may come between this look and the session: `close` knows of no other connection.
       if (closing.aborted) {
         await connection?.close();
       } else if (connection !== undefined) {
         const since = performance.now();
-        await this.#serve(connection);
+        await this.serve(connection);
         // A server that accepts and hangs up at once is as good as one that refuses.
         if (performance.now() - since > reconnect_max) backoff.reset();
       }
@@ -136,42 +136,42 @@ export class BusConnection implements Sessions {
     }
   }
 
-  async #connect(): Promise<NatsConnection | undefined> {
-    const { config, name, conditions, log } = this.#context;
+  private async connect(): Promise<NatsConnection | undefined> {
+    const { config, name, conditions, log } = this.context;
     try {
-      return await connect(connectOptions(config, { name, inbox: this.inbox }, this.#discovered));
+      return await connect(connectOptions(config, { name, inbox: this.inbox }, this.discovered));
     } catch (error) {
       const reason = connectFailure(error, config.url);
-      if (!this.#closing.signal.aborted && conditions.impaired("connection", reason)) log.warn({ err: error }, reason);
+      if (!this.closing.signal.aborted && conditions.impaired("connection", reason)) log.warn({ err: error }, reason);
     }
     return undefined;
   }
 
-  async #serve(connection: NatsConnection): Promise<void> {
-    const { config, conditions, log } = this.#context;
+  private async serve(connection: NatsConnection): Promise<void> {
+    const { config, conditions, log } = this.context;
     const server = connection.getServer();
-    this.#discovered = connection.info?.connect_urls ?? [];
+    this.discovered = connection.info?.connect_urls ?? [];
     log.info({ server, version: connection.info?.version }, "connected to NATS");
-    void this.#logErrors(connection);
+    void this.logErrors(connection);
 
-    this.#ended = new AbortController();
-    this.#maxMessage = (connection.info?.max_payload ?? MAX_PAYLOAD) - HEADER_ROOM;
-    this.#session = { connection, inbox: this.inbox, signal: this.#ended.signal };
-    for (const listener of this.#listeners) listener(this.#session);
+    this.ended = new AbortController();
+    this.maxPayload = (connection.info?.max_payload ?? MAX_PAYLOAD) - HEADER_ROOM;
+    this.currentSession = { connection, inbox: this.inbox, signal: this.ended.signal };
+    for (const listener of this.listeners) listener(this.currentSession);
     conditions.fine("connection");
     const error = await connection.closed();
-    this.#ended.abort();
-    this.#session = undefined;
+    this.ended.abort();
+    this.currentSession = undefined;
 
-    if (this.#closing.signal.aborted) return;
+    if (this.closing.signal.aborted) return;
     const reason = error ? connectFailure(error, config.url) : `the NATS server at ${server} closed the connection`;
     conditions.impaired("connection", reason);
     log.warn(reason);
   }
 
   /** What the broker complains about while the connection goes on, for example a subject we may not use. */
-  async #logErrors(connection: NatsConnection): Promise<void> {
-    const { log } = this.#context;
+  private async logErrors(connection: NatsConnection): Promise<void> {
+    const { log } = this.context;
     for await (const status of connection.status()) {
       if (status.type === Events.Error) {
         log.warn({ error: status.data, permission: status.permissionContext }, "the NATS server reports an error");

@@ -65,67 +65,67 @@ type Respond = (incoming: Incoming, limit: number) => Promise<readonly Outgoing[
  */
 export class NatsEndpoint implements TransactionEndpoint {
   readonly name = "nats";
-  readonly #context: EndpointContext;
-  readonly #parts: TransactionParts;
-  readonly #inWork = new Set<Promise<void>>();
+  private readonly context: EndpointContext;
+  private readonly parts: TransactionParts;
+  private readonly inWork = new Set<Promise<void>>();
   /** By the subject of the endpoint. */
-  readonly #work = new Map<string, Work>();
+  private readonly work = new Map<string, Work>();
   /** Requests that are answered with lists wait for one another, each kind by itself: an answer may have a hundred megabytes. */
-  readonly #lists = new Map<ConfigRequest, SerialQueue>(LISTS.map((kind) => [kind, new SerialQueue()]));
-  #bytesInWork = 0;
-  #answers: RequestHandler | undefined;
-  #service: Service | undefined;
+  private readonly lists = new Map<ConfigRequest, SerialQueue>(LISTS.map((kind) => [kind, new SerialQueue()]));
+  private bytesInWork = 0;
+  private answers: RequestHandler | undefined;
+  private service: Service | undefined;
 
   constructor(context: EndpointContext) {
-    this.#context = context;
+    this.context = context;
     const { bus, config } = context;
     const limits = { ...context.limits, timeLimit: config.part_timeout };
-    this.#parts = new TransactionParts(limits, (dropped) => this.#deadLetter(dropped));
-    bus.onSession((session) => void this.#offer(session));
+    this.parts = new TransactionParts(limits, (dropped) => this.deadLetter(dropped));
+    bus.onSession((session) => void this.offer(session));
   }
 
   serve(northbound: Northbound): void {
-    const { registry, limits } = this.#context;
-    this.#answers = new RequestHandler(registry, northbound, this.#parts, limits);
-    if (this.#context.bus.session !== undefined) void this.#offer(this.#context.bus.session);
+    const { registry, limits } = this.context;
+    this.answers = new RequestHandler(registry, northbound, this.parts, limits);
+    if (this.context.bus.session !== undefined) void this.offer(this.context.bus.session);
   }
 
   /** Takes no more requests, and waits up to `drain_timeout` for the answers under way. */
   async close(): Promise<void> {
-    this.#parts.close();
+    this.parts.close();
     const enough = new AbortController();
     const answered = async (): Promise<void> => {
-      await this.#service?.stop();
-      await Promise.all(this.#inWork);
+      await this.service?.stop();
+      await Promise.all(this.inWork);
     };
-    await Promise.race([answered(), pause(this.#context.config.drain_timeout, enough.signal)]);
+    await Promise.race([answered(), pause(this.context.config.drain_timeout, enough.signal)]);
     enough.abort();
   }
 
-  async #offer(session: NatsSession): Promise<void> {
-    const answers = this.#answers;
+  private async offer(session: NatsSession): Promise<void> {
+    const answers = this.answers;
     if (answers === undefined) return;
-    const { agent, conditions, log, replySubjects } = this.#context;
+    const { agent, conditions, log, replySubjects } = this.context;
     conditions.impaired("requests", "requests are not served yet");
     try {
-      const connection = replySubjects.guard(session.connection, (subject) => this.#workOf(subject).refuse());
+      const connection = replySubjects.guard(session.connection, (subject) => this.workOf(subject).refuse());
       const service = await connection.services.add({
         name: SERVICE,
         version: agent.version,
         description: "Holds a host's network in the state that the bus asked for",
         metadata: { label: agent.label, version: agent.version, flavor: agent.flavor },
-        statsHandler: async ({ subject }) => this.#workOf(subject).statistics,
+        statsHandler: async ({ subject }) => this.workOf(subject).statistics,
       });
-      this.#service = service;
+      this.service = service;
       session.signal.addEventListener("abort", () => void service.stop(), { once: true });
       for (const kind of CONFIG_REQUESTS) {
         service.addEndpoint(kind, {
           subject: requestSubject(agent.label, kind),
           handler: (_error, message) =>
-            this.#take(message, (incoming, limit) => answers.answer(kind, incoming, limit), this.#lists.get(kind)),
+            this.take(message, (incoming, limit) => answers.answer(kind, incoming, limit), this.lists.get(kind)),
         });
       }
-      this.#offerGroups(service, answers);
+      this.offerGroups(service, answers);
       await flushSession(session);
       conditions.fine("requests");
       const stopped = await service.stopped;
@@ -137,91 +137,91 @@ export class NatsEndpoint implements TransactionEndpoint {
     }
   }
 
-  #offerGroups(service: Service, answers: RequestHandler): void {
-    const { agent, groups } = this.#context;
+  private offerGroups(service: Service, answers: RequestHandler): void {
+    const { agent, groups } = this.context;
     for (const group of groups.get()) {
       for (const [name, request] of Object.entries(group.requests)) {
         service.addEndpoint(`${group.name}-${name}`, {
           subject: groupSubject(agent.label, group.name, name),
           handler: (_error, message) =>
-            this.#take(message, (incoming, limit) => answers.answerGroup(request, incoming, limit)),
+            this.take(message, (incoming, limit) => answers.answerGroup(request, incoming, limit)),
         });
       }
     }
   }
 
-  #workOf(subject: string): Work {
-    const work = this.#work.get(subject) ?? new Work();
-    this.#work.set(subject, work);
+  private workOf(subject: string): Work {
+    const work = this.work.get(subject) ?? new Work();
+    this.work.set(subject, work);
     return work;
   }
 
-  #take(message: ServiceMsg, respond: Respond, queue?: SerialQueue): void {
-    const done = this.#workOf(message.subject).begin();
-    const { bus, config } = this.#context;
+  private take(message: ServiceMsg, respond: Respond, queue?: SerialQueue): void {
+    const done = this.workOf(message.subject).begin();
+    const { bus, config } = this.context;
     const { max_pending_requests, max_pending_bytes } = config;
     const bytes = message.data.length;
     if (!bus.isSure) {
       done(true);
-      this.#send(message.reply, UNSURE);
+      this.send(message.reply, UNSURE);
       return;
     }
-    if (this.#inWork.size >= max_pending_requests || this.#bytesInWork + bytes > max_pending_bytes) {
+    if (this.inWork.size >= max_pending_requests || this.bytesInWork + bytes > max_pending_bytes) {
       done(true);
-      this.#send(message.reply, BUSY);
+      this.send(message.reply, BUSY);
       return;
     }
-    this.#bytesInWork += bytes;
-    const answer = (): Promise<void> => this.#answer(message, respond, done);
+    this.bytesInWork += bytes;
+    const answer = (): Promise<void> => this.answer(message, respond, done);
     const work = (queue === undefined ? answer() : queue.run(answer)).finally(() => {
-      this.#bytesInWork -= bytes;
-      this.#inWork.delete(work);
+      this.bytesInWork -= bytes;
+      this.inWork.delete(work);
     });
-    this.#inWork.add(work);
+    this.inWork.add(work);
   }
 
-  async #answer(message: ServiceMsg, respond: Respond, done: (failed: boolean) => void): Promise<void> {
+  private async answer(message: ServiceMsg, respond: Respond, done: (failed: boolean) => void): Promise<void> {
     const incoming = {
       data: message.data,
       contentType: contentTypeOf(message),
       part: message.headers?.get(PART_HEADER) ?? "",
     };
-    const replies = await respond(incoming, this.#context.bus.maxMessage);
+    const replies = await respond(incoming, this.context.bus.maxMessage);
     done(replies.some(isError));
     replies.forEach((reply, index) => {
       if (replies.length > 1) reply.headers.set(PART_HEADER, `${index + 1}/${replies.length}`);
-      this.#send(message.reply, reply);
+      this.send(message.reply, reply);
     });
-    if (replies.length > 1) await this.#flushed();
+    if (replies.length > 1) await this.flushed();
   }
 
   /** The broker has taken what was sent, or takes too long for that. */
-  async #flushed(): Promise<void> {
+  private async flushed(): Promise<void> {
     const enough = new AbortController();
-    const flush = this.#context.bus.connected?.connection.flush().catch(() => undefined);
+    const flush = this.context.bus.connected?.connection.flush().catch(() => undefined);
     await Promise.race([flush, pause(LONGEST_FLUSH, enough.signal)]);
     enough.abort();
   }
 
-  #send(subject: string | undefined, { data, headers }: Outgoing): void {
+  private send(subject: string | undefined, { data, headers }: Outgoing): void {
     // An answer under way is sent although the label has gone to another agent meanwhile.
-    const session = this.#context.bus.connected;
+    const session = this.context.bus.connected;
     if (subject === undefined || subject === "") return;
     try {
       if (session === undefined) throw new BusError("NOT_CONNECTED", "there is no connection to NATS");
       session.connection.publish(subject, data, { headers });
     } catch (error) {
-      this.#context.log.warn({ err: error }, "an answer could not be sent");
+      this.context.log.warn({ err: error }, "an answer could not be sent");
     }
   }
 
-  #deadLetter({ id, reason }: DroppedTransaction): void {
+  private deadLetter({ id, reason }: DroppedTransaction): void {
     const error = `transaction ${id} was dropped: ${reason}`;
-    this.#context.log.warn(error);
-    this.#context.publisher.publish({
+    this.context.log.warn(error);
+    this.context.publisher.publish({
       kind: "deadletter",
       origin: "nats",
-      data: { key: id, origin: requestSubject(this.#context.agent.label, "commit"), error, payload: "" },
+      data: { key: id, origin: requestSubject(this.context.agent.label, "commit"), error, payload: "" },
     });
   }
 }

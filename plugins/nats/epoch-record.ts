@@ -47,30 +47,30 @@ export function newEpoch(): string {
  * has gone on from there, and was not set back and written to again.
  */
 export class BucketEpochRecords {
-  readonly #label: string;
-  readonly #log: Logger;
+  private readonly label: string;
+  private readonly log: Logger;
   /** Records in a row that could not be written. */
-  #failures = 0;
-  #next = Number.NEGATIVE_INFINITY;
+  private failures = 0;
+  private next = Number.NEGATIVE_INFINITY;
 
   constructor(label: string, log: Logger) {
-    this.#label = label;
-    this.#log = log;
+    this.label = label;
+    this.log = log;
   }
 
   get key(): string {
-    return configBucketKey(this.#label, EPOCH_RECORD);
+    return configBucketKey(this.label, EPOCH_RECORD);
   }
 
   /** Another connection may have other rights, and a broker that has just come may not be ready yet. */
   renew(): void {
-    if (this.#failures > 0) this.#next = performance.now() + INTERVAL;
-    this.#failures = Math.min(this.#failures, 1);
+    if (this.failures > 0) this.next = performance.now() + INTERVAL;
+    this.failures = Math.min(this.failures, 1);
   }
 
   /** How long, ms, until a record may be written. */
   get wait(): number {
-    return Math.max(0, this.#next - performance.now());
+    return Math.max(0, this.next - performance.now());
   }
 
   /**
@@ -78,13 +78,13 @@ export class BucketEpochRecords {
    * more: then the bucket is not what it was.
    */
   async write(bucket: Bucket, epoch: string, read: number, replaces: number): Promise<number> {
-    this.#next = performance.now() + INTERVAL;
+    this.next = performance.now() + INTERVAL;
     const head = headers();
     head.set(EXPECTED_SEQUENCE, String(replaces));
     const content = Buffer.from(JSON.stringify({ epoch, read }));
     try {
       const { seq } = await bucket.jetstream.publish(bucket.writePrefix + this.key, content, { headers: head });
-      this.#failures = 0;
+      this.failures = 0;
       return seq;
     } catch (error) {
       if (!(error instanceof NatsError)) throw error;
@@ -92,11 +92,11 @@ export class BucketEpochRecords {
         throw new BusError("RECORD_GONE", `the record of this agent in bucket ${bucket.name} was replaced or is gone`);
       }
       if (!isRefused(error)) throw error;
-      this.#failures += 1;
-      this.#next = performance.now() + Math.min(INTERVAL * 2 ** this.#failures, LONGEST_PAUSE);
+      this.failures += 1;
+      this.next = performance.now() + Math.min(INTERVAL * 2 ** this.failures, LONGEST_PAUSE);
       // Once is what happens while a broker starts.
-      if (this.#failures === (error.code === ErrorCode.PermissionsViolation ? 1 : 2)) {
-        this.#log.warn(
+      if (this.failures === (error.code === ErrorCode.PermissionsViolation ? 1 : 2)) {
+        this.log.warn(
           `nothing can be written to ${this.key} of bucket ${bucket.name} (${error.message}): ` +
             "what vanishes from it while the agent is away can then not be told from what was deleted",
         );

@@ -56,29 +56,29 @@ const MAX_OTHERS = 100;
 
 /** Agents with the same label that wait. */
 export class Others {
-  readonly #heard = new Map<string, ReceivedAnnouncement>();
+  private readonly heard = new Map<string, ReceivedAnnouncement>();
 
   add(heard: ReceivedAnnouncement): void {
-    if (this.#heard.size < MAX_OTHERS) this.#heard.set(heard.announcement.instance, heard);
+    if (this.heard.size < MAX_OTHERS) this.heard.set(heard.announcement.instance, heard);
   }
 
   remove({ instance }: Announcement): void {
-    this.#heard.delete(instance);
+    this.heard.delete(instance);
   }
 
   /** Those that were not heard of since that time. */
   forget(since: number): void {
-    for (const [instance, { at }] of this.#heard) if (at < since) this.#heard.delete(instance);
+    for (const [instance, { at }] of this.heard) if (at < since) this.heard.delete(instance);
   }
 
   get any(): ReceivedAnnouncement | undefined {
-    const [first] = this.#heard.values();
+    const [first] = this.heard.values();
     return first;
   }
 
   /** Whether of all that wait this one has run longest. */
   isFirst(ours: Announcement): boolean {
-    const waiting = [...this.#heard.values()];
+    const waiting = [...this.heard.values()];
     return !waiting.some(({ announcement }) => claimWins({ ...announcement, term: 0 }, { ...ours, term: 0 }));
   }
 }

@@ -32,8 +32,8 @@ export class NatsPlugin implements Plugin {
   readonly endpoint: NatsEndpoint;
   readonly source: NatsConfigSource;
   readonly sink: NatsStateSink;
-  readonly #bus: BusConnection;
-  readonly #ownership: LabelOwnership;
+  private readonly bus: BusConnection;
+  private readonly ownership: LabelOwnership;
 
   constructor(
     @inject(PluginConfig) config: NatsConfig,
@@ -49,8 +49,8 @@ export class NatsPlugin implements Plugin {
     const replySubjects = new ReplySubjects(config.reply_prefixes, bus.inbox, log);
     const ownership = new LabelOwnership({ config, agent, bus, replySubjects, conditions, log });
     const context = { config, agent, registry, publisher, bus: ownership, replySubjects, conditions, log };
-    this.#bus = bus;
-    this.#ownership = ownership;
+    this.bus = bus;
+    this.ownership = ownership;
     this.endpoint = new NatsEndpoint({
       ...context,
       groups,
@@ -62,7 +62,7 @@ export class NatsPlugin implements Plugin {
 
   /** Returns at once: the agent runs whether or not the broker is there. */
   afterInit(): void {
-    this.#bus.start();
+    this.bus.start();
   }
 
   /** Answers what was asked, publishes what waits, and leaves the bus. */
@@ -70,7 +70,7 @@ export class NatsPlugin implements Plugin {
     await this.endpoint.close();
     await this.source.close();
     await this.sink.close();
-    this.#ownership.close();
-    await this.#bus.close();
+    this.ownership.close();
+    await this.bus.close();
   }
 }

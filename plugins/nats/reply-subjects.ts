@@ -10,28 +10,28 @@ const LOG_INTERVAL = 10_000;
  * they would be taken for answers to what the agent itself asked.
  */
 export class ReplySubjects {
-  readonly #prefixes: readonly string[];
-  readonly #ownInbox: string;
-  readonly #log: Logger;
-  #refused = 0;
-  #lastLogged = Number.NEGATIVE_INFINITY;
+  private readonly prefixes: readonly string[];
+  private readonly ownInbox: string;
+  private readonly log: Logger;
+  private refusedCount = 0;
+  private lastLogged = Number.NEGATIVE_INFINITY;
 
   /** `ownInbox`: what the agent's own inboxes begin with. A prefix is whole tokens, with or without a dot at its end. */
   constructor(prefixes: readonly string[], ownInbox: string, log: Logger) {
-    this.#prefixes = prefixes.map(withDot);
-    this.#ownInbox = withDot(ownInbox);
-    this.#log = log;
+    this.prefixes = prefixes.map(withDot);
+    this.ownInbox = withDot(ownInbox);
+    this.log = log;
   }
 
   /** A message without a reply subject wants no answer, which is allowed. */
   allows(reply: string | undefined): boolean {
     if (reply === undefined || reply === "") return true;
-    return this.#prefixes.some((prefix) => reply.startsWith(prefix)) && !reply.startsWith(this.#ownInbox);
+    return this.prefixes.some((prefix) => reply.startsWith(prefix)) && !reply.startsWith(this.ownInbox);
   }
 
   /** Requests that were not looked at because of their reply subjects. */
   get refused(): number {
-    return this.#refused;
+    return this.refusedCount;
   }
 
   /**
@@ -45,7 +45,7 @@ export class ReplySubjects {
       const guarded: SubscriptionOptions["callback"] = (error, message) => {
         if (error !== null || this.allows(message.reply)) callback(error, message);
         else {
-          this.#refuse(message);
+          this.refuse(message);
           refused(subject);
         }
       };
@@ -59,13 +59,13 @@ export class ReplySubjects {
     return Object.create(connection, own) as NatsConnection;
   }
 
-  #refuse({ subject, reply }: Msg): void {
-    this.#refused += 1;
+  private refuse({ subject, reply }: Msg): void {
+    this.refusedCount += 1;
     const now = performance.now();
-    if (now - this.#lastLogged < LOG_INTERVAL) return;
-    this.#lastLogged = now;
-    this.#log.warn(
-      { subject, reply, refused: this.#refused },
+    if (now - this.lastLogged < LOG_INTERVAL) return;
+    this.lastLogged = now;
+    this.log.warn(
+      { subject, reply, refused: this.refusedCount },
       "a request whose answer would not go to an inbox was ignored (nats.reply_prefixes)",
     );
   }

@@ -34,90 +34,90 @@ const TURN = 32 * 1024;
  */
 export class NatsStateSink implements StateSink {
   readonly name = "nats";
-  readonly #context: SinkContext;
-  readonly #queue: EventQueue;
-  readonly #wake = new Wake();
-  readonly #lastStates: LastStates;
-  #droppedBefore = 0;
+  private readonly context: SinkContext;
+  private readonly queue: EventQueue;
+  private readonly wake = new Wake();
+  private readonly lastStates: LastStates;
+  private droppedBefore = 0;
 
   constructor(context: SinkContext) {
-    this.#context = context;
-    this.#queue = new EventQueue(context.config.max_pending_events);
-    this.#lastStates = new LastStates(context);
-    context.bus.onSession((session) => this.#serve(session));
+    this.context = context;
+    this.queue = new EventQueue(context.config.max_pending_events);
+    this.lastStates = new LastStates(context);
+    context.bus.onSession((session) => this.serve(session));
   }
 
   publish(envelope: EventEnvelope): void {
-    if (this.#context.bus.standsBy) this.#publishStandingBy(envelope);
-    else this.#publish(envelope);
+    if (this.context.bus.standsBy) this.publishStandingBy(envelope);
+    else this.publishState(envelope);
   }
 
   /** The label is another agent's: states of this host are not its, and are told anew if it takes over. */
-  #publishStandingBy(envelope: EventEnvelope): void {
-    const { connected } = this.#context.bus;
-    if (connected !== undefined && envelope.event.kind === "health") this.#sendOne(connected, envelope);
+  private publishStandingBy(envelope: EventEnvelope): void {
+    const { connected } = this.context.bus;
+    if (connected !== undefined && envelope.event.kind === "health") this.sendOne(connected, envelope);
   }
 
-  #publish(envelope: EventEnvelope): void {
-    this.#queue.push(envelope);
-    this.#wake.up();
-    if (envelope.event.kind === "interface") this.#lastStates.put(envelope.event.name, envelope);
+  private publishState(envelope: EventEnvelope): void {
+    this.queue.push(envelope);
+    this.wake.up();
+    if (envelope.event.kind === "interface") this.lastStates.put(envelope.event.name, envelope);
   }
 
   /** Hands what waits to the connection, and gives the bucket `drain_timeout` to take the last states. */
   async close(): Promise<void> {
-    const { bus, config } = this.#context;
+    const { bus, config } = this.context;
     if (bus.session === undefined) return;
-    this.#send(bus.session, Number.POSITIVE_INFINITY);
+    this.send(bus.session, Number.POSITIVE_INFINITY);
     const enough = new AbortController();
-    await Promise.race([this.#lastStates.written(), pause(config.drain_timeout, enough.signal)]);
+    await Promise.race([this.lastStates.written(), pause(config.drain_timeout, enough.signal)]);
     enough.abort();
   }
 
-  #serve(session: NatsSession): void {
-    this.#tellDropped("while NATS was away");
-    this.#queue.renewInterfaces(this.#context.publisher.currentInterfaces());
-    void this.#pump(session);
-    void this.#lastStates.serve(session);
+  private serve(session: NatsSession): void {
+    this.tellDropped("while NATS was away");
+    this.queue.renewInterfaces(this.context.publisher.currentInterfaces());
+    void this.pump(session);
+    void this.lastStates.serve(session);
   }
 
-  async #pump(session: NatsSession): Promise<void> {
+  private async pump(session: NatsSession): Promise<void> {
     const { signal } = session;
     let sent = 0;
     let since = 0;
     while (!signal.aborted) {
-      await this.#wake.wait(signal, () => this.#queue.size > 0);
+      await this.wake.wait(signal, () => this.queue.size > 0);
       if (signal.aborted) return;
       const now = performance.now();
       if (sent === 0) since = now;
-      sent += this.#send(session, TURN);
+      sent += this.send(session, TURN);
       if (sent >= WINDOW || now - since >= UNCONFIRMED) {
         await flushSession(session);
         sent = 0;
-      } else if (this.#queue.size > 0) await nextTurn();
-      if (this.#queue.size === 0) this.#tellDropped("since they came faster than NATS takes them");
+      } else if (this.queue.size > 0) await nextTurn();
+      if (this.queue.size === 0) this.tellDropped("since they came faster than NATS takes them");
     }
   }
 
-  #tellDropped(when: string): void {
-    const dropped = this.#queue.dropped - this.#droppedBefore;
-    this.#droppedBefore = this.#queue.dropped;
+  private tellDropped(when: string): void {
+    const dropped = this.queue.dropped - this.droppedBefore;
+    this.droppedBefore = this.queue.dropped;
     if (dropped === 0) return;
-    this.#context.log.warn({ dropped }, `events were dropped ${when}: more than nats.max_pending_events`);
+    this.context.log.warn({ dropped }, `events were dropped ${when}: more than nats.max_pending_events`);
   }
 
   /** Publishes waiting events up to about `window` bytes; returns how many bytes that were. */
-  #send(session: NatsSession, window: number): number {
+  private send(session: NatsSession, window: number): number {
     let sent = 0;
     for (;;) {
-      const envelope = sent < window && !session.connection.isClosed() ? this.#queue.take() : undefined;
+      const envelope = sent < window && !session.connection.isClosed() ? this.queue.take() : undefined;
       if (envelope === undefined) return sent;
-      sent += this.#sendOne(session, envelope);
+      sent += this.sendOne(session, envelope);
     }
   }
 
-  #sendOne({ connection }: NatsSession, envelope: EventEnvelope): number {
-    const { agent, bus, log } = this.#context;
+  private sendOne({ connection }: NatsSession, envelope: EventEnvelope): number {
+    const { agent, bus, log } = this.context;
     const { data, headers } = eventMessage(envelope, bus.maxMessage);
     try {
       connection.publish(subjectOf(agent.label, envelope.event), data, { headers });

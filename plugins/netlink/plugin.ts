@@ -44,7 +44,7 @@ export type NetlinkConfig = z.infer<typeof netlinkConfig>;
 })
 export class NetlinkPlugin implements Plugin {
   readonly client: NetlinkClient;
-  #undo: (() => void) | undefined;
+  private undo: (() => void) | undefined;
 
   constructor(
     @inject(PluginConfig) config: NetlinkConfig,
@@ -75,12 +75,12 @@ export class NetlinkPlugin implements Plugin {
 
   async init(): Promise<void> {
     await this.client.start();
-    this.#undo = whenCollected(giveMemoryBack);
+    this.undo = whenCollected(giveMemoryBack);
     this.health.ok();
   }
 
   async close(): Promise<void> {
-    this.#undo?.();
+    this.undo?.();
     await this.client.close();
   }
 }

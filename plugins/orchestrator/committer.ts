@@ -54,6 +54,19 @@ export interface Pruned extends GivenUp {
   readonly record: TransactionRecord;
 }
 
+export interface CommitterParts {
+  readonly desired: DesiredState;
+  readonly gates: Gates;
+  readonly scheduler: Scheduler;
+  readonly store: Store;
+  readonly journal: Journal;
+  readonly numbering: Numbering;
+  readonly deferredEvents: DeferredEvents;
+  readonly log: Logger;
+  /** Called when a commit has been concluded. */
+  readonly concluded: () => void;
+}
+
 /**
  * The way from the desired state to the scheduler and the store, one change at a time: what a source wants is merged with
  * what the others want, handed to the scheduler, and written down.
@@ -61,18 +74,7 @@ export interface Pruned extends GivenUp {
 export class Committer {
   private readonly queue = new SerialQueue();
 
-  constructor(
-    private readonly desired: DesiredState,
-    private readonly gates: Gates,
-    private readonly scheduler: Scheduler,
-    private readonly store: Store,
-    private readonly journal: Journal,
-    private readonly numbering: Numbering,
-    private readonly deferredEvents: DeferredEvents,
-    private readonly log: Logger,
-    /** Called when a commit has been concluded. */
-    private readonly concluded: () => void,
-  ) {}
+  constructor(private readonly parts: CommitterParts) {}
 
   /** Runs work during which nothing else is committed. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -89,7 +91,7 @@ export class Committer {
    */
   async commit(commit: Commit): Promise<Committed> {
     const { source, changes } = commit;
-    const forget = isToBeStored(commit) ? this.store.prepare({ source, changes }) : nothing;
+    const forget = isToBeStored(commit) ? this.parts.store.prepare({ source, changes }) : nothing;
     try {
       const committed = await this.apply(commit);
       if (committed.applied !== changes) forget();
@@ -105,70 +107,70 @@ export class Committer {
    * ours that nobody wants. Call it {@link exclusively}.
    */
   async resync(description: string, orphans: "keep" | "remove"): Promise<TransactionRecord> {
-    const changes = this.gates.effective();
+    const changes = this.parts.gates.effective();
     await turnBetween(changes.size);
-    return await this.scheduler.commit({ kind: "full-resync", description, changes, orphans });
+    return await this.parts.scheduler.commit({ kind: "full-resync", description, changes, orphans });
   }
 
   /** Removes orphans. What another source still wants comes in their place. Call it {@link exclusively}. */
   async prune({ description, marked, simulate = false }: Prune): Promise<Pruned> {
-    const yielded = marked ? this.desired.yieldAllOrphans() : new Yielded("");
-    const keys = new Set([...yielded.orphans.map(({ key }) => key), ...keysOf(this.scheduler.orphans())]);
-    const changes = new Map([...keys].sort().map((key) => [key, this.desired.value(key)]));
-    const divided = await this.gates.divide("", changes);
-    const applied = await this.scheduler.commit({ description, changes: divided.now, simulate });
-    const record = this.gates.complete(applied, divided, changes.keys());
+    const yielded = marked ? this.parts.desired.yieldAllOrphans() : new Yielded("");
+    const keys = new Set([...yielded.orphans.map(({ key }) => key), ...keysOf(this.parts.scheduler.orphans())]);
+    const changes = new Map([...keys].sort().map((key) => [key, this.parts.desired.value(key)]));
+    const divided = await this.parts.gates.divide("", changes);
+    const applied = await this.parts.scheduler.commit({ description, changes: divided.now, simulate });
+    const record = this.parts.gates.complete(applied, divided, changes.keys());
     if (simulate) {
-      this.desired.keep(yielded);
+      this.parts.desired.keep(yielded);
       return { record, others: [], notes: new Map() };
     }
-    this.gates.changed(changes.keys());
-    return { record, ...this.desired.giveUp(yielded) };
+    this.parts.gates.changed(changes.keys());
+    return { record, ...this.parts.desired.giveUp(yielded) };
   }
 
   /** Resolves with the result once it is stored; one that cannot be stored says so. Announces it. */
   async conclude(result: TransactionResult, update: StoreUpdate): Promise<TransactionResult> {
-    const concluded = await this.store
-      .write({ ...update, notes: new Map([...this.numbering.notes(), ...(update.notes ?? [])]) })
+    const concluded = await this.parts.store
+      .write({ ...update, notes: new Map([...this.parts.numbering.notes(), ...(update.notes ?? [])]) })
       .then(
         () => result,
         (error: unknown) => {
-          this.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
+          this.parts.log.error({ err: error, transaction: result.id }, "a transaction was applied and not stored");
           return notStored(result, errorMessage(error));
         },
       );
-    this.concluded();
+    this.parts.concluded();
     // The answer leaves first.
-    this.deferredEvents.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
+    this.parts.deferredEvents.publishSoon([{ kind: "transaction", id: concluded.id, data: concluded }]);
     return concluded;
   }
 
   private async apply(commit: Commit): Promise<Committed> {
     const { id, source, from, description, changes, said, options = {} } = commit;
-    const yielded = this.desired.yieldOrphans(source, changes, said);
-    const found = commit.unconfirmed === true ? new Map(pairs(this.scheduler.orphans())) : NOTHING_FOUND;
-    const undo = this.desired.apply(source, changes);
+    const yielded = this.parts.desired.yieldOrphans(source, changes, said);
+    const found = commit.unconfirmed === true ? new Map(pairs(this.parts.scheduler.orphans())) : NOTHING_FOUND;
+    const undo = this.parts.desired.apply(source, changes);
     await turnBetween(changes.size);
-    const divided = await this.gates.divide(source, changes);
-    const applied = await this.scheduler.commit({ description, changes: divided.now, ...options });
-    const record = this.gates.complete(applied, divided, changes.keys());
+    const divided = await this.parts.gates.divide(source, changes);
+    const applied = await this.parts.scheduler.commit({ description, changes: divided.now, ...options });
+    const record = this.parts.gates.complete(applied, divided, changes.keys());
     await turnBetween(changes.size);
     const invalid = new Set(invalidIn(record).map(({ key }) => key));
     const refused = options.rejectInvalid === true && invalid.size > 0;
-    this.journal.remember(record.seq, { id, source: from, refused });
+    this.parts.journal.remember(record.seq, { id, source: from, refused });
     if (refused || record.reverted || options.simulate === true) {
-      this.desired.apply(source, undo);
-      this.desired.keep(yielded);
+      this.parts.desired.apply(source, undo);
+      this.parts.desired.keep(yielded);
       return { record, applied: new Map(), undo: new Map(), yielded, displaced: NOTHING_FOUND };
     }
     if (invalid.size > 0) {
-      this.desired.apply(
+      this.parts.desired.apply(
         source,
         without(undo, (key) => !invalid.has(key)),
       );
-      this.desired.keep(yielded, (key) => invalid.has(key));
+      this.parts.desired.keep(yielded, (key) => invalid.has(key));
     }
-    this.gates.changed(changes.keys());
+    this.parts.gates.changed(changes.keys());
     const displaced = this.withoutOrphans(found);
     if (invalid.size === 0) return { record, applied: changes, undo, yielded, displaced };
     const isInvalid = (key: string): boolean => invalid.has(key);
@@ -178,7 +180,7 @@ export class Committer {
   /** Those of the values that were orphans and are none any more. */
   private withoutOrphans(found: ReadonlyMap<string, object>): ReadonlyMap<string, object> {
     if (found.size === 0) return found;
-    const left = new Set(keysOf(this.scheduler.orphans()));
+    const left = new Set(keysOf(this.parts.scheduler.orphans()));
     return new Map([...found].filter(([key]) => !left.has(key)));
   }
 }

@@ -28,23 +28,23 @@ export interface Meant<I> {
  */
 export class ItemClaims<I> {
   /** Items whose value another one has, by full key. */
-  readonly #waiting = new Map<string, Map<string, Said<I>>>();
+  private readonly waiting = new Map<string, Map<string, Said<I>>>();
 
   constructor(private readonly keys: ItemKeys) {}
 
   changes(said: readonly Said<I>[]): Meant<I> {
     const draft = new Draft<I>(this.keys);
-    for (const each of said) this.#take(each, draft, (key) => draft.holderOf(key));
+    for (const each of said) this.take(each, draft, (key) => draft.holderOf(key));
     return draft;
   }
 
   /** @param unread items that could not be read, and mean what they meant before. */
   snapshot(said: readonly Said<I>[], unread: ReadonlySet<string>): Meant<I> {
-    this.#waiting.clear();
+    this.waiting.clear();
     const meanings = new Map(said.map(({ itemKey, key, value }) => [itemKey, value === undefined ? undefined : key]));
     const draft = new Draft<I>(this.keys);
     for (const each of said) {
-      this.#take(each, draft, (key) => {
+      this.take(each, draft, (key) => {
         const holder = draft.holderOf(key);
         // An item that is not there any more holds nothing.
         const stands = holder !== undefined && (meanings.get(holder) === key || unread.has(holder));
@@ -54,13 +54,13 @@ export class ItemClaims<I> {
     return draft;
   }
 
-  #take(said: Said<I>, draft: Draft<I>, holderOf: (key: string) => string | undefined): void {
+  private take(said: Said<I>, draft: Draft<I>, holderOf: (key: string) => string | undefined): void {
     const { itemKey, key, value } = said;
-    if (this.#waiting.size > 0) for (const waiting of this.#waiting.values()) waiting.delete(itemKey);
+    if (this.waiting.size > 0) for (const waiting of this.waiting.values()) waiting.delete(itemKey);
     const holder = value === undefined ? undefined : holderOf(key);
     if (holder !== undefined && holder !== itemKey) {
       draft.refused.push({ said, holder });
-      this.#waiting.set(key, (this.#waiting.get(key) ?? new Map<string, Said<I>>()).set(itemKey, said));
+      this.waiting.set(key, (this.waiting.get(key) ?? new Map<string, Said<I>>()).set(itemKey, said));
       return;
     }
     const before = draft.under(itemKey);
@@ -69,18 +69,18 @@ export class ItemClaims<I> {
       if (value !== undefined && each === key) continue;
       draft.giveUp(each, said);
       if (value !== undefined) draft.replaced.set(each, key);
-      this.#giveToNext(each, draft, holderOf);
+      this.giveToNext(each, draft, holderOf);
     }
     if (value !== undefined) draft.set(said);
   }
 
-  #giveToNext(key: string, draft: Draft<I>, holderOf: (key: string) => string | undefined): void {
-    const waiting = this.#waiting.get(key);
+  private giveToNext(key: string, draft: Draft<I>, holderOf: (key: string) => string | undefined): void {
+    const waiting = this.waiting.get(key);
     const [next] = waiting?.values() ?? [];
     if (waiting === undefined || next === undefined) return;
     waiting.delete(next.itemKey);
-    if (waiting.size === 0) this.#waiting.delete(key);
-    this.#take(next, draft, holderOf);
+    if (waiting.size === 0) this.waiting.delete(key);
+    this.take(next, draft, holderOf);
   }
 }
 
@@ -91,7 +91,7 @@ class Draft<I> implements Meant<I> {
   readonly replaced = new Map<string, string>();
   readonly refused: { readonly said: Said<I>; readonly holder: string }[] = [];
   /** Of the values that were set here. */
-  readonly #under = new Map<string, Set<string>>();
+  private readonly byShortKey = new Map<string, Set<string>>();
 
   constructor(private readonly keys: ItemKeys) {}
 
@@ -112,7 +112,7 @@ class Draft<I> implements Meant<I> {
   /** Full keys of an item's values, as far as the changes have come. */
   under(itemKey: string): readonly string[] {
     const before = this.keys.under(itemKey).filter((key) => !this.values.has(key));
-    return [...before, ...(this.#under.get(itemKey) ?? [])];
+    return [...before, ...(this.byShortKey.get(itemKey) ?? [])];
   }
 
   set({ itemKey, key, value, item }: Said<I>): void {
@@ -121,11 +121,11 @@ class Draft<I> implements Meant<I> {
     if (itemKey === key) this.shortKeys.delete(key);
     else this.shortKeys.set(key, itemKey);
     this.replaced.delete(key);
-    this.#under.set(itemKey, (this.#under.get(itemKey) ?? new Set()).add(key));
+    this.byShortKey.set(itemKey, (this.byShortKey.get(itemKey) ?? new Set()).add(key));
   }
 
   giveUp(key: string, { item }: Said<I>): void {
-    this.#under.get(this.shortKeys.get(key) ?? key)?.delete(key);
+    this.byShortKey.get(this.shortKeys.get(key) ?? key)?.delete(key);
     this.values.set(key, undefined);
     this.items.set(key, item);
     this.shortKeys.delete(key);

@@ -14,8 +14,8 @@ export type ShortKeys = ReadonlyMap<string, string>;
  * Stored as a note for each such value.
  */
 export class ItemKeys {
-  readonly #shortKeys = new Map<string, string>();
-  readonly #fullKeys = new Map<string, Set<string>>();
+  private readonly shortKeys = new Map<string, string>();
+  private readonly fullKeys = new Map<string, Set<string>>();
 
   constructor(
     private readonly source: string,
@@ -26,14 +26,14 @@ export class ItemKeys {
 
   /** The key that a value of the source came under. */
   itemOf(key: string): string {
-    return this.#shortKeys.get(key) ?? key;
+    return this.shortKeys.get(key) ?? key;
   }
 
   /** Full keys of the values that came under that key. */
   under(item: string): readonly string[] {
     const values = this.desired.of(this.source);
-    const own = values.has(item) && !this.#shortKeys.has(item) ? [item] : [];
-    const others = this.#fullKeys.get(item);
+    const own = values.has(item) && !this.shortKeys.has(item) ? [item] : [];
+    const others = this.fullKeys.get(item);
     return others === undefined ? own : [...own, ...[...others].filter((key) => values.has(key))];
   }
 
@@ -51,7 +51,7 @@ export class ItemKeys {
       if (value !== undefined) {
         meant.set(key, value);
         const item = shortKeys.get(key) ?? key;
-        if (item === key && !this.#fullKeys.has(item)) continue;
+        if (item === key && !this.fullKeys.has(item)) continue;
         replaced.push(...this.under(item).filter((before) => this.registry.isChangeOf(key, before)));
         continue;
       }
@@ -74,12 +74,12 @@ export class ItemKeys {
   /** The keys that changes concern came under these keys from now on. Returns the notes to store with the values. */
   noteKeys(applied: Changes, shortKeys: ShortKeys): ReadonlyMap<string, unknown> {
     const notes = new Map<string, unknown>();
-    if (this.#shortKeys.size === 0 && shortKeys.size === 0) return notes;
+    if (this.shortKeys.size === 0 && shortKeys.size === 0) return notes;
     for (const [key, value] of applied) {
       const short = value === undefined ? undefined : shortKeys.get(key);
-      if (short === this.#shortKeys.get(key)) continue;
-      this.#keep(key, short);
-      notes.set(this.#note(key), short === undefined ? undefined : { key: short });
+      if (short === this.shortKeys.get(key)) continue;
+      this.keep(key, short);
+      notes.set(this.note(key), short === undefined ? undefined : { key: short });
     }
     return notes;
   }
@@ -88,7 +88,7 @@ export class ItemKeys {
   of(keys: Iterable<string>): ShortKeys {
     const found = new Map<string, string>();
     for (const key of keys) {
-      const short = this.#shortKeys.get(key);
+      const short = this.shortKeys.get(key);
       if (short !== undefined) found.set(key, short);
     }
     return found;
@@ -96,14 +96,14 @@ export class ItemKeys {
 
   /** To be called once the models are known. Values that were stored under keys that say less than those of today are kept under these. */
   async takeOver(): Promise<void> {
-    const prefix = this.#note("");
+    const prefix = this.note("");
     for (const [name, note] of this.store.notes()) {
-      if (name.startsWith(prefix)) this.#keep(name.slice(prefix.length), shortKeyIn(note));
+      if (name.startsWith(prefix)) this.keep(name.slice(prefix.length), shortKeyIn(note));
     }
     const changes = new Map<string, object | undefined>();
     const shortKeys = new Map<string, string>();
     for (const [key, value] of this.desired.of(this.source)) {
-      const full = this.#fullKeyOf(key, value);
+      const full = this.fullKeyOf(key, value);
       if (full === undefined || this.desired.of(this.source).has(full)) continue;
       changes.set(key, undefined).set(full, value);
       shortKeys.set(full, key);
@@ -123,7 +123,7 @@ export class ItemKeys {
     await this.store.write({ values: { source: this.source, changes }, notes });
   }
 
-  #fullKeyOf(key: string, value: object): string | undefined {
+  private fullKeyOf(key: string, value: object): string | undefined {
     const spec = this.registry.forKey(key);
     if (spec?.isShortFor === undefined) return undefined;
     try {
@@ -136,42 +136,42 @@ export class ItemKeys {
     }
   }
 
-  #keep(key: string, short: string | undefined): void {
-    const before = this.#shortKeys.get(key);
+  private keep(key: string, short: string | undefined): void {
+    const before = this.shortKeys.get(key);
     if (before !== undefined) {
-      const others = this.#fullKeys.get(before);
+      const others = this.fullKeys.get(before);
       others?.delete(key);
-      if (others?.size === 0) this.#fullKeys.delete(before);
-      this.#shortKeys.delete(key);
+      if (others?.size === 0) this.fullKeys.delete(before);
+      this.shortKeys.delete(key);
     }
     if (short === undefined) return;
-    this.#shortKeys.set(key, short);
-    this.#fullKeys.set(short, (this.#fullKeys.get(short) ?? new Set()).add(key));
+    this.shortKeys.set(key, short);
+    this.fullKeys.set(short, (this.fullKeys.get(short) ?? new Set()).add(key));
   }
 
-  #note(key: string): string {
+  private note(key: string): string {
     return `item/${this.source}/${key}`;
   }
 }
 
 /** Full keys that others may be short for: they say something behind the name, or something in it is escaped. */
 class LongKeys {
-  readonly #byName = new Map<string, string[]>();
-  readonly #escaped: string[] = [];
+  private readonly byName = new Map<string, string[]>();
+  private readonly escaped: string[] = [];
 
   constructor(keys: Iterable<string>) {
     for (const key of keys) {
       const end = key.indexOf(";");
       const name = end < 0 ? key : key.slice(0, end);
-      if (name.includes("=")) this.#escaped.push(key);
-      else if (end >= 0) this.#byName.set(name, [...(this.#byName.get(name) ?? []), key]);
+      if (name.includes("=")) this.escaped.push(key);
+      else if (end >= 0) this.byName.set(name, [...(this.byName.get(name) ?? []), key]);
     }
   }
 
   /** Those that a key might be short for. */
   like(key: string): readonly string[] {
     const [name = key] = key.split(";", 1);
-    return [...(this.#byName.get(name) ?? []), ...this.#escaped];
+    return [...(this.byName.get(name) ?? []), ...this.escaped];
   }
 }
 

@@ -12,6 +12,17 @@ import type { Requests } from "./requests.js";
 
 const NOTE = "orchestrator/found";
 
+export interface OrphanPolicyParts {
+  readonly committer: Committer;
+  readonly scheduler: Scheduler;
+  readonly store: Store;
+  readonly requests: Pick<Requests, "isAnyWaiting">;
+  readonly report: OrphanReport;
+  readonly log: Logger;
+  /** Names of the sources, the requests not among them. */
+  readonly sources: readonly string[];
+}
+
 /**
  * What the agent finds below, made by an earlier run of it, and desired by nobody.
  *
@@ -27,25 +38,19 @@ export class OrphanPolicy {
   private readonly complete = new Set<string>();
   private isFirstDone = false;
 
-  constructor(
-    private readonly committer: Committer,
-    private readonly scheduler: Scheduler,
-    private readonly store: Store,
-    private readonly requests: Pick<Requests, "isAnyWaiting">,
-    private readonly report: OrphanReport,
-    private readonly log: Logger,
-    /** Names of the sources, the requests not among them. */
-    private readonly sources: readonly string[],
-  ) {}
+  constructor(private readonly parts: OrphanPolicyParts) {}
 
   /** The first transaction of the agent's life: what is desired, as far as known, meets what is below. */
   async firstResync(): Promise<void> {
     this.remember();
-    await this.committer.exclusively(async () => {
-      const { error } = await this.committer.resync("start of the agent", this.store.complete ? "remove" : "keep");
-      if (error !== "") this.log.warn({ error }, "the first resync could not do everything");
-      const { orphanCount: count } = this.scheduler;
-      if (count > 0) this.log.warn({ count }, "values were found that nobody asks for; they stay");
+    await this.parts.committer.exclusively(async () => {
+      const { error } = await this.parts.committer.resync(
+        "start of the agent",
+        this.parts.store.complete ? "remove" : "keep",
+      );
+      if (error !== "") this.parts.log.warn({ error }, "the first resync could not do everything");
+      const { orphanCount: count } = this.parts.scheduler;
+      if (count > 0) this.parts.log.warn({ count }, "values were found that nobody asks for; they stay");
       // With an error it may not have seen everything that is below.
       this.isFirstDone = error === "";
       this.review();
@@ -65,8 +70,8 @@ export class OrphanPolicy {
 
   /** A resync on request. It removes nothing that nobody spoke about. */
   async resync(description = "resync by request"): Promise<TransactionRecord> {
-    return await this.committer.exclusively(async () => {
-      const record = await this.committer.resync(description, "keep");
+    return await this.parts.committer.exclusively(async () => {
+      const record = await this.parts.committer.resync(description, "keep");
       this.isFirstDone ||= record.error === "";
       this.review();
       return record;
@@ -75,43 +80,46 @@ export class OrphanPolicy {
 
   /** Says which values are orphaned, and notes it once the store knows everything that is there. */
   review(): void {
-    this.report.review();
-    if (this.store.complete || !this.isFirstDone) return;
+    this.parts.report.review();
+    if (this.parts.store.complete || !this.isFirstDone) return;
     // What a transaction took over that waits for its confirmation may still be given back.
-    if (this.scheduler.orphanCount > 0 || this.requests.isAnyWaiting) return;
+    if (this.parts.scheduler.orphanCount > 0 || this.parts.requests.isAnyWaiting) return;
     this.mark = undefined;
-    this.report.found = undefined;
-    this.store.write({ complete: true, notes: new Map([[NOTE, undefined]]) }).catch((error: unknown) => {
-      this.log.error({ err: error }, "it could not be stored that the store is complete");
+    this.parts.report.found = undefined;
+    this.parts.store.write({ complete: true, notes: new Map([[NOTE, undefined]]) }).catch((error: unknown) => {
+      this.parts.log.error({ err: error }, "it could not be stored that the store is complete");
     });
   }
 
   private isEverythingOf(speaker: string): void {
     this.complete.add(speaker);
-    if (this.store.complete || ![REQUEST_SOURCE.source, ...this.sources].every((name) => this.complete.has(name)))
+    if (
+      this.parts.store.complete ||
+      ![REQUEST_SOURCE.source, ...this.parts.sources].every((name) => this.complete.has(name))
+    )
       return;
-    this.committer
+    this.parts.committer
       .exclusively(async () => {
-        if (this.scheduler.orphanCount > 0) {
-          await this.committer.prune({ description: "removal of what nobody wants", marked: false });
+        if (this.parts.scheduler.orphanCount > 0) {
+          await this.parts.committer.prune({ description: "removal of what nobody wants", marked: false });
         }
         this.review();
       })
       .catch((error: unknown) =>
-        this.log.error({ err: error }, `values that nobody wants stay: ${errorMessage(error)}`),
+        this.parts.log.error({ err: error }, `values that nobody wants stay: ${errorMessage(error)}`),
       );
   }
 
   /** The reason outlives the agent: the next one finds a store that is whole, and knows no more. */
   private remember(): void {
-    if (this.store.complete) return;
-    const stored = this.store.notes().get(NOTE);
+    if (this.parts.store.complete) return;
+    const stored = this.parts.store.notes().get(NOTE);
     this.mark = isMark(stored)
       ? stored
-      : { reason: this.store.incompleteness ?? "the store is not complete", since: new Date().toISOString() };
-    this.report.found = this.mark;
-    this.store.write({ notes: new Map([[NOTE, this.mark]]) }).catch((error: unknown) => {
-      this.log.warn({ err: error }, "why the store is not complete could not be stored");
+      : { reason: this.parts.store.incompleteness ?? "the store is not complete", since: new Date().toISOString() };
+    this.parts.report.found = this.mark;
+    this.parts.store.write({ notes: new Map([[NOTE, this.mark]]) }).catch((error: unknown) => {
+      this.parts.log.warn({ err: error }, "why the store is not complete could not be stored");
     });
   }
 }

@@ -109,12 +109,31 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     this.orphanReport = new OrphanReport(desired, scheduler, this.conditions, deferredEvents);
     this.views = new Views(scheduler, journal, gates, this.orphanReport);
     const review = (): void => this.orphanPolicy?.review();
-    this.committer = new Committer(desired, gates, scheduler, store, journal, numbering, deferredEvents, log, review);
+    this.committer = new Committer({
+      desired,
+      gates,
+      scheduler,
+      store,
+      journal,
+      numbering,
+      deferredEvents,
+      log,
+      concluded: review,
+    });
     this.pruning = new Pruning(this.committer, desired, scheduler, journal, this.orphanReport);
     const keys = this.keysOf(REQUEST_SOURCE.source);
     const replaced = (): void => this.orphanPolicy?.requestsReplaced();
     const { max_transaction_changes: maxChanges } = config;
-    this.requests = new Requests(this.committer, desired, keys, registry, store, log, maxChanges, replaced);
+    this.requests = new Requests({
+      committer: this.committer,
+      desired,
+      keys,
+      registry,
+      store,
+      log,
+      maxChanges,
+      replaced,
+    });
   }
 
   init(): void {
@@ -122,15 +141,15 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     refuseSameNames(sources);
     this.addSources();
     this.gates.use(this.configGates.get());
-    this.orphanPolicy = new OrphanPolicy(
-      this.committer,
-      this.scheduler,
-      this.store,
-      this.requests,
-      this.orphanReport,
-      this.log,
-      this.sources.get().map(({ name }) => name),
-    );
+    this.orphanPolicy = new OrphanPolicy({
+      committer: this.committer,
+      scheduler: this.scheduler,
+      store: this.store,
+      requests: this.requests,
+      report: this.orphanReport,
+      log: this.log,
+      sources: this.sources.get().map(({ name }) => name),
+    });
     this.unwatch = [
       this.numbering.begin(),
       new StatusEvents(this.deferredEvents, this.orphanReport).watch(this.scheduler),
@@ -230,7 +249,9 @@ export class OrchestratorPlugin implements Plugin, Northbound {
   private async openGates(): Promise<void> {
     const { committer, desired, gates, scheduler, journal, events } = this;
     for (const gate of this.configGates.get()) {
-      await gate.open(new CommitterGateContext(gate.name, committer, desired, gates, scheduler, journal, events));
+      await gate.open(
+        new CommitterGateContext({ source: gate.name, committer, desired, gates, scheduler, journal, events }),
+      );
     }
   }
 
@@ -251,7 +272,9 @@ export class OrchestratorPlugin implements Plugin, Northbound {
     try {
       const { committer, desired, registry, events, store } = this;
       const keys = this.keysOf(name);
-      await source.start(new SourceFeed(name, committer, desired, keys, registry, events, store, spoken, reviewed));
+      await source.start(
+        new SourceFeed({ source: name, committer, desired, keys, registry, events, store, spoken, reviewed }),
+      );
     } catch (error) {
       this.log.error({ err: error, source: name }, "a source of desired state cannot start");
       this.conditions.impaired(name, `source ${name} cannot start: ${errorMessage(error)}`);

@@ -15,6 +15,19 @@ import { PendingConfirmations, type Unconfirmed } from "./pending-confirmations.
 import { invalidIn, invalidReason, outcomeOf, rejection, resultOf, summary } from "./results.js";
 import { type Refusal, refusalOf, type ValidTransaction, validateTransaction } from "./validation.js";
 
+export interface RequestsParts {
+  readonly committer: Committer;
+  readonly desired: DesiredState;
+  readonly keys: ItemKeys;
+  readonly registry: ModelRegistry;
+  readonly store: Store;
+  readonly log: Logger;
+  /** Of one transaction. */
+  readonly maxChanges: number;
+  /** Called after a transaction that said: these are all the values there are. */
+  readonly replaced: () => void;
+}
+
 /** Transactions that somebody sent and waits for the answer to. */
 export class Requests {
   /** Answers on their way, by transaction id. */
@@ -23,18 +36,7 @@ export class Requests {
   /** A large transaction takes its time to be checked; those behind it must not overtake it. */
   private readonly intake = new SerialQueue();
 
-  constructor(
-    private readonly committer: Committer,
-    private readonly desired: DesiredState,
-    private readonly keys: ItemKeys,
-    private readonly registry: ModelRegistry,
-    private readonly store: Store,
-    private readonly log: Logger,
-    /** Of one transaction. */
-    private readonly maxChanges: number,
-    /** Called after a transaction that said: these are all the values there are. */
-    private readonly replaced: () => void,
-  ) {}
+  constructor(private readonly parts: RequestsParts) {}
 
   /**
    * Answers a transaction. One whose id was answered before, or is being answered, gets that answer and does nothing. A
@@ -51,15 +53,15 @@ export class Requests {
   }
 
   async answered(id: string): Promise<TransactionResult | undefined> {
-    return isUsable(id) ? await (this.running.get(id) ?? this.store.result(id)) : undefined;
+    return isUsable(id) ? await (this.running.get(id) ?? this.parts.store.result(id)) : undefined;
   }
 
   /** Makes a waiting transaction last. Throws `InvalidInputError` when it cannot be confirmed. */
   async confirm(id: string): Promise<TransactionResult> {
-    const confirmed = await this.committer.exclusively(async () => {
+    const confirmed = await this.parts.committer.exclusively(async () => {
       const waiting = this.confirmations.take(id);
       if (waiting === undefined) return undefined;
-      if (waiting.replaces) this.replaced();
+      if (waiting.replaces) this.parts.replaced();
       return { conclusion: this.accept(waiting, waiting.result) };
     });
     return confirmed === undefined ? await this.decidedBefore(id, "confirm") : await confirmed.conclusion;
@@ -72,8 +74,8 @@ export class Requests {
 
   /** Answers for what waited for confirmation when the agent ended: it was not stored, so it is gone. */
   async resumeUnconfirmed(): Promise<void> {
-    for (const id of this.store.unconfirmed()) {
-      const result = await this.store.result(id);
+    for (const id of this.parts.store.unconfirmed()) {
+      const result = await this.parts.store.result(id);
       if (result === undefined) continue;
       // What it had done is gone with the agent that did it.
       const reverted = {
@@ -83,7 +85,7 @@ export class Requests {
         outcome: "REVERTED",
         error: "the agent was restarted before it was confirmed",
       } as const;
-      await this.committer.conclude(reverted, { result: reverted });
+      await this.parts.committer.conclude(reverted, { result: reverted });
     }
   }
 
@@ -97,21 +99,23 @@ export class Requests {
   }
 
   private async answer(id: string, transaction: Transaction, endpoint: string): Promise<TransactionResult> {
-    return (await this.store.result(id)) ?? (await this.execute(id, transaction, endpoint));
+    return (await this.parts.store.result(id)) ?? (await this.execute(id, transaction, endpoint));
   }
 
   private async execute(id: string, transaction: Transaction, endpoint: string): Promise<TransactionResult> {
-    const validation = await this.intake.run(() => validateTransaction(transaction, this.registry, this.maxChanges));
+    const validation = await this.intake.run(() =>
+      validateTransaction(transaction, this.parts.registry, this.parts.maxChanges),
+    );
     if (!validation.valid) return await this.reject(id, transaction, validation.refusals);
     const valid = validation.transaction;
-    const { conclusion } = await this.committer.exclusively(async () => {
+    const { conclusion } = await this.parts.committer.exclusively(async () => {
       const meant = this.meant(valid);
       if ("refusal" in meant) return { conclusion: this.reject(id, transaction, [meant.refusal]) };
       await turnBetween(meant.changes.size);
       const changes = valid.replace ? this.replacing(meant.changes) : meant.changes;
       const held = this.heldBack(changes);
       if (held.length > 0) return { conclusion: this.reject(id, transaction, held) };
-      const committed = await this.committer.commit({
+      const committed = await this.parts.committer.commit({
         id,
         source: REQUEST_SOURCE.source,
         from: endpoint,
@@ -153,21 +157,21 @@ export class Requests {
   ): Promise<TransactionResult> {
     if (transaction.dryRun) return result;
     if (result.outcome === "REJECTED" || result.outcome === "REVERTED")
-      return await this.committer.conclude(result, { result });
-    const before = this.keys.of(changes.keys());
-    const notes = this.keys.noteKeys(changes, ofOneValue(transaction));
+      return await this.parts.committer.conclude(result, { result });
+    const before = this.parts.keys.of(changes.keys());
+    const notes = this.parts.keys.noteKeys(changes, ofOneValue(transaction));
     if (transaction.confirmTimeout === undefined) {
-      if (transaction.replace) this.replaced();
+      if (transaction.replace) this.parts.replaced();
       return await this.accept({ changes, yielded, notes }, result);
     }
     const forgetKeys = (): void => {
-      this.keys.noteKeys(undo, before);
+      this.parts.keys.noteKeys(undo, before);
     };
     const { replace: replaces } = transaction;
     const waiting = { id, changes, undo, yielded, displaced, result, replaces, notes, forgetKeys };
     this.awaitConfirmation(waiting, transaction.confirmTimeout);
     const unconfirmed = { ...result, outcome: "UNCONFIRMED" } as const;
-    return await this.committer.conclude(unconfirmed, { result: unconfirmed });
+    return await this.parts.committer.conclude(unconfirmed, { result: unconfirmed });
   }
 
   /** What was changed counts from now on, also after a restart. */
@@ -176,8 +180,8 @@ export class Requests {
     result: TransactionResult,
   ): Promise<TransactionResult> {
     const values = { source: REQUEST_SOURCE.source, changes };
-    const givenUp = this.desired.giveUp(yielded);
-    return this.committer.conclude(result, {
+    const givenUp = this.parts.desired.giveUp(yielded);
+    return this.parts.committer.conclude(result, {
       values,
       result,
       others: givenUp.others,
@@ -187,13 +191,15 @@ export class Requests {
 
   private async reject(id: string, transaction: Transaction, refusals: readonly Refusal[]): Promise<TransactionResult> {
     const rejected = rejection(id, refusals);
-    return transaction.dry_run === true ? rejected : await this.committer.conclude(rejected, { result: rejected });
+    return transaction.dry_run === true
+      ? rejected
+      : await this.parts.committer.conclude(rejected, { result: rejected });
   }
 
   /** The changes that are meant, whatever keys they came under. */
   private meant({ changes, shortKeys }: ValidTransaction): { changes: Changes } | { refusal: Refusal } {
     try {
-      return { changes: this.keys.meant(changes, shortKeys) };
+      return { changes: this.parts.keys.meant(changes, shortKeys) };
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       return { refusal: refusalOf(error, {}) };
@@ -206,7 +212,7 @@ export class Requests {
    */
   private replacing(changes: Changes): Changes {
     const all = new Map(changes);
-    for (const keys of [this.desired.of(REQUEST_SOURCE.source).keys(), this.confirmations.keys()]) {
+    for (const keys of [this.parts.desired.of(REQUEST_SOURCE.source).keys(), this.confirmations.keys()]) {
       for (const key of keys) if (!all.has(key)) all.set(key, undefined);
     }
     return all;
@@ -229,13 +235,13 @@ export class Requests {
 
   /** Says which values came under another key than theirs, and which are not this request's to decide. */
   private explained(result: TransactionResult, shortKeys: ShortKeys): TransactionResult {
-    const isRivalled = this.desired.hasOtherSource(REQUEST_SOURCE.source);
+    const isRivalled = this.parts.desired.hasOtherSource(REQUEST_SOURCE.source);
     if (!isRivalled && shortKeys.size === 0) return result;
     const values = result.values.map((status) => {
       const details = [...status.details];
       const shortKey = shortKeys.get(status.key);
       if (shortKey !== undefined) details.push(`came under ${shortKey}`);
-      const desired = isRivalled ? this.desired.get(status.key) : undefined;
+      const desired = isRivalled ? this.parts.desired.get(status.key) : undefined;
       if (desired !== undefined && desired.source !== REQUEST_SOURCE.source)
         details.push(`set by source ${desired.source}`);
       return details.length === status.details.length ? status : { ...status, details };
@@ -246,18 +252,21 @@ export class Requests {
   private awaitConfirmation(transaction: Unconfirmed, timeout: number): void {
     this.confirmations.add(transaction, timeout, () => {
       this.revert(transaction.id, `not confirmed within ${timeout} ms`).catch((error: unknown) => {
-        this.log.error({ err: error, transaction: transaction.id }, "an unconfirmed transaction could not be reverted");
+        this.parts.log.error(
+          { err: error, transaction: transaction.id },
+          "an unconfirmed transaction could not be reverted",
+        );
       });
     });
   }
 
   private async revert(id: string, reason: string): Promise<TransactionResult | undefined> {
-    const reverted = await this.committer.exclusively(async () => {
+    const reverted = await this.parts.committer.exclusively(async () => {
       const waiting = this.confirmations.take(id);
       if (waiting === undefined) return undefined;
       const description = `revert of ${id}: ${reason}`;
-      this.desired.keep(waiting.yielded);
-      const { record } = await this.committer.commit({
+      this.parts.desired.keep(waiting.yielded);
+      const { record } = await this.parts.committer.commit({
         id,
         source: REQUEST_SOURCE.source,
         from: "orchestrator",
@@ -267,7 +276,7 @@ export class Requests {
       });
       waiting.forgetKeys();
       const result = resultOf(id, "REVERTED", record, record.error === "" ? reason : `${reason}; ${record.error}`);
-      return { conclusion: this.committer.conclude(result, { result, ...this.restored(waiting.displaced) }) };
+      return { conclusion: this.parts.committer.conclude(result, { result, ...this.restored(waiting.displaced) }) };
     });
     return await reverted?.conclusion;
   }
@@ -278,7 +287,7 @@ export class Requests {
       reason: "a transaction that was not confirmed had taken its place",
       since: new Date().toISOString(),
     };
-    const notes = this.desired.markOrphans(REQUEST_SOURCE.source, changes.keys(), mark);
+    const notes = this.parts.desired.markOrphans(REQUEST_SOURCE.source, changes.keys(), mark);
     return { values: { source: REQUEST_SOURCE.source, changes }, notes };
   }
 
@@ -287,7 +296,7 @@ export class Requests {
       throw new InvalidInputError("MISSING_FIELD", `id: is missing, expected that of a transaction to ${request}`, {
         field: "id",
       });
-    const result = await this.store.result(id);
+    const result = await this.parts.store.result(id);
     if (result === undefined)
       throw new InvalidInputError("UNKNOWN_TRANSACTION", `cannot ${request} ${id}: no such transaction`);
     const isDone =

@@ -41,6 +41,19 @@ interface Decoded {
   readonly errors: string[];
 }
 
+export interface SourceFeedParts {
+  readonly source: string;
+  readonly committer: Committer;
+  readonly desired: DesiredState;
+  readonly keys: ItemKeys;
+  readonly registry: ModelRegistry;
+  readonly events: EventPublisher;
+  readonly store: Store;
+  readonly spoken: (absence: Absence) => void;
+  /** Called when which values are orphaned may have changed. */
+  readonly reviewed: () => void;
+}
+
 /**
  * Takes what one source delivers. An item that can never be applied becomes a dead letter and does not stop the others; the
  * value that the source had set before, if any, stays.
@@ -55,18 +68,8 @@ export class SourceFeed implements ConfigConsumer {
   private readonly refused = new Set<string>();
   private readonly claims: ItemClaims<SourceItem>;
 
-  constructor(
-    private readonly source: string,
-    private readonly committer: Committer,
-    private readonly desired: DesiredState,
-    private readonly keys: ItemKeys,
-    private readonly registry: ModelRegistry,
-    private readonly events: EventPublisher,
-    private readonly store: Store,
-    private readonly spoken: (absence: Absence) => void,
-    /** Called when which values are orphaned may have changed. */
-    private readonly reviewed: () => void,
-  ) {
+  constructor(private readonly parts: SourceFeedParts) {
+    const { keys, store } = parts;
     this.claims = new ItemClaims(keys);
     const stored = store.notes().get(this.note);
     this.lastPosition = typeof stored === "object" && stored !== null ? stored : undefined;
@@ -77,7 +80,7 @@ export class SourceFeed implements ConfigConsumer {
   }
 
   heldKeys(): ReadonlySet<string> {
-    return new Set(this.desired.of(this.source).keys());
+    return new Set(this.parts.desired.of(this.parts.source).keys());
   }
 
   snapshot(items: readonly SourceItem[], absence: Absence, position?: SourcePosition): Promise<TransactionResult> {
@@ -89,7 +92,7 @@ export class SourceFeed implements ConfigConsumer {
   }
 
   private get note(): string {
-    return `position/${this.source}`;
+    return `position/${this.parts.source}`;
   }
 
   private deliver(
@@ -134,9 +137,9 @@ export class SourceFeed implements ConfigConsumer {
     absence: Absence | undefined,
     position: SourcePosition | undefined,
   ): Promise<TransactionResult> {
-    const id = `${this.source}-${randomUUID()}`;
+    const id = `${this.parts.source}-${randomUUID()}`;
     const decoded = await this.decode(items);
-    const { conclusion } = await this.committer.exclusively(async () => {
+    const { conclusion } = await this.parts.committer.exclusively(async () => {
       const meant =
         absence === undefined ? this.claims.changes(decoded.said) : this.claims.snapshot(decoded.said, decoded.badKeys);
       await turnBetween(items.length);
@@ -145,14 +148,14 @@ export class SourceFeed implements ConfigConsumer {
       const notes = new Map([...this.marks(meant, decoded.badKeys, absence), ...this.moved(position)]);
       if (changes.size === 0) return { conclusion: this.unchanged(id, errors, meant, notes) };
       await turnBetween(items.length);
-      const { source } = this;
+      const { source } = this.parts;
       const description = `${absence === undefined ? "change" : "snapshot"} of ${source}`;
       const commit = { id, source, from: source, description, changes };
       if (meant.replaced.size > 0) {
-        const { record } = await this.committer.commit({ ...commit, options: { simulate: true } });
+        const { record } = await this.parts.committer.commit({ ...commit, options: { simulate: true } });
         keepReplaced(changes, meant, record);
       }
-      const committed = await this.committer.commit(commit);
+      const committed = await this.parts.committer.commit(commit);
       this.noteRefused(changes, committed);
       const result = this.result(id, committed.record, meant, errors);
       await turnBetween(changes.size);
@@ -160,7 +163,7 @@ export class SourceFeed implements ConfigConsumer {
       return { conclusion: this.conclude(result, committed, meant, notes) };
     });
     const result = await conclusion;
-    if (absence !== undefined) this.spoken(absence);
+    if (absence !== undefined) this.parts.spoken(absence);
     return result;
   }
 
@@ -171,9 +174,9 @@ export class SourceFeed implements ConfigConsumer {
     meant: Meant<SourceItem>,
     others: ReadonlyMap<string, unknown>,
   ): Promise<TransactionResult> {
-    this.reviewed();
+    this.parts.reviewed();
     const notes = new Map([...others, ...this.renamed(meant, new Map())]);
-    if (notes.size > 0) await this.store.write({ notes });
+    if (notes.size > 0) await this.parts.store.write({ notes });
     return nothingToDo(id, errors);
   }
 
@@ -183,13 +186,13 @@ export class SourceFeed implements ConfigConsumer {
     badKeys: ReadonlySet<string>,
     absence: Absence | undefined,
   ): ReadonlyMap<string, unknown> {
-    const unread = [...badKeys].flatMap((key) => [key, ...this.keys.under(key)]);
+    const unread = [...badKeys].flatMap((key) => [key, ...this.parts.keys.under(key)]);
     const heard = new Set([...values.keys(), ...unread]);
-    const notes = this.desired.unmarkOrphans(this.source, heard);
+    const notes = this.parts.desired.unmarkOrphans(this.parts.source, heard);
     if (absence?.kind === "unknown") {
-      const lost = [...this.desired.of(this.source).keys()].filter((key) => !heard.has(key));
+      const lost = [...this.parts.desired.of(this.parts.source).keys()].filter((key) => !heard.has(key));
       const mark = { reason: absence.reason, since: new Date().toISOString() };
-      for (const [name, note] of this.desired.markOrphans(this.source, lost, mark)) notes.set(name, note);
+      for (const [name, note] of this.parts.desired.markOrphans(this.parts.source, lost, mark)) notes.set(name, note);
     }
     return notes;
   }
@@ -205,7 +208,7 @@ export class SourceFeed implements ConfigConsumer {
       const item = meant.items.get(status.key);
       const reason = invalidReason(status);
       errors.push(reason);
-      if (item !== undefined) this.events.publish(deadLetterOf(this.source, item, reason));
+      if (item !== undefined) this.parts.events.publish(deadLetterOf(this.parts.source, item, reason));
     }
     const error = [record.error, summary(errors)].find((text) => text !== "") ?? "";
     const outcome = errors.length > 0 ? "PARTIAL" : outcomeOf(record);
@@ -218,9 +221,9 @@ export class SourceFeed implements ConfigConsumer {
     meant: Meant<SourceItem>,
     notes: ReadonlyMap<string, unknown>,
   ): Promise<TransactionResult> {
-    const givenUp = this.desired.giveUp(yielded);
-    return await this.committer.conclude(result, {
-      values: { source: this.source, changes: applied },
+    const givenUp = this.parts.desired.giveUp(yielded);
+    return await this.parts.committer.conclude(result, {
+      values: { source: this.parts.source, changes: applied },
       others: givenUp.others,
       notes: new Map([...givenUp.notes, ...notes, ...this.renamed(meant, applied)]),
     });
@@ -228,18 +231,18 @@ export class SourceFeed implements ConfigConsumer {
 
   /** Notes of the keys that values came under: those that were applied, and those that are as before but called otherwise. */
   private renamed({ values, shortKeys }: Meant<SourceItem>, applied: Changes): ReadonlyMap<string, unknown> {
-    const current = this.desired.of(this.source);
+    const current = this.parts.desired.of(this.parts.source);
     const unchanged = [...values].filter(
       ([key, value]) => value !== undefined && !applied.has(key) && current.has(key),
     );
-    return this.keys.noteKeys(new Map([...applied, ...unchanged]), shortKeys);
+    return this.parts.keys.noteKeys(new Map([...applied, ...unchanged]), shortKeys);
   }
 
   private refuseClaims({ refused }: Meant<SourceItem>): readonly string[] {
     return refused.map(({ said: { itemKey, key, item }, holder }) => {
       const other = itemKey === key ? "" : `${itemKey} means this value, and `;
       const reason = `${key}: ${other}${holder} has set it before; it is taken when that one goes`;
-      this.events.publish(deadLetterOf(this.source, item, reason));
+      this.parts.events.publish(deadLetterOf(this.parts.source, item, reason));
       return reason;
     });
   }
@@ -258,7 +261,7 @@ export class SourceFeed implements ConfigConsumer {
         const { message } = refusalOf(error, item);
         errors.push(message);
         badKeys.add(item.key).add(error.key ?? item.key);
-        this.events.publish(deadLetterOf(this.source, item, message));
+        this.parts.events.publish(deadLetterOf(this.parts.source, item, message));
       }
     }
     return { said, badKeys, errors };
@@ -266,10 +269,10 @@ export class SourceFeed implements ConfigConsumer {
 
   private decodeItem(item: SourceItem): Said<SourceItem> {
     if (item.value === undefined) {
-      const key = this.registry.normaliseKey(item.key);
+      const key = this.parts.registry.normaliseKey(item.key);
       return { itemKey: key, key, value: undefined, item };
     }
-    const { key, value, shortKey = key } = this.registry.decode(item.key, item.value, item.contentType);
+    const { key, value, shortKey = key } = this.parts.registry.decode(item.key, item.value, item.contentType);
     return { itemKey: shortKey, key, value, item };
   }
 
@@ -286,18 +289,19 @@ export class SourceFeed implements ConfigConsumer {
     badKeys: ReadonlySet<string>,
     { kind }: Absence,
   ): Map<string, object | undefined> {
-    const current = this.desired.of(this.source);
+    const current = this.parts.desired.of(this.parts.source);
     const changes = new Map<string, object | undefined>();
     // An item without a value is a delete, whatever its absence would mean.
     for (const [key, value] of values) if (value === undefined && current.has(key)) changes.set(key, undefined);
     for (const key of kind === "unknown" ? [] : [...current.keys(), ...this.refused]) {
-      const isLost = kind === "continuous" && this.desired.isMarked(this.source, key);
-      if (!isLost && values.get(key) === undefined && !badKeys.has(this.keys.itemOf(key))) changes.set(key, undefined);
+      const isLost = kind === "continuous" && this.parts.desired.isMarked(this.parts.source, key);
+      if (!isLost && values.get(key) === undefined && !badKeys.has(this.parts.keys.itemOf(key)))
+        changes.set(key, undefined);
     }
     for (const [key, value] of values) {
       if (value === undefined) continue;
       // What was lost may have given way to a transaction that waits for its confirmation: it is said again.
-      const isNews = this.refused.has(key) || this.desired.isMarked(this.source, key);
+      const isNews = this.refused.has(key) || this.parts.desired.isMarked(this.parts.source, key);
       if (isNews || !isDeepStrictEqual(value, current.get(key))) changes.set(key, value);
     }
     return changes;

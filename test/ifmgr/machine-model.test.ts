@@ -42,8 +42,8 @@ class Story {
   kernel = 0;
   work: Work | undefined;
   mostAtOnce = 0;
-  #atOnce = 0;
-  readonly #pauses = new Set<() => void>();
+  private atOnce = 0;
+  private readonly pauses = new Set<() => void>();
   readonly subject: ManagedInterface<number>;
   /** The model. */
   desired = 0;
@@ -53,8 +53,8 @@ class Story {
   constructor() {
     this.subject = new ManagedInterface(newMachine(numbers), {
       configurations: numbers,
-      works: { apply: (candidate) => this.#begin(candidate), remove: () => this.#begin(0) },
-      pause: (_failures, signal) => this.#pause(signal),
+      works: { apply: (candidate) => this.begin(candidate), remove: () => this.begin(0) },
+      pause: (_failures, signal) => this.pause(signal),
       moved: () => undefined,
     });
   }
@@ -71,10 +71,10 @@ class Story {
         this.subject.send({ type: "apply", candidate: event.value });
         break;
       case "end":
-        this.#end(event.how);
+        this.end(event.how);
         break;
       case "time passes":
-        for (const resolve of this.#pauses) resolve();
+        for (const resolve of this.pauses) resolve();
         break;
       default:
         if (event.do === "reset") this.desired = 0;
@@ -93,14 +93,14 @@ class Story {
     }
   }
 
-  #begin(target: number): Promise<WorkOutcome<number>> {
-    this.#atOnce += 1;
-    this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
+  private begin(target: number): Promise<WorkOutcome<number>> {
+    this.atOnce += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.atOnce);
     return new Promise((resolve) => {
       this.work = {
         target,
         end: (outcome) => {
-          this.#atOnce -= 1;
+          this.atOnce -= 1;
           this.work = undefined;
           resolve(outcome);
         },
@@ -108,20 +108,20 @@ class Story {
     });
   }
 
-  #end(how: "well" | "failed before" | "failed after"): void {
+  private end(how: "well" | "failed before" | "failed after"): void {
     const { work } = this;
     if (work === undefined) return;
     if (how !== "failed before") this.kernel = work.target;
     work.end({ running: this.kernel, error: how === "well" ? "" : how });
   }
 
-  async #pause(signal: AbortSignal): Promise<void> {
+  private async pause(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
-      this.#pauses.add(resolve);
+      this.pauses.add(resolve);
       signal.addEventListener("abort", () => resolve(), { once: true });
       if (signal.aborted) resolve();
     });
-    this.#pauses.clear();
+    this.pauses.clear();
   }
 }
 

@@ -15,15 +15,15 @@ function nameOf({ destination, metric = 0, scope }: Route): string {
 
 /** Reads again and again, and says what had to be decoded. */
 class RepeatedReader {
-  readonly #memory = new DumpMemory<string>();
-  readonly #revalidated = new Set<string>();
+  private readonly memory = new DumpMemory<string>();
+  private readonly revalidated = new Set<string>();
 
   constructor(private readonly namespace: NamespaceHandle) {}
 
   async read(meaningless: (route: Route) => boolean = () => false): Promise<{ found: string[]; decoded: string[] }> {
     const decoded: string[] = [];
-    const found = await this.namespace.routeRecall(this.#memory, ours, {
-      stands: (meaning) => !this.#revalidated.has(meaning),
+    const found = await this.namespace.routeRecall(this.memory, ours, {
+      stands: (meaning) => !this.revalidated.has(meaning),
       interpret(route) {
         decoded.push(nameOf(route));
         return meaningless(route) ? undefined : nameOf(route);
@@ -34,7 +34,7 @@ class RepeatedReader {
 
   /** What was made of a route does not stand any more. */
   revalidate(route: string): void {
-    this.#revalidated.add(route);
+    this.revalidated.add(route);
   }
 }
 

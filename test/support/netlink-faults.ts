@@ -23,15 +23,15 @@ export const FAULT = { kind: 0, type: 1, left: 2, argument: 3, hits: 4, size: 5 
  * real ones. For the next client of this process: make it before the agent is started.
  */
 export class NetlinkFaults {
-  readonly #memory = new Int32Array(new SharedArrayBuffer(FAULT.size * Int32Array.BYTES_PER_ELEMENT));
+  private readonly memory = new Int32Array(new SharedArrayBuffer(FAULT.size * Int32Array.BYTES_PER_ELEMENT));
 
   constructor() {
-    startThreadAhead({ entry: new URL("./faulty-netlink.js", import.meta.url), data: this.#memory });
+    startThreadAhead({ entry: new URL("./faulty-netlink.js", import.meta.url), data: this.memory });
   }
 
   /** From now on, for `times` sends that carry a message of that type (RTM_…). */
   inject(fault: NetlinkFault, type: number, times = 1): void {
-    const memory = this.#memory;
+    const memory = this.memory;
     const argument = fault.kind === "errno" ? fault.errno : fault.kind === "delay" ? fault.ms : 0;
     Atomics.store(memory, FAULT.argument, argument);
     Atomics.store(memory, FAULT.type, type);
@@ -42,7 +42,7 @@ export class NetlinkFaults {
 
   /** Nothing goes wrong any more. Returns how often it did. */
   end(): number {
-    Atomics.store(this.#memory, FAULT.left, 0);
-    return Atomics.load(this.#memory, FAULT.hits);
+    Atomics.store(this.memory, FAULT.left, 0);
+    return Atomics.load(this.memory, FAULT.hits);
   }
 }

@@ -3,7 +3,7 @@ import type { Node } from "./node.js";
 
 /** What the cache expects to be found below under a key: what a descriptor gets to correlate. */
 export class Expectation implements RetrievedValue {
-  readonly #node: Node;
+  private readonly node: Node;
 
   constructor(
     node: Node,
@@ -12,12 +12,12 @@ export class Expectation implements RetrievedValue {
     readonly metadata: unknown,
     readonly key: string,
   ) {
-    this.#node = node;
+    this.node = node;
   }
 
   /** The node of a value that a descriptor returned just as it was given to it. */
   static nodeOf(found: RetrievedValue): Node | undefined {
-    return #node in found && !found.#node.forgotten ? found.#node : undefined;
+    return found instanceof Expectation && !found.node.forgotten ? found.node : undefined;
   }
 }
 

@@ -21,7 +21,7 @@ const SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 /** The hooks of one piece of work, which run before it and after it. Call `end` in any case. */
 export class HookRun {
-  #configFiles: Promise<ConfigFiles> | undefined;
+  private configFiles: Promise<ConfigFiles> | undefined;
 
   constructor(
     private readonly occasion: HookOccasion,
@@ -37,7 +37,7 @@ export class HookRun {
   async run(event: HookEvent): Promise<string | undefined> {
     for (const hook of this.hooks) {
       if (hook.event !== event) continue;
-      const problem = await this.#runOne(hook);
+      const problem = await this.runOne(hook);
       if (problem === undefined) continue;
       const { hostName: name } = this.occasion;
       this.log.warn({ interface: name, event, hook: hook.command, aborts: hook.aborts }, `a hook failed: ${problem}`);
@@ -47,20 +47,20 @@ export class HookRun {
   }
 
   async end(): Promise<void> {
-    const configFiles = await this.#configFiles;
+    const configFiles = await this.configFiles;
     await configFiles?.discard();
   }
 
-  async #runOne(hook: Hook): Promise<string | undefined> {
+  private async runOne(hook: Hook): Promise<string | undefined> {
     let program: TrustedProgram | undefined;
     try {
       program = await openTrustedProgram(hook.command, hook.within);
-      this.#configFiles ??= writeConfigFiles(this.occasion.candidate, this.occasion.running);
+      this.configFiles ??= writeConfigFiles(this.occasion.candidate, this.occasion.running);
       return await runProgram({
         name: hook.command,
         fd: program.file.fd,
         arguments: hook.arguments,
-        environment: this.#environment(hook, await this.#configFiles),
+        environment: this.environment(hook, await this.configFiles),
         timeout: hook.timeout,
         signal: this.closing,
         output: (line) => this.log.info({ interface: this.occasion.hostName, hook: hook.command }, line),
@@ -73,7 +73,10 @@ export class HookRun {
   }
 
   /** What the hook names for itself cannot replace what it is told. */
-  #environment({ event, command, environment }: Hook, configFiles: ConfigFiles): Readonly<Record<string, string>> {
+  private environment(
+    { event, command, environment }: Hook,
+    configFiles: ConfigFiles,
+  ): Readonly<Record<string, string>> {
     const { hostName, label, action, transaction } = this.occasion;
     return {
       PATH: SEARCH_PATH,

@@ -60,77 +60,84 @@ interface Step {
 /** From the root down, a component at a time. Holds every directory open until it is closed. */
 class Walk {
   /** The directories from the root to where the walk is. */
-  readonly #way: Step[] = [];
-  readonly #opened: FileHandle[] = [];
-  #links = 0;
+  private readonly way: Step[] = [];
+  private readonly opened: FileHandle[] = [];
+  private links = 0;
 
   /** @param program is what messages are about. */
   constructor(private readonly program: string) {}
 
   async toFile(): Promise<TrustedProgram> {
-    const { handle, stat, path } = await this.#follow(this.program, "there is no such file");
+    const { handle, stat, path } = await this.follow(this.program, "there is no such file");
     if (!stat.isFile() || (stat.mode & EXECUTABLE) === 0n) {
       throw distrust(this.program, `it is not an executable file (${modeOf(stat)})`);
     }
-    this.#opened.splice(this.#opened.indexOf(handle), 1);
+    this.opened.splice(this.opened.indexOf(handle), 1);
     return { file: handle, path };
   }
 
   /** The real path of a directory. */
   async toDirectory(directory: string): Promise<string> {
-    return (await this.#follow(directory, `there is no directory ${directory} (ifmgr.hook_directory)`)).path;
+    return (await this.follow(directory, `there is no directory ${directory} (ifmgr.hook_directory)`)).path;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#opened.map((handle) => handle.close()));
+    await Promise.all(this.opened.map((handle) => handle.close()));
   }
 
-  async #follow(path: string, missing: string) {
-    this.#enter("", "/", await this.#open("/", missing));
+  private async follow(path: string, missing: string) {
+    this.enter("", "/", await this.open("/", missing));
     const names = componentsOf(path);
     for (let name = names.shift(); name !== undefined; name = names.shift()) {
       if (name === "..") {
-        if (this.#way.length > 1) this.#way.pop();
+        if (this.way.length > 1) this.way.pop();
         continue;
       }
-      const parent = this.#parent();
+      const parent = this.parent();
       const at = `/proc/self/fd/${parent.handle.fd}/${name}`;
-      const found = await this.#open(at, missing);
-      const shown = this.#pathOf(name);
+      const found = await this.open(at, missing);
+      const shown = this.pathOf(name);
       if (found.stat.isSymbolicLink()) {
-        this.#checkOwner(shown, found.stat, parent);
-        this.#links += 1;
-        if (this.#links > MOST_LINKS) throw distrust(this.program, `${shown} is one of more than ${MOST_LINKS} links`);
+        this.checkOwner(shown, found.stat, parent);
+        this.links += 1;
+        if (this.links > MOST_LINKS) throw distrust(this.program, `${shown} is one of more than ${MOST_LINKS} links`);
         const target = await readlink(at);
-        if (target.startsWith("/")) this.#way.length = 1;
+        if (target.startsWith("/")) this.way.length = 1;
         names.unshift(...componentsOf(target));
       } else if (found.stat.isDirectory()) {
-        this.#enter(name, shown, found);
+        this.enter(name, shown, found);
       } else {
-        this.#check(shown, found.stat, parent);
+        this.check(shown, found.stat, parent);
         if (names.length > 0) throw distrust(this.program, `${shown} is no directory`);
         return { ...found, path: shown };
       }
     }
-    const { handle } = this.#parent();
-    return { handle, stat: await handle.stat({ bigint: true }), path: this.#pathOf() };
+    const { handle } = this.parent();
+    return { handle, stat: await handle.stat({ bigint: true }), path: this.pathOf() };
   }
 
-  #enter(name: string, shown: string, { handle, stat }: { readonly handle: FileHandle; readonly stat: BigIntStats }) {
-    this.#check(shown, stat, this.#way.at(-1));
-    this.#way.push({ name, handle, isSticky: (stat.mode & STICKY) !== 0n });
+  private enter(
+    name: string,
+    shown: string,
+    { handle, stat }: { readonly handle: FileHandle; readonly stat: BigIntStats },
+  ) {
+    this.check(shown, stat, this.way.at(-1));
+    this.way.push({ name, handle, isSticky: (stat.mode & STICKY) !== 0n });
   }
 
-  #parent(): Step {
-    const parent = this.#way.at(-1);
+  private parent(): Step {
+    const parent = this.way.at(-1);
     if (parent === undefined) throw distrust(this.program, "it is not below the root directory");
     return parent;
   }
 
-  async #open(path: string, missing: string): Promise<{ readonly handle: FileHandle; readonly stat: BigIntStats }> {
+  private async open(
+    path: string,
+    missing: string,
+  ): Promise<{ readonly handle: FileHandle; readonly stat: BigIntStats }> {
     try {
       const handle = await open(path, O_PATH | constants.O_NOFOLLOW);
-      this.#opened.push(handle);
+      this.opened.push(handle);
       return { handle, stat: await handle.stat({ bigint: true }) };
     } catch (cause) {
       const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
@@ -138,15 +145,15 @@ class Walk {
     }
   }
 
-  #check(shown: string, stat: BigIntStats, parent: Step | undefined): void {
-    this.#checkOwner(shown, stat, parent);
+  private check(shown: string, stat: BigIntStats, parent: Step | undefined): void {
+    this.checkOwner(shown, stat, parent);
     if (stat.isDirectory() && (stat.mode & STICKY) !== 0n) return;
-    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0n) throw this.#writable("anybody", shown, stat);
-    if ((stat.mode & WRITABLE_BY_GROUP) !== 0n) throw this.#writable(`group ${stat.gid}`, shown, stat);
+    if ((stat.mode & WRITABLE_BY_OTHERS) !== 0n) throw this.writable("anybody", shown, stat);
+    if ((stat.mode & WRITABLE_BY_GROUP) !== 0n) throw this.writable(`group ${stat.gid}`, shown, stat);
   }
 
   /** Who owns a thing decides what it is. In a sticky directory others may have given a file of root's one more name. */
-  #checkOwner(shown: string, stat: BigIntStats, parent: Step | undefined): void {
+  private checkOwner(shown: string, stat: BigIntStats, parent: Step | undefined): void {
     if (stat.uid !== 0n && stat.uid !== BigInt(process.geteuid?.() ?? 0)) {
       throw distrust(this.program, `${shown} belongs to user ${stat.uid}, not to root (${modeOf(stat)})`);
     }
@@ -155,12 +162,12 @@ class Walk {
     }
   }
 
-  #writable(whom: string, shown: string, stat: BigIntStats): InvalidInputError {
+  private writable(whom: string, shown: string, stat: BigIntStats): InvalidInputError {
     return distrust(this.program, `${whom} can write ${shown} (${modeOf(stat)}); take that away: chmod go-w ${shown}`);
   }
 
-  #pathOf(name?: string): string {
-    const names = this.#way.slice(1).map((step) => step.name);
+  private pathOf(name?: string): string {
+    const names = this.way.slice(1).map((step) => step.name);
     return `/${[...names, ...(name === undefined ? [] : [name])].join("/")}`;
   }
 }

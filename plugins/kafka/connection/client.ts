@@ -10,31 +10,31 @@ import { Wires } from "./wires.js";
 
 /** The door to kafkajs. The library is loaded with the first connection: an agent without brokers does not pay for it. */
 export class KafkaClient {
-  readonly #config: KafkaConfig;
-  readonly #label: string;
-  readonly #log: Logger;
-  readonly #wires = new WeakMap<Kafka, Wires>();
+  private readonly config: KafkaConfig;
+  private readonly label: string;
+  private readonly log: Logger;
+  private readonly wires = new WeakMap<Kafka, Wires>();
 
   constructor(config: KafkaConfig, label: string, log: Logger) {
-    this.#config = config;
-    this.#label = label;
-    this.#log = log;
+    this.config = config;
+    this.label = label;
+    this.log = log;
   }
 
   /** A client with the credentials as they are now. It connects to nothing by itself. Throws `BusError`. */
   async open(): Promise<Kafka> {
     const { Kafka } = await lazily(() => import("kafkajs"));
     await installFetchDecoder();
-    const { socketFactory, ...options } = clientOptions(this.#config, this.#label);
-    const wires = new Wires(this.#config.request_timeout);
-    const kafka = new Kafka({ ...options, socketFactory: wires.over(socketFactory), ...kafkajsLogging(this.#log) });
-    this.#wires.set(kafka, wires);
+    const { socketFactory, ...options } = clientOptions(this.config, this.label);
+    const wires = new Wires(this.config.request_timeout);
+    const kafka = new Kafka({ ...options, socketFactory: wires.over(socketFactory), ...kafkajsLogging(this.log) });
+    this.wires.set(kafka, wires);
     return kafka;
   }
 
   /** The connections of a client that was opened here. */
   wiresOf(kafka: Kafka): Wires {
-    const wires = this.#wires.get(kafka);
+    const wires = this.wires.get(kafka);
     if (wires === undefined) throw new BugError("FOREIGN_CLIENT", "the client was not opened here");
     return wires;
   }

@@ -64,38 +64,38 @@ interface OpenProducer {
  * a new kafkajs producer: one that has once met a topic that is gone fails for all others, too.
  */
 export class BusProducer {
-  readonly #context: BusContext;
-  readonly #shared: readonly TopicSpec[];
-  #producer: Promise<OpenProducer> | undefined;
-  #working = false;
+  private readonly context: BusContext;
+  private readonly shared: readonly TopicSpec[];
+  private producer: Promise<OpenProducer> | undefined;
+  private workingProducer = false;
 
   constructor(context: BusContext, shared: readonly TopicSpec[]) {
-    this.#context = context;
-    this.#shared = shared;
+    this.context = context;
+    this.shared = shared;
   }
 
   /** Did the last attempt succeed? */
   get working(): boolean {
-    return this.#working;
+    return this.workingProducer;
   }
 
   /** Forgets the connection, so that the next send looks at the topics again. */
   async reset(): Promise<void> {
-    const opening = this.#producer;
-    this.#producer = undefined;
+    const opening = this.producer;
+    this.producer = undefined;
     const open = await opening?.catch(() => undefined);
     if (open === undefined) return;
     const { producer, sending } = open;
-    await this.#disconnect(producer);
+    await this.disconnect(producer);
     // What was under way connects anew to be sent all the same, and nobody else would close that connection.
-    if (sending.size > 0) void Promise.allSettled(sending).then(() => this.#disconnect(producer));
+    if (sending.size > 0) void Promise.allSettled(sending).then(() => this.disconnect(producer));
   }
 
-  async #disconnect(producer: Producer): Promise<void> {
+  private async disconnect(producer: Producer): Promise<void> {
     try {
       await producer.disconnect();
     } catch (error) {
-      this.#context.log.debug({ err: error }, "a producer ended badly");
+      this.context.log.debug({ err: error }, "a producer ended badly");
     }
   }
 
@@ -110,18 +110,18 @@ export class BusProducer {
     signal: AbortSignal,
     refusals: ReadonlySet<string> = TOO_LARGE,
   ): Promise<{ readonly retried: boolean }> {
-    const { config, conditions, log } = this.#context;
+    const { config, conditions, log } = this.context;
     const hasOptional = records.some(({ isOptional = false }) => isOptional);
     const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
     for (let attempt = 0; ; attempt += 1) {
       signal.throwIfAborted();
       try {
-        await this.#send(records);
+        await this.send(records);
         conditions.fine("publishing");
         if (hasOptional) conditions.fine("dead letters");
         return { retried: attempt > 0 };
       } catch (error) {
-        const { code, reason } = this.#refusal(error, attempt);
+        const { code, reason } = this.refusal(error, attempt);
         if (refusals.has(code)) throw new BusError(code, reason, { cause: error });
         if (code === FORBIDDEN && hasOptional) {
           if (conditions.impaired("dead letters", `dead letters are not written: ${reason}`)) log.warn({ err: error });
@@ -133,53 +133,53 @@ export class BusProducer {
     }
   }
 
-  #refusal(error: unknown, attempt: number): { readonly code: string; readonly reason: string } {
+  private refusal(error: unknown, attempt: number): { readonly code: string; readonly reason: string } {
     const hopeless = attempt + 1 >= UNSENDABLE_AFTER && isOurs(error);
-    return { code: hopeless ? UNSENDABLE : protocolError(error), reason: kafkaFailure(error, this.#context.config) };
+    return { code: hopeless ? UNSENDABLE : protocolError(error), reason: kafkaFailure(error, this.context.config) };
   }
 
   /** Sends without trying again. Throws what keeps it from that. */
   async tryOnce(records: readonly OutgoingRecord[]): Promise<void> {
-    await this.#send(records);
+    await this.send(records);
   }
 
   /** A broker that hangs must not keep us. */
   async close(): Promise<void> {
     const enough = new AbortController();
-    await Promise.race([this.reset(), pause(this.#context.config.drain_timeout, enough.signal)]);
+    await Promise.race([this.reset(), pause(this.context.config.drain_timeout, enough.signal)]);
     enough.abort();
   }
 
-  async #send(records: readonly OutgoingRecord[]): Promise<void> {
+  private async send(records: readonly OutgoingRecord[]): Promise<void> {
     try {
-      const { producer, sending } = await this.#connected();
+      const { producer, sending } = await this.connected();
       if (records.length > 0) {
         const sent = producer.sendBatch({ acks: ALL, topicMessages: byTopic(records) });
         sending.add(sent);
         await sent.finally(() => sending.delete(sent));
       }
-      this.#working = true;
+      this.workingProducer = true;
     } catch (error) {
-      this.#working = false;
+      this.workingProducer = false;
       await this.reset();
       throw error;
     }
   }
 
-  #connected(): Promise<OpenProducer> {
-    if (this.#producer !== undefined) return this.#producer;
-    const opening = this.#open();
-    this.#producer = opening;
+  private connected(): Promise<OpenProducer> {
+    if (this.producer !== undefined) return this.producer;
+    const opening = this.open();
+    this.producer = opening;
     opening.catch(() => {
-      if (this.#producer === opening) this.#producer = undefined;
+      if (this.producer === opening) this.producer = undefined;
     });
     return opening;
   }
 
-  async #open(): Promise<OpenProducer> {
-    const { client, topics } = this.#context;
+  private async open(): Promise<OpenProducer> {
+    const { client, topics } = this.context;
     const kafka = await client.open();
-    await client.withAdmin(kafka, (admin) => topics.ensure(admin, this.#shared));
+    await client.withAdmin(kafka, (admin) => topics.ensure(admin, this.shared));
     const { Partitioners } = await lazily(() => import("kafkajs"));
     const producer = kafka.producer({
       allowAutoTopicCreation: false,

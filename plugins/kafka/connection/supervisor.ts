@@ -63,40 +63,40 @@ const MAX_FETCH_BYTES = 8 * 1024 * 1024;
  * is noticed within seconds ({@link ConsumerWatch}) and replaced by a new one after a pause with backoff and jitter.
  */
 export class ConsumerSupervisor {
-  readonly #context: BusContext;
-  readonly #reader: TopicReader;
-  readonly #closing = new AbortController();
-  #running: Promise<void> | undefined;
+  private readonly context: BusContext;
+  private readonly reader: TopicReader;
+  private readonly closing = new AbortController();
+  private running: Promise<void> | undefined;
 
   constructor(context: BusContext, reader: TopicReader) {
-    this.#context = context;
-    this.#reader = reader;
+    this.context = context;
+    this.reader = reader;
   }
 
   /** Returns at once. */
   start(): void {
-    this.#context.conditions.impaired(this.#reader.part, "not connected to Kafka yet");
-    this.#running ??= this.#run();
+    this.context.conditions.impaired(this.reader.part, "not connected to Kafka yet");
+    this.running ??= this.run();
   }
 
   /** Lets the reader finish the message it is at, up to `drain_timeout`, and leaves the group. */
   async close(): Promise<void> {
-    this.#closing.abort();
-    await this.#running;
+    this.closing.abort();
+    await this.running;
   }
 
-  async #run(): Promise<void> {
-    const { config, conditions, log } = this.#context;
+  private async run(): Promise<void> {
+    const { config, conditions, log } = this.context;
     const backoff = new Backoff(config.reconnect_min, config.reconnect_max);
-    const closing = this.#closing.signal;
+    const closing = this.closing.signal;
     while (!closing.aborted) {
       const since = performance.now();
       try {
-        await this.#live();
+        await this.live();
       } catch (error) {
         const reason = kafkaFailure(error, config);
         if (error instanceof ReadAgain) log.info(reason);
-        else if (!closing.aborted && conditions.impaired(this.#reader.part, reason)) log.warn({ err: error }, reason);
+        else if (!closing.aborted && conditions.impaired(this.reader.part, reason)) log.warn({ err: error }, reason);
       }
       if (performance.now() - since > config.reconnect_max) backoff.reset();
       await backoff.wait(closing);
@@ -104,9 +104,9 @@ export class ConsumerSupervisor {
   }
 
   /** The life of one consumer; throws what ended it. Returns when the supervisor closes. */
-  async #live(): Promise<void> {
-    const { client, topics, config } = this.#context;
-    const reader = this.#reader;
+  private async live(): Promise<void> {
+    const { client, topics, config } = this.context;
+    const reader = this.reader;
     const kafka = await client.open();
     const wires = client.wiresOf(kafka);
     const { facts, begin } = await client.withAdmin(kafka, async (admin) => {
@@ -116,13 +116,13 @@ export class ConsumerSupervisor {
     });
     const consumer = consumerOf(kafka, reader.group(), config);
     const lost = new AbortController();
-    const watch = this.#watch(consumer, begin);
+    const watch = this.watch(consumer, begin);
     const topic = new TopicWatch(wires, reader.topic.topic, facts, reader.mindsLeaders, (reason) =>
       watch.end(new ReadAgain(reason)),
     );
     topic.start(config.topic_check);
-    const closing = aborted(this.#closing.signal, lost.signal);
-    const begun = this.#begin(consumer, watch, lost);
+    const closing = aborted(this.closing.signal, lost.signal);
+    const begun = this.begin(consumer, watch, lost);
     try {
       await Promise.race([begun, closing]);
       const reason = await Promise.race([watch.ended, closing]);
@@ -133,24 +133,24 @@ export class ConsumerSupervisor {
     } finally {
       watch.close();
       topic.stop();
-      await this.#leave(consumer, begun);
+      await this.leave(consumer, begun);
       lost.abort();
     }
   }
 
-  async #begin(consumer: Consumer, watch: ConsumerWatch, lost: AbortController): Promise<void> {
+  private async begin(consumer: Consumer, watch: ConsumerWatch, lost: AbortController): Promise<void> {
     await consumer.connect();
-    await consumer.subscribe({ topic: this.#reader.topic.topic, fromBeginning: true });
+    await consumer.subscribe({ topic: this.reader.topic.topic, fromBeginning: true });
     await consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: (payload) => watch.during(() => this.#take(payload, watch, lost)),
+      eachBatch: (payload) => watch.during(() => this.take(payload, watch, lost)),
     });
   }
 
-  #watch(consumer: Consumer, begin: ReadonlyMap<number, string>): ConsumerWatch {
-    const { config, conditions, log } = this.#context;
-    const reader = this.#reader;
+  private watch(consumer: Consumer, begin: ReadonlyMap<number, string>): ConsumerWatch {
+    const { config, conditions, log } = this.context;
+    const reader = this.reader;
     const { part, topic } = reader;
     const left = new Map(begin);
     const limits = { stall: config.stall_timeout, join: config.rebalance_timeout + config.request_timeout };
@@ -173,10 +173,10 @@ export class ConsumerSupervisor {
     });
   }
 
-  async #take(payload: EachBatchPayload, watch: ConsumerWatch, lost: AbortController): Promise<void> {
+  private async take(payload: EachBatchPayload, watch: ConsumerWatch, lost: AbortController): Promise<void> {
     if (lost.signal.aborted) return;
     const { batch } = payload;
-    const metadata = this.#reader.metadata?.() ?? null;
+    const metadata = this.reader.metadata?.() ?? null;
     const { topic, partition } = batch;
     const ended = new AbortController();
     const end = (): void => ended.abort();
@@ -188,9 +188,9 @@ export class ConsumerSupervisor {
         failure ??= error;
         ended.abort();
       });
-    }, this.#context.config.heartbeat_interval / 2);
+    }, this.context.config.heartbeat_interval / 2);
     try {
-      await this.#reader.take({
+      await this.reader.take({
         topic,
         partition,
         messages: batch.messages.filter((message) => !isFiller(message)),
@@ -213,8 +213,8 @@ export class ConsumerSupervisor {
    * A broker that hangs must not keep us. A consumer that is still on its way into its group leaves when it is there: kafkajs
    * would go on in spite of being told to stop, and connect anew.
    */
-  async #leave(consumer: Consumer, begun: Promise<void>): Promise<void> {
-    const { config, log } = this.#context;
+  private async leave(consumer: Consumer, begun: Promise<void>): Promise<void> {
+    const { config, log } = this.context;
     const enough = new AbortController();
     const left = begun
       .catch(() => undefined)

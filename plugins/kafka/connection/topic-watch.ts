@@ -8,13 +8,13 @@ import type { Wires } from "./wires.js";
  * be passed by. A leader that was elected without having everything may have other records where some were read.
  */
 export class TopicWatch {
-  readonly #wires: Wires;
-  readonly #topic: string;
-  readonly #known: TopicIdentity;
-  readonly #mindsLeaders: boolean;
-  readonly #changed: (reason: string) => void;
-  #timer: NodeJS.Timeout | undefined;
-  #looking = false;
+  private readonly wires: Wires;
+  private readonly topic: string;
+  private readonly known: TopicIdentity;
+  private readonly mindsLeaders: boolean;
+  private readonly changed: (reason: string) => void;
+  private timer: NodeJS.Timeout | undefined;
+  private looking = false;
 
   constructor(
     wires: Wires,
@@ -23,46 +23,46 @@ export class TopicWatch {
     mindsLeaders: boolean,
     changed: (reason: string) => void,
   ) {
-    this.#wires = wires;
-    this.#topic = topic;
-    this.#known = known;
-    this.#mindsLeaders = mindsLeaders;
-    this.#changed = changed;
+    this.wires = wires;
+    this.topic = topic;
+    this.known = known;
+    this.mindsLeaders = mindsLeaders;
+    this.changed = changed;
   }
 
   /** `interval`, ms. */
   start(interval: number): void {
-    if (this.#known.id === undefined) return;
-    this.#timer = setInterval(() => void this.#look(), interval).unref();
+    if (this.known.id === undefined) return;
+    this.timer = setInterval(() => void this.look(), interval).unref();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearInterval(this.timer);
   }
 
-  async #look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
+  private async look(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
     try {
-      const reason = this.#difference(await identityOf(this.#wires, this.#topic));
-      if (reason !== undefined) this.#changed(reason);
+      const reason = this.difference(await identityOf(this.wires, this.topic));
+      if (reason !== undefined) this.changed(reason);
     } catch (error) {
       // That a broker does not answer is noticed by what is fetched from it.
       if (!(error instanceof BusError)) throw error;
     } finally {
-      this.#looking = false;
+      this.looking = false;
     }
   }
 
-  #difference(now: TopicIdentity | "missing"): string | undefined {
-    if (now === "missing") return `topic ${this.#topic} was deleted`;
+  private difference(now: TopicIdentity | "missing"): string | undefined {
+    if (now === "missing") return `topic ${this.topic} was deleted`;
     if (now.id === undefined) return undefined;
-    if (now.id !== this.#known.id) return `topic ${this.#topic} was deleted and made anew`;
-    if (!this.#mindsLeaders) return undefined;
+    if (now.id !== this.known.id) return `topic ${this.topic} was deleted and made anew`;
+    if (!this.mindsLeaders) return undefined;
     for (const [partition, { epoch }] of now.leaders) {
-      const known = this.#known.leaders.get(partition);
+      const known = this.known.leaders.get(partition);
       if (known !== undefined && epoch > known.epoch) {
-        return `partition ${partition} of topic ${this.#topic} has another leader: the topic is read again`;
+        return `partition ${partition} of topic ${this.topic} has another leader: the topic is read again`;
       }
     }
     return undefined;

@@ -27,12 +27,12 @@ const PURPOSE = {
 
 /** Sees to it that topics are there, and says in health which are not as they have to be. */
 export class Topics {
-  readonly #context: TopicsContext;
-  readonly #complaints = new Map<string, string>();
-  readonly #policies = new Map<string, string | undefined>();
+  private readonly context: TopicsContext;
+  private readonly complaints = new Map<string, string>();
+  private readonly policies = new Map<string, string | undefined>();
 
   constructor(context: TopicsContext) {
-    this.#context = context;
+    this.context = context;
   }
 
   /**
@@ -41,17 +41,17 @@ export class Topics {
    */
   async ensure(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
     for (const spec of specs) {
-      if (await this.#exists(admin, spec.topic)) await this.#check(admin, spec);
-      else await this.#create(admin, spec);
+      if (await this.exists(admin, spec.topic)) await this.check(admin, spec);
+      else await this.create(admin, spec);
     }
   }
 
   /** What becomes of a topic's old messages, as of the last look at it; `undefined` when we may not ask. */
   policyOf(topic: string): string | undefined {
-    return this.#policies.get(topic);
+    return this.policies.get(topic);
   }
 
-  async #exists(admin: Admin, topic: string): Promise<boolean> {
+  private async exists(admin: Admin, topic: string): Promise<boolean> {
     try {
       await admin.fetchTopicMetadata({ topics: [topic] });
       return true;
@@ -61,8 +61,8 @@ export class Topics {
     }
   }
 
-  async #create(admin: Admin, { topic, policy, shared }: TopicSpec): Promise<void> {
-    const { create_topics, partitions, replication_factor } = this.#context.config;
+  private async create(admin: Admin, { topic, policy, shared }: TopicSpec): Promise<void> {
+    const { create_topics, partitions, replication_factor } = this.context.config;
     if (!create_topics) {
       throw new BusError("NO_TOPIC", `topic ${topic} does not exist, and kafka.create_topics is false`);
     }
@@ -78,32 +78,32 @@ export class Topics {
         },
       ],
     });
-    await this.#appeared(admin, topic);
-    this.#policies.set(topic, policy);
-    if (created) this.#context.log.info({ topic, policy }, "created a topic");
-    this.#complain(topic, undefined);
+    await this.appeared(admin, topic);
+    this.policies.set(topic, policy);
+    if (created) this.context.log.info({ topic, policy }, "created a topic");
+    this.complain(topic, undefined);
   }
 
-  async #appeared(admin: Admin, topic: string): Promise<void> {
-    const patience = AbortSignal.timeout(this.#context.config.request_timeout);
-    while (!(await this.#exists(admin, topic))) {
+  private async appeared(admin: Admin, topic: string): Promise<void> {
+    const patience = AbortSignal.timeout(this.context.config.request_timeout);
+    while (!(await this.exists(admin, topic))) {
       if (patience.aborted) throw new BusError("NO_TOPIC", `topic ${topic} was created and does not appear`);
       await pause(POLL, patience);
     }
   }
 
-  async #check(admin: Admin, { topic, policy }: TopicSpec): Promise<void> {
-    const actual = await this.#policy(admin, topic);
-    this.#policies.set(topic, actual);
+  private async check(admin: Admin, { topic, policy }: TopicSpec): Promise<void> {
+    const actual = await this.policy(admin, topic);
+    this.policies.set(topic, actual);
     const fits = actual === undefined || (policy === "compact" ? actual === policy : !actual.includes("compact"));
-    this.#complain(
+    this.complain(
       topic,
       fits ? undefined : `topic ${topic} has cleanup.policy=${actual}, expected ${policy}: ${PURPOSE[policy]}`,
     );
   }
 
   /** `undefined` when we may not ask. */
-  async #policy(admin: Admin, topic: string): Promise<string | undefined> {
+  private async policy(admin: Admin, topic: string): Promise<string | undefined> {
     try {
       const { resources } = await admin.describeConfigs({
         includeSynonyms: false,
@@ -112,16 +112,16 @@ export class Topics {
       return resources[0]?.configEntries.find(({ configName }) => configName === "cleanup.policy")?.configValue;
     } catch (error) {
       if (!protocolError(error).endsWith("AUTHORIZATION_FAILED")) throw error;
-      this.#context.log.debug({ err: error, topic }, "the broker does not let us check the cleanup policy of a topic");
+      this.context.log.debug({ err: error, topic }, "the broker does not let us check the cleanup policy of a topic");
       return undefined;
     }
   }
 
-  #complain(topic: string, complaint: string | undefined): void {
-    if (complaint === undefined) this.#complaints.delete(topic);
-    else this.#complaints.set(topic, complaint);
-    const { conditions, log } = this.#context;
-    if (this.#complaints.size === 0) conditions.fine("topics");
-    else if (conditions.impaired("topics", [...this.#complaints.values()].join("; ")) && complaint) log.warn(complaint);
+  private complain(topic: string, complaint: string | undefined): void {
+    if (complaint === undefined) this.complaints.delete(topic);
+    else this.complaints.set(topic, complaint);
+    const { conditions, log } = this.context;
+    if (this.complaints.size === 0) conditions.fine("topics");
+    else if (conditions.impaired("topics", [...this.complaints.values()].join("; ")) && complaint) log.warn(complaint);
   }
 }

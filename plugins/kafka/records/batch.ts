@@ -93,75 +93,75 @@ async function plain(attributes: number, records: Buffer, maxBytes: number): Pro
 
 /** Reads the records of a batch one after the other. */
 class RecordsOfBatch {
-  readonly #header: BatchHeader;
-  readonly #context: BatchContext;
-  readonly #keep: (record: LogRecord) => void;
-  #kept = 0;
+  private readonly header: BatchHeader;
+  private readonly context: BatchContext;
+  private readonly keep: (record: LogRecord) => void;
+  private kept = 0;
   /** Offset of the record before. */
-  #before: bigint;
+  private before: bigint;
 
   constructor(header: BatchHeader, context: BatchContext, keep: (record: LogRecord) => void) {
-    this.#header = header;
-    this.#context = context;
-    this.#keep = keep;
-    this.#before = header.base - 1n;
+    this.header = header;
+    this.context = context;
+    this.keep = keep;
+    this.before = header.base - 1n;
   }
 
   read(reader: ByteReader): void {
-    const { last, count } = this.#header;
+    const { last, count } = this.header;
     for (let index = 0; index < count; index += 1) {
-      if (this.#kept >= this.#context.room) return;
+      if (this.kept >= this.context.room) return;
       const { at } = reader;
       try {
-        this.#readOne(reader.bytes(reader.varint()));
+        this.readOne(reader.bytes(reader.varint()));
       } catch (error) {
         if (!(error instanceof RecordError)) throw error;
-        this.#add(unreadable(error.message, this.#next(), last, reader.since(at)), last);
+        this.add(unreadable(error.message, this.next(), last, reader.since(at)), last);
         return;
       }
     }
     if (reader.remaining > 0) {
       const reason = `${reader.remaining} bytes behind the last record of a batch`;
-      this.#add(unreadable(reason, this.#next(), last, reader.rest()), last);
-    } else if (this.#before < last) {
-      this.#add(filler(last), last);
+      this.add(unreadable(reason, this.next(), last, reader.rest()), last);
+    } else if (this.before < last) {
+      this.add(filler(last), last);
     }
   }
 
-  #readOne(bytes: Buffer): void {
-    const { base } = this.#header;
+  private readOne(bytes: Buffer): void {
+    const { base } = this.header;
     // What is bad in one record is no reason to give up those behind it, as long as its length leads there.
-    let offset = this.#next();
+    let offset = this.next();
     try {
       const reader = new ByteReader(bytes);
       reader.int8();
       const delta = reader.varlong();
       const claimed = base + BigInt(reader.varint());
-      if (claimed < offset || claimed >= this.#context.end) throw new RecordError(`its offset is ${claimed}`);
+      if (claimed < offset || claimed >= this.context.end) throw new RecordError(`its offset is ${claimed}`);
       offset = claimed;
-      if (offset < this.#context.from) this.#before = offset;
-      else this.#add(recordOf(reader, offset, this.#timestamp(delta)), offset);
+      if (offset < this.context.from) this.before = offset;
+      else this.add(recordOf(reader, offset, this.timestamp(delta)), offset);
     } catch (error) {
       if (!(error instanceof RecordError)) throw error;
-      this.#add(unreadable(error.message, offset, offset, bytes), offset);
+      this.add(unreadable(error.message, offset, offset, bytes), offset);
     }
   }
 
   /** Offset of the next record, as far as that can be told. */
-  #next(): bigint {
-    const next = this.#before + 1n;
-    return next < this.#context.end ? next : this.#before;
+  private next(): bigint {
+    const next = this.before + 1n;
+    return next < this.context.end ? next : this.before;
   }
 
-  #add(record: LogRecord, offset: bigint): void {
-    this.#before = offset;
-    if (offset < this.#context.from) return;
-    this.#kept += 1;
-    this.#keep(record);
+  private add(record: LogRecord, offset: bigint): void {
+    this.before = offset;
+    if (offset < this.context.from) return;
+    this.kept += 1;
+    this.keep(record);
   }
 
-  #timestamp(delta: bigint): string {
-    const { attributes, baseTimestamp, maxTimestamp } = this.#header;
+  private timestamp(delta: bigint): string {
+    const { attributes, baseTimestamp, maxTimestamp } = this.header;
     return String((attributes & LOG_APPEND_TIME) !== 0 ? maxTimestamp : baseTimestamp + delta);
   }
 }

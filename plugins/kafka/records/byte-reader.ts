@@ -9,47 +9,47 @@ export class RecordError extends InvalidInputError {
 
 /** Reads numbers and bytes of Kafka's protocol, and nothing behind the end: that throws {@link RecordError}. */
 export class ByteReader {
-  readonly #bytes: Buffer;
-  #at: number;
+  private readonly buffer: Buffer;
+  private offset: number;
 
   constructor(bytes: Buffer, at = 0) {
-    this.#bytes = bytes;
-    this.#at = at;
+    this.buffer = bytes;
+    this.offset = at;
   }
 
   get at(): number {
-    return this.#at;
+    return this.offset;
   }
 
   get remaining(): number {
-    return this.#bytes.length - this.#at;
+    return this.buffer.length - this.offset;
   }
 
   int8(): number {
-    return this.#bytes.readInt8(this.#forward(1));
+    return this.buffer.readInt8(this.forward(1));
   }
 
   int16(): number {
-    return this.#bytes.readInt16BE(this.#forward(2));
+    return this.buffer.readInt16BE(this.forward(2));
   }
 
   int32(): number {
-    return this.#bytes.readInt32BE(this.#forward(4));
+    return this.buffer.readInt32BE(this.forward(4));
   }
 
   uint32(): number {
-    return this.#bytes.readUInt32BE(this.#forward(4));
+    return this.buffer.readUInt32BE(this.forward(4));
   }
 
   int64(): bigint {
-    return this.#bytes.readBigInt64BE(this.#forward(8));
+    return this.buffer.readBigInt64BE(this.forward(8));
   }
 
   /** Zigzag, of at most 32 bits. */
   varint(): number {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
-      const byte = this.#bytes[this.#forward(1)] ?? 0;
+      const byte = this.buffer[this.forward(1)] ?? 0;
       value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return (value >>> 1) ^ -(value & 1);
     }
@@ -60,7 +60,7 @@ export class ByteReader {
   varlong(): bigint {
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.#bytes[this.#forward(1)] ?? 0;
+      const byte = this.buffer[this.forward(1)] ?? 0;
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));
     }
@@ -70,8 +70,8 @@ export class ByteReader {
   /** The next bytes, without copying them. */
   bytes(length: number): Buffer {
     if (length < 0) throw new RecordError(`a length of ${length}`);
-    const at = this.#forward(length);
-    return this.#bytes.subarray(at, at + length);
+    const at = this.forward(length);
+    return this.buffer.subarray(at, at + length);
   }
 
   /** Bytes with their length before them; `null` for a length of -1. */
@@ -85,15 +85,15 @@ export class ByteReader {
 
   /** Everything from an earlier place on. */
   since(at: number): Buffer {
-    return this.#bytes.subarray(at);
+    return this.buffer.subarray(at);
   }
 
-  #forward(length: number): number {
-    const at = this.#at;
-    if (length > this.#bytes.length - at) {
-      throw new RecordError(`it ends ${length - (this.#bytes.length - at)} bytes too early`);
+  private forward(length: number): number {
+    const at = this.offset;
+    if (length > this.buffer.length - at) {
+      throw new RecordError(`it ends ${length - (this.buffer.length - at)} bytes too early`);
     }
-    this.#at = at + length;
+    this.offset = at + length;
     return at;
   }
 }

@@ -53,93 +53,93 @@ export async function decodeRecords(log: Buffer, fetched: Fetched): Promise<LogR
 }
 
 class LogDecoder {
-  readonly #log: Buffer;
-  readonly #fetched: Fetched;
-  readonly #transactions: Transactions;
-  readonly #records: LogRecord[] = [];
+  private readonly log: Buffer;
+  private readonly fetched: Fetched;
+  private readonly transactions: Transactions;
+  private readonly records: LogRecord[] = [];
   /** Offset of the next record that has not been seen. */
-  #next: bigint;
-  #decompressed = 0;
+  private next: bigint;
+  private decompressed = 0;
 
   constructor(log: Buffer, fetched: Fetched) {
-    this.#log = log;
-    this.#fetched = fetched;
-    this.#transactions = new Transactions(fetched.aborted);
-    this.#next = fetched.from;
+    this.log = log;
+    this.fetched = fetched;
+    this.transactions = new Transactions(fetched.aborted);
+    this.next = fetched.from;
   }
 
   /** Decodes the entry that begins here. Returns where the next one does, or `undefined` when that was enough. */
   async decodeAt(at: number): Promise<number | undefined> {
-    const found = entryAt(this.#log, at);
+    const found = entryAt(this.log, at);
     if (found === undefined) {
       // Brokers cut the last one off where the answer has its largest size, but never the first.
-      if (at === 0 && this.#log.length > 0) this.#giveUp(at, this.#log, new RecordError("its header makes no sense"));
+      if (at === 0 && this.log.length > 0) this.giveUp(at, this.log, new RecordError("its header makes no sense"));
       return undefined;
     }
     const { base, end, magic } = found;
-    const bytes = this.#log.subarray(at, end);
+    const bytes = this.log.subarray(at, end);
     try {
       // Only the first may begin before what was asked for. A checksum does not cover where a batch begins.
-      if (at > 0 && base < this.#next) throw new RecordError(`it begins at ${base}, behind which the log is already`);
-      this.#decompressed += await this.#decodeEntry(bytes, magic, this.#following(end) ?? this.#fetched.end);
+      if (at > 0 && base < this.next) throw new RecordError(`it begins at ${base}, behind which the log is already`);
+      this.decompressed += await this.decodeEntry(bytes, magic, this.following(end) ?? this.fetched.end);
     } catch (error) {
       if (error instanceof NotLoadedError) throw error;
-      this.#giveUp(at, bytes, error);
+      this.giveUp(at, bytes, error);
     }
-    const reached = this.#records.at(-1)?.offset;
-    if (reached !== undefined) this.#next = BigInt(reached) + 1n;
-    const enough = this.#records.length >= MAX_RECORDS_AT_ONCE || this.#decompressed >= MAX_BYTES_AT_ONCE;
-    return enough || end >= this.#log.length ? undefined : end;
+    const reached = this.records.at(-1)?.offset;
+    if (reached !== undefined) this.next = BigInt(reached) + 1n;
+    const enough = this.records.length >= MAX_RECORDS_AT_ONCE || this.decompressed >= MAX_BYTES_AT_ONCE;
+    return enough || end >= this.log.length ? undefined : end;
   }
 
   finished(): LogRecord[] {
-    const { from } = this.#fetched;
-    const last = this.#records.at(-1);
+    const { from } = this.fetched;
+    const last = this.records.at(-1);
     const goesOn = last !== undefined && BigInt(last.offset) >= from;
-    if (this.#log.length > 0 && !goesOn) this.#records.push(filler(from));
-    return this.#records;
+    if (this.log.length > 0 && !goesOn) this.records.push(filler(from));
+    return this.records;
   }
 
   /** Returns how many bytes it had when decompressed. */
-  async #decodeEntry(bytes: Buffer, magic: number, end: bigint): Promise<number> {
+  private async decodeEntry(bytes: Buffer, magic: number, end: bigint): Promise<number> {
     const context = {
-      from: this.#next,
+      from: this.next,
       end,
-      room: MAX_RECORDS_AT_ONCE - this.#records.length,
+      room: MAX_RECORDS_AT_ONCE - this.records.length,
       maxBytes: MAX_BATCH_BYTES,
     };
     if (magic === 2) {
       const leadership = bytes.readInt32BE(LEADERSHIP_AT);
-      return await decodeBatch(bytes, context, this.#transactions, (record) => {
+      return await decodeBatch(bytes, context, this.transactions, (record) => {
         record.leadership = leadership;
-        this.#records.push(record);
+        this.records.push(record);
       });
     }
     if (magic !== 0 && magic !== 1) throw new RecordError(`its format, ${magic}, is not known`);
     const decoded = await decodeMessage(bytes, context);
-    for (const record of decoded.records) this.#records.push(record);
+    for (const record of decoded.records) this.records.push(record);
     return decoded.bytes;
   }
 
   /** The first offset of what begins here, if that can be: a checksum does not cover it. */
-  #following(at: number): bigint | undefined {
-    const following = entryAt(this.#log, at);
-    return following !== undefined && following.base > this.#next && following.base <= this.#fetched.end
+  private following(at: number): bigint | undefined {
+    const following = entryAt(this.log, at);
+    return following !== undefined && following.base > this.next && following.base <= this.fetched.end
       ? following.base
       : undefined;
   }
 
   /** An entry of which nothing can be read. Where it ends, the next one says; or its header, if that can be. */
-  #giveUp(at: number, bytes: Buffer, error: unknown): void {
-    const { end } = this.#fetched;
-    const next = this.#next;
+  private giveUp(at: number, bytes: Buffer, error: unknown): void {
+    const { end } = this.fetched;
+    const next = this.next;
     // Behind the end there is nothing that could be lost, and what will be written there must not be passed by.
     if (next >= end) return;
-    const base = this.#log.length - at < 8 ? next : this.#log.readBigInt64BE(at);
-    const following = this.#following(at + bytes.length);
-    const last = following === undefined ? guessedEnd(this.#log, at, next, end) : following - 1n;
+    const base = this.log.length - at < 8 ? next : this.log.readBigInt64BE(at);
+    const following = this.following(at + bytes.length);
+    const last = following === undefined ? guessedEnd(this.log, at, next, end) : following - 1n;
     const first = base < last && base >= next ? base : next;
-    this.#records.push(unreadable(errorMessage(error), first, last, bytes));
+    this.records.push(unreadable(errorMessage(error), first, last, bytes));
   }
 }
 
@@ -169,24 +169,24 @@ function guessedEnd(log: Buffer, at: number, next: bigint, end: bigint): bigint 
 
 /** Which producers' transactions, among those that were aborted, the reading is in. */
 export class Transactions {
-  readonly #coming: AbortedTransaction[];
-  readonly #aborted = new Set<bigint>();
+  private readonly coming: AbortedTransaction[];
+  private readonly aborted = new Set<bigint>();
 
   constructor(aborted: readonly AbortedTransaction[]) {
-    this.#coming = aborted.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+    this.coming = aborted.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   }
 
   /** Is what this producer wrote in a transaction, up to this offset, to be left out? */
   isAborted(producerId: bigint, lastOffset: bigint): boolean {
-    while (this.#coming[0] !== undefined && this.#coming[0].firstOffset <= lastOffset) {
-      const begun = this.#coming.shift();
-      if (begun !== undefined) this.#aborted.add(begun.producerId);
+    while (this.coming[0] !== undefined && this.coming[0].firstOffset <= lastOffset) {
+      const begun = this.coming.shift();
+      if (begun !== undefined) this.aborted.add(begun.producerId);
     }
-    return this.#aborted.has(producerId);
+    return this.aborted.has(producerId);
   }
 
   /** A producer's transaction ends here. */
   ended(producerId: bigint): void {
-    this.#aborted.delete(producerId);
+    this.aborted.delete(producerId);
   }
 }

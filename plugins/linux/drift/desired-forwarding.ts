@@ -15,23 +15,23 @@ const STICKY = 0x40;
 
 /** Keys of desired forwarding entries by their MAC address: of most addresses that a bridge hears there is none, and that is known at once. */
 export class DesiredForwarding {
-  readonly #keys = new Map<string, Set<string>>();
+  private readonly keys = new Map<string, Set<string>>();
 
   constructor(private readonly scheduler: Pick<Scheduler, "desired">) {}
 
   /** The value under that key may have come to be desired, or not to be any more. */
   look(key: string): void {
     const { mac = "" } = parseForwardingKey(key) ?? {};
-    const keys = this.#keys.get(mac) ?? new Set();
+    const keys = this.keys.get(mac) ?? new Set();
     if (this.scheduler.desired(key) === undefined) keys.delete(key);
     else keys.add(key);
-    if (keys.size === 0) this.#keys.delete(mac);
-    else this.#keys.set(mac, keys);
+    if (keys.size === 0) this.keys.delete(mac);
+    else this.keys.set(mac, keys);
   }
 
   /** Keys of the values that an event contradicts. `indexOf` gives the index of an interface, if it is in the event's namespace. */
   suspects(entry: Forwarding, deleted: boolean, indexOf: (name: string) => number | undefined): readonly string[] {
-    const keys = this.#keys.get(entry.linkAddress);
+    const keys = this.keys.get(entry.linkAddress);
     if (keys === undefined) return [];
     return [...keys].filter((key) => {
       const value: ForwardingEntry | undefined = this.scheduler.desired(key);

@@ -46,10 +46,10 @@ type Settings = Pick<Link, "name" | "up" | "mtu" | "address" | "master" | "data"
  */
 export class DriftDetector {
   /** Of every link of the namespace that an event was about. */
-  readonly #settings = new Map<number, Settings>();
+  private readonly settings = new Map<number, Settings>();
 
   /** What their bridge has told of ports. */
-  readonly #members = new Map<number, string>();
+  private readonly members = new Map<number, string>();
 
   constructor(private readonly parts: DriftDetectorParts) {}
 
@@ -57,33 +57,33 @@ export class DriftDetector {
   named(event: NetlinkEvent): readonly string[] {
     switch (event.type) {
       case "link":
-        return this.#byLink(event.link, event.deleted);
+        return this.byLink(event.link, event.deleted);
       case "bridge-member":
-        return event.deleted ? [] : this.#byMember(event.member);
+        return event.deleted ? [] : this.byMember(event.member);
       case "netconf":
-        return event.deleted ? [] : this.#bySettings(event.linkIndex);
+        return event.deleted ? [] : this.bySettings(event.linkIndex);
       case "address":
-        return event.deleted ? this.#byLostAddress(event.address) : [];
+        return event.deleted ? this.byLostAddress(event.address) : [];
       case "route":
-        return this.#byRoute(event.route, event.deleted);
+        return this.byRoute(event.route, event.deleted);
       case "neighbour":
-        return this.#byNeighbour(event.neighbour, event.deleted);
+        return this.byNeighbour(event.neighbour, event.deleted);
       case "forwarding":
-        return this.parts.forwarding.suspects(event.entry, event.deleted, (name) => this.#indexOf(name));
+        return this.parts.forwarding.suspects(event.entry, event.deleted, (name) => this.indexOf(name));
       case "rule":
-        return event.deleted ? this.#byLostRule(event.rule) : [];
+        return event.deleted ? this.byLostRule(event.rule) : [];
       default:
         return [];
     }
   }
 
-  #byLink(link: Link, deleted: boolean): readonly string[] {
-    const before = this.#settings.get(link.index);
+  private byLink(link: Link, deleted: boolean): readonly string[] {
+    const before = this.settings.get(link.index);
     const settings = settingsOf(link);
     if (deleted) {
-      this.#settings.delete(link.index);
-      this.#members.delete(link.index);
-    } else this.#settings.set(link.index, settings);
+      this.settings.delete(link.index);
+      this.members.delete(link.index);
+    } else this.settings.set(link.index, settings);
     const metadata = this.parts.interfaces.byIndex(this.parts.identity, link.index);
     if (metadata === undefined) return [];
     const key = interfaceKey(metadata.name);
@@ -95,36 +95,40 @@ export class DriftDetector {
     const wentDown = !link.up && (before?.up ?? true);
     return [
       key,
-      ...this.#byMembership(before, settings, desired),
-      ...(wentDown && desired.enabled ? this.#droppedWith(metadata.name) : []),
+      ...this.byMembership(before, settings, desired),
+      ...(wentDown && desired.enabled ? this.droppedWith(metadata.name) : []),
     ];
   }
 
-  #bySettings(linkIndex: number): readonly string[] {
-    const name = this.#nameOf(linkIndex);
+  private bySettings(linkIndex: number): readonly string[] {
+    const name = this.nameOf(linkIndex);
     const key = interfaceKey(name ?? "");
     const desired: Interface | undefined = name === undefined ? undefined : this.parts.scheduler.desired(key);
     return desired?.ipv4 === undefined && desired?.ipv6 === undefined ? [] : [key];
   }
 
   /** Neither VLANs nor settings that are made with `bridge` are told with the link. Ports are parts of their bridge. */
-  #byMember({ linkIndex, master, data, vlans }: BridgeMember): readonly string[] {
-    const name = this.#nameOf(master);
+  private byMember({ linkIndex, master, data, vlans }: BridgeMember): readonly string[] {
+    const name = this.nameOf(master);
     if (name === undefined) return [];
     const { state: _state, ...settings } = data;
     const now = JSON.stringify([master, settings, vlans]);
-    const before = this.#members.get(linkIndex);
-    this.#members.set(linkIndex, now);
+    const before = this.members.get(linkIndex);
+    this.members.set(linkIndex, now);
     return before === now ? [] : [interfaceKey(name)];
   }
 
   /** Ports are parts of their master: of the one that the link has left, of one that does not want it, or wants it to be otherwise. */
-  #byMembership(before: Settings | undefined, after: Settings, { name = "", vrf_master_interface: vrf }: Interface) {
+  private byMembership(
+    before: Settings | undefined,
+    after: Settings,
+    { name = "", vrf_master_interface: vrf }: Interface,
+  ) {
     const stays = before !== undefined && before.master === after.master;
-    const joined = after.master === undefined ? undefined : this.#nameOf(after.master);
+    const joined = after.master === undefined ? undefined : this.nameOf(after.master);
     const isDesired = (master: string): boolean =>
       master === vrf || this.parts.scheduler.desired(interfacePortKey(master, name)) !== undefined;
-    const left = stays || before?.master === undefined ? undefined : this.#nameOf(before.master);
+    const left = stays || before?.master === undefined ? undefined : this.nameOf(before.master);
     const differs =
       joined !== undefined && (stays ? !isDeepStrictEqual(before.slaveData, after.slaveData) : !isDesired(joined));
     return [left, differs ? joined : undefined].flatMap((master) => (master === undefined ? [] : interfaceKey(master)));
@@ -134,31 +138,31 @@ export class DriftDetector {
    * With a link that goes down, if only for a moment, and with the last IPv4 address of a link the kernel drops its IPv4 routes and tells
    * nobody (net/ipv4/fib_frontend.c, fib_disable_ip). Everything else that it drops it tells.
    */
-  #droppedWith(name: string): readonly string[] {
+  private droppedWith(name: string): readonly string[] {
     return this.parts.routes.through(name).filter((key) => !key.slice(ROUTE_PREFIX.length).includes(":"));
   }
 
   /** With an address routes lose it as their preferred source: IPv6 ones without a word (net/ipv6/route.c, rt6_remove_prefsrc). */
-  #byLostAddress({ linkIndex, address }: Address): readonly string[] {
+  private byLostAddress({ linkIndex, address }: Address): readonly string[] {
     const canonical = canonicalInterfaceAddress(address) ?? address;
     const routes = this.parts.routes.from(canonical.slice(0, canonical.indexOf("/")));
-    const name = this.#nameOf(linkIndex);
+    const name = this.nameOf(linkIndex);
     if (name === undefined) return routes;
     const meant = [interfaceAddressKey(name, canonical), unnumberedAddressesKey(name)];
     const isDesired = meant.some((key) => this.parts.scheduler.desired(key) !== undefined);
     if (!isDesired) return routes;
-    const dropped = canonical.includes(":") ? [] : this.#droppedWith(name);
+    const dropped = canonical.includes(":") ? [] : this.droppedWith(name);
     return [interfaceKey(name), ...routes, ...dropped];
   }
 
   /** A route that somebody else sets in place of ours is told without a word about ours. */
-  #byRoute({ destination, protocol }: Route, deleted: boolean): readonly string[] {
+  private byRoute({ destination, protocol }: Route, deleted: boolean): readonly string[] {
     if ((protocol === TENUTO_PROTOCOL) !== deleted) return [];
     return this.parts.routes.to(canonicalNetwork(destination) ?? destination);
   }
 
-  #byNeighbour({ linkIndex, address, linkAddress, state = 0 }: Neighbour, deleted: boolean): readonly string[] {
-    const name = this.#nameOf(linkIndex);
+  private byNeighbour({ linkIndex, address, linkAddress, state = 0 }: Neighbour, deleted: boolean): readonly string[] {
+    const name = this.nameOf(linkIndex);
     if (name === undefined) return [];
     const key = arpKey(name, canonicalAddress(address) ?? address);
     const desired: ARPEntry | undefined = this.parts.scheduler.desired(key);
@@ -167,7 +171,7 @@ export class DriftDetector {
     return deleted || !same ? [key] : [];
   }
 
-  #byLostRule({ protocol, priority, family }: Rule): readonly string[] {
+  private byLostRule({ protocol, priority, family }: Rule): readonly string[] {
     if (protocol !== TENUTO_PROTOCOL) return [];
     // In whichever namespace they are.
     return this.parts.scheduler
@@ -176,12 +180,12 @@ export class DriftDetector {
   }
 
   /** `undefined` for an interface that is not in this namespace. */
-  #indexOf(name: string): number | undefined {
+  private indexOf(name: string): number | undefined {
     const metadata = this.parts.interfaces.get(name);
     return metadata?.namespaceIdentity === this.parts.identity ? metadata.index : undefined;
   }
 
-  #nameOf(linkIndex: number): string | undefined {
+  private nameOf(linkIndex: number): string | undefined {
     return this.parts.interfaces.byIndex(this.parts.identity, linkIndex)?.name;
   }
 }

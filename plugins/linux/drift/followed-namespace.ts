@@ -7,9 +7,9 @@ export type OptionalGroup = Extract<EventGroup, "route" | "neighbour" | "rule">;
 export class FollowedNamespace {
   /** What is followed there: names of interfaces, keys of values that have none. */
   readonly uses = new Set<string>();
-  readonly #unsubscribe: (() => void)[] = [];
-  readonly #groups = new Set<EventGroup>();
-  #closed = false;
+  private readonly unsubscribe: (() => void)[] = [];
+  private readonly groups = new Set<EventGroup>();
+  private closed = false;
 
   /** @param hear is called with every event. */
   constructor(
@@ -19,18 +19,18 @@ export class FollowedNamespace {
 
   /** Listens to links and addresses, and to what else there is a use for now. Groups that are listened to already are left out. */
   async listen(groups: Iterable<OptionalGroup>): Promise<void> {
-    const fresh = (["link", "netconf", "address", ...groups] as const).filter((group) => !this.#groups.has(group));
-    if (fresh.length === 0 || this.#closed) return;
-    for (const group of fresh) this.#groups.add(group);
+    const fresh = (["link", "netconf", "address", ...groups] as const).filter((group) => !this.groups.has(group));
+    if (fresh.length === 0 || this.closed) return;
+    for (const group of fresh) this.groups.add(group);
     // What we do to routes ourselves is no drift, and there may be a hundred thousand of them.
     const unsubscribe = await this.handle.subscribe(fresh, this.hear, { ownRoutes: false });
-    if (this.#closed) unsubscribe();
-    else this.#unsubscribe.push(unsubscribe);
+    if (this.closed) unsubscribe();
+    else this.unsubscribe.push(unsubscribe);
   }
 
   close(): void {
-    this.#closed = true;
-    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.closed = true;
+    for (const unsubscribe of this.unsubscribe.splice(0)) unsubscribe();
     this.handle.close();
   }
 }

@@ -89,21 +89,21 @@ const GROUP_PREFIXES: readonly (readonly [OptionalGroup, prefix: string])[] = [
 })
 export class DriftPlugin implements Plugin {
   /** By identity of the namespace. */
-  readonly #followed = new Map<string, Promise<FollowedNamespace | undefined>>();
+  private readonly followed = new Map<string, Promise<FollowedNamespace | undefined>>();
   /** Identity of the namespace that each interface, and each value without interface, was last followed in. */
-  readonly #places = new Map<string, string>();
-  readonly #routes: DesiredRoutes;
-  readonly #forwarding: DesiredForwarding;
-  readonly #groups = new Set<OptionalGroup>();
-  readonly #suspected = new Set<string>();
+  private readonly places = new Map<string, string>();
+  private readonly routes: DesiredRoutes;
+  private readonly forwarding: DesiredForwarding;
+  private readonly groups = new Set<OptionalGroup>();
+  private readonly suspected = new Set<string>();
   /** Events of this turn of the event loop. */
-  readonly #heard: { readonly event: NetlinkEvent; readonly suspects: DriftDetector }[] = [];
-  readonly #undo: (() => void)[] = [];
-  #gathering: NodeJS.Timeout | undefined;
-  #checking = false;
+  private readonly heard: { readonly event: NetlinkEvent; readonly suspects: DriftDetector }[] = [];
+  private readonly undo: (() => void)[] = [];
+  private gathering: NodeJS.Timeout | undefined;
+  private checking = false;
   /** When the last look ended: ms of a clock that does not jump. */
-  #checkedAt = Number.NEGATIVE_INFINITY;
-  #closed = false;
+  private checkedAt = Number.NEGATIVE_INFINITY;
+  private closed = false;
 
   constructor(
     @inject(Scheduler) private readonly scheduler: Scheduler,
@@ -114,50 +114,50 @@ export class DriftPlugin implements Plugin {
     @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
     @inject(Logger) private readonly log: Logger,
   ) {
-    this.#routes = new DesiredRoutes(scheduler);
-    this.#forwarding = new DesiredForwarding(scheduler);
+    this.routes = new DesiredRoutes(scheduler);
+    this.forwarding = new DesiredForwarding(scheduler);
   }
 
   init(): void {
     const reporter = new DriftReporter(this.events, this.log, this.config.fight_threshold);
-    this.#undo.push(this.scheduler.watchDrift((drifts) => reporter.tell(drifts)));
+    this.undo.push(this.scheduler.watchDrift((drifts) => reporter.tell(drifts)));
     if (this.config.policy === "ignore") return;
-    this.#undo.push(
-      this.interfaces.watch((name, metadata) => this.#place(interfaceKey(name), metadata)),
-      this.scheduler.watchTransactions((record) => this.#hearOfTransaction(record)),
+    this.undo.push(
+      this.interfaces.watch((name, metadata) => this.place(interfaceKey(name), metadata)),
+      this.scheduler.watchTransactions((record) => this.hearOfTransaction(record)),
     );
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#gathering);
-    this.#routes.close();
-    for (const undo of this.#undo.splice(0)) undo();
-    const followed = [...this.#followed.values()];
-    this.#followed.clear();
+    this.closed = true;
+    clearTimeout(this.gathering);
+    this.routes.close();
+    for (const undo of this.undo.splice(0)) undo();
+    const followed = [...this.followed.values()];
+    this.followed.clear();
     for (const each of await Promise.all(followed)) each?.close();
   }
 
-  #hearOfTransaction({ values, executed }: TransactionRecord): void {
+  private hearOfTransaction({ values, executed }: TransactionRecord): void {
     for (const [group, prefix] of GROUP_PREFIXES) {
-      if (this.#groups.has(group)) continue;
+      if (this.groups.has(group)) continue;
       const keys = values.flatMap(({ key }) => (key.startsWith(prefix) ? key : []));
-      if (keys.length > 0) this.#listen(group, keys);
+      if (keys.length > 0) this.listen(group, keys);
     }
     for (const { key } of values) {
-      if (key.startsWith(ROUTE_PREFIX)) this.#routes.look(key);
-      else if (key.startsWith(FORWARDING_PREFIX)) this.#forwarding.look(key);
-      if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
+      if (key.startsWith(ROUTE_PREFIX)) this.routes.look(key);
+      else if (key.startsWith(FORWARDING_PREFIX)) this.forwarding.look(key);
+      if (mayHaveNoInterface(key)) this.placeWithoutInterface(key);
     }
-    for (const { key } of executed) if (mayHaveNoInterface(key)) this.#placeWithoutInterface(key);
+    for (const { key } of executed) if (mayHaveNoInterface(key)) this.placeWithoutInterface(key);
   }
 
   /** Rules, and routes without a next hop, may be in a namespace without any interface of ours. */
-  #placeWithoutInterface(key: string): void {
+  private placeWithoutInterface(key: string): void {
     const desired: Unplaced | undefined = this.scheduler.desired(key);
-    if (key.startsWith(ROUTE_PREFIX) && (desired?.type ?? "UNICAST") === "UNICAST" && !this.#places.has(key)) return;
+    if (key.startsWith(ROUTE_PREFIX) && (desired?.type ?? "UNICAST") === "UNICAST" && !this.places.has(key)) return;
     if (desired === undefined || this.scheduler.status(key).state !== "CONFIGURED") {
-      this.#place(key, undefined);
+      this.place(key, undefined);
       return;
     }
     this.namespaces
@@ -166,121 +166,121 @@ export class DriftPlugin implements Plugin {
         handle.close();
         if (this.scheduler.desired(key) !== desired) return;
         const { namespace } = desired;
-        this.#place(key, { ...(namespace === undefined ? {} : { namespace }), namespaceIdentity: handle.identity });
+        this.place(key, { ...(namespace === undefined ? {} : { namespace }), namespaceIdentity: handle.identity });
       })
-      .catch(this.#troubled);
+      .catch(this.troubled);
   }
 
   /** What is under `key` is in that namespace now, or nowhere. */
-  #place(key: string, place: Pick<InterfaceMetadata, "namespace" | "namespaceIdentity"> | undefined): void {
-    const before = this.#places.get(key);
-    if (before === place?.namespaceIdentity || this.#closed) return;
-    if (before !== undefined) this.#leave(key, before);
+  private place(key: string, place: Pick<InterfaceMetadata, "namespace" | "namespaceIdentity"> | undefined): void {
+    const before = this.places.get(key);
+    if (before === place?.namespaceIdentity || this.closed) return;
+    if (before !== undefined) this.leave(key, before);
     if (place === undefined) return;
     const { namespaceIdentity: identity, namespace } = place;
-    this.#places.set(key, identity);
-    const known = this.#followed.get(identity);
-    const followed = known ?? this.#follow(identity, namespace);
-    if (known === undefined) this.#followed.set(identity, followed);
-    followed.then((namespaceFollowed) => namespaceFollowed?.uses.add(key), this.#troubled);
+    this.places.set(key, identity);
+    const known = this.followed.get(identity);
+    const followed = known ?? this.follow(identity, namespace);
+    if (known === undefined) this.followed.set(identity, followed);
+    followed.then((namespaceFollowed) => namespaceFollowed?.uses.add(key), this.troubled);
   }
 
-  #leave(key: string, identity: string): void {
-    this.#places.delete(key);
-    const followed = this.#followed.get(identity);
+  private leave(key: string, identity: string): void {
+    this.places.delete(key);
+    const followed = this.followed.get(identity);
     followed?.then((namespace) => {
       namespace?.uses.delete(key);
-      if (namespace === undefined || namespace.uses.size > 0 || this.#followed.get(identity) !== followed) return;
-      this.#followed.delete(identity);
+      if (namespace === undefined || namespace.uses.size > 0 || this.followed.get(identity) !== followed) return;
+      this.followed.delete(identity);
       namespace.close();
-    }, this.#troubled);
+    }, this.troubled);
   }
 
   /** What happens before the kernel's events arrive is found by looking at everything once. */
-  async #follow(identity: string, namespace: NetNamespace | undefined): Promise<FollowedNamespace | undefined> {
+  private async follow(identity: string, namespace: NetNamespace | undefined): Promise<FollowedNamespace | undefined> {
     try {
       const handle = await this.namespaces.open(namespace);
       const { scheduler, interfaces } = this;
       const suspects = new DriftDetector({
         scheduler,
         interfaces,
-        routes: this.#routes,
-        forwarding: this.#forwarding,
+        routes: this.routes,
+        forwarding: this.forwarding,
         identity,
       });
-      const followed = new FollowedNamespace(handle, (event) => this.#hear(event, followed, suspects));
-      await followed.listen(this.#groups);
-      const keys = [...this.#places].flatMap(([key, place]) => (place === identity ? [key] : []));
+      const followed = new FollowedNamespace(handle, (event) => this.hear(event, followed, suspects));
+      await followed.listen(this.groups);
+      const keys = [...this.places].flatMap(([key, place]) => (place === identity ? [key] : []));
       const names = new Set(
         keys.flatMap((key) => (key.startsWith(INTERFACE_PREFIX) ? key.slice(INTERFACE_PREFIX.length) : [])),
       );
       const entries = [...names].flatMap((name) =>
         [`${ARP_PREFIX}${name}/`, forwardingPrefix(name)].flatMap((prefix) => scheduler.statuses(prefix)),
       );
-      this.#suspect([...keys, ...this.#routes.throughAny(names), ...entries.map(({ key }) => key)]);
+      this.suspect([...keys, ...this.routes.throughAny(names), ...entries.map(({ key }) => key)]);
       return followed;
     } catch (error) {
-      this.#troubled(error);
+      this.troubled(error);
       return undefined;
     }
   }
 
   /** Follows one more kind of event everywhere, and looks at the values that made it worth while: something may have happened. */
-  #listen(group: OptionalGroup, keys: readonly string[]): void {
-    this.#groups.add(group);
-    const listening = [...this.#followed.values()].map(async (followed) => (await followed)?.listen(this.#groups));
-    Promise.all(listening).then(() => this.#suspect(keys), this.#troubled);
+  private listen(group: OptionalGroup, keys: readonly string[]): void {
+    this.groups.add(group);
+    const listening = [...this.followed.values()].map(async (followed) => (await followed)?.listen(this.groups));
+    Promise.all(listening).then(() => this.suspect(keys), this.troubled);
   }
 
-  #hear(event: NetlinkEvent, { uses }: FollowedNamespace, suspects: DriftDetector): void {
+  private hear(event: NetlinkEvent, { uses }: FollowedNamespace, suspects: DriftDetector): void {
     if (event.type !== "lost") {
       // Whoever tells the world of the event comes first: what is suspected is looked at later anyway.
-      if (this.#heard.length === 0) setImmediate(() => this.#sift());
+      if (this.heard.length === 0) setImmediate(() => this.sift());
       // In a flood there is no first any more, and what is kept costs memory.
-      if (this.#heard.push({ event, suspects }) >= MOST_KEPT) this.#sift();
+      if (this.heard.push({ event, suspects }) >= MOST_KEPT) this.sift();
       return;
     }
     this.log.warn("the kernel dropped events; everything they may have been about is read again");
     const { scheduler } = this;
-    this.#suspect([...uses, ...this.#routes.all()]);
+    this.suspect([...uses, ...this.routes.all()]);
     for (const prefix of [ARP_PREFIX, FORWARDING_PREFIX, RULE_PREFIX])
-      this.#suspect(scheduler.statuses(prefix).map(({ key }) => key));
+      this.suspect(scheduler.statuses(prefix).map(({ key }) => key));
   }
 
-  #sift(): void {
-    this.#suspect(this.#heard.splice(0).flatMap(({ event, suspects }) => suspects.named(event)));
+  private sift(): void {
+    this.suspect(this.heard.splice(0).flatMap(({ event, suspects }) => suspects.named(event)));
   }
 
-  #suspect(keys: Iterable<string>): void {
-    for (const key of keys) this.#suspected.add(key);
-    if (this.#suspected.size === 0 || this.#checking || this.#closed) return;
-    if (this.#gathering !== undefined) return;
-    const paused = performance.now() - this.#checkedAt;
-    this.#gathering = setTimeout(
+  private suspect(keys: Iterable<string>): void {
+    for (const key of keys) this.suspected.add(key);
+    if (this.suspected.size === 0 || this.checking || this.closed) return;
+    if (this.gathering !== undefined) return;
+    const paused = performance.now() - this.checkedAt;
+    this.gathering = setTimeout(
       () => {
-        this.#gathering = undefined;
-        this.#check().catch(this.#troubled);
+        this.gathering = undefined;
+        this.check().catch(this.troubled);
       },
       Math.max(GATHER, PAUSE - paused),
     );
   }
 
-  async #check(): Promise<void> {
-    const keys = [...this.#suspected];
-    this.#suspected.clear();
-    this.#checking = true;
+  private async check(): Promise<void> {
+    const keys = [...this.suspected];
+    this.suspected.clear();
+    this.checking = true;
     try {
       await this.scheduler.refresh(keys, "changed from below", this.config.policy);
       this.health.ok();
     } finally {
-      this.#checking = false;
-      this.#checkedAt = performance.now();
-      this.#suspect([]);
+      this.checking = false;
+      this.checkedAt = performance.now();
+      this.suspect([]);
     }
   }
 
-  readonly #troubled = (error: unknown): void => {
-    if (this.#closed) return;
+  private readonly troubled = (error: unknown): void => {
+    if (this.closed) return;
     this.log.warn({ error: errorMessage(error) }, "drift cannot be watched");
     this.health.degraded(`drift cannot be watched: ${errorMessage(error)}`);
   };

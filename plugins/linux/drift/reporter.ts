@@ -7,7 +7,7 @@ const MINUTE = 60_000;
 /** Tells the buses and the log of drift, and of fights: the same value that drifts again and again. */
 export class DriftReporter {
   /** When each value drifted, within the last minute: ms of a clock that does not jump. */
-  readonly #times = new Map<string, number[]>();
+  private readonly times = new Map<string, number[]>();
 
   /** @param tolerated so many times a minute a value may drift before it is called a fight. */
   constructor(
@@ -17,15 +17,15 @@ export class DriftReporter {
   ) {}
 
   tell(drifts: readonly Drift[]): void {
-    this.#forgetOld();
-    for (const drift of drifts) this.#tell(drift);
+    this.forgetOld();
+    for (const drift of drifts) this.report(drift);
   }
 
-  #tell({ key, before, after, keys, policy, repairIn }: Drift): void {
-    const times = [...(this.#times.get(key) ?? []), performance.now()];
+  private report({ key, before, after, keys, policy, repairIn }: Drift): void {
+    const times = [...(this.times.get(key) ?? []), performance.now()];
     // Set anew, so that the map is in the order of the last times.
-    this.#times.delete(key);
-    this.#times.set(key, times);
+    this.times.delete(key);
+    this.times.set(key, times);
     const fight = times.length > this.tolerated;
     const when = repairIn === undefined ? {} : { repair_in_ms: Math.ceil(repairIn) };
     const changes = { key, policy: policy === "enforce" ? "ENFORCE" : "REPORT", times: times.length, ...when } as const;
@@ -36,13 +36,13 @@ export class DriftReporter {
     this.events.publish({ kind: "drift", key, data: { ...changes, before, ...found, keys, fight } });
   }
 
-  #forgetOld(): void {
+  private forgetOld(): void {
     const oldest = performance.now() - MINUTE;
-    for (const [key, times] of this.#times) {
+    for (const [key, times] of this.times) {
       const recent = times.filter((time) => time >= oldest);
       if (recent.length === times.length) return;
-      if (recent.length === 0) this.#times.delete(key);
-      else this.#times.set(key, recent);
+      if (recent.length === 0) this.times.delete(key);
+      else this.times.set(key, recent);
     }
   }
 }

@@ -24,7 +24,7 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
   readonly prefix = "linux/interface/";
 
   /** The last thing under way by interface. */
-  readonly #busy = new Map<string, Promise<void>>();
+  private readonly busy = new Map<string, Promise<void>>();
 
   constructor(
     private readonly interfaces: InterfaceIndex,
@@ -100,7 +100,7 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
     try {
       if (address.includes(":")) await handle.addrDel(addressRequest(index, value));
       else if (desired === undefined || !stays || isInOrder) await removeIpv4(handle, addressRequest(index, value));
-      else await this.#alone(name, () => arrangeIpv4(handle, index, desired));
+      else await this.alone(name, () => arrangeIpv4(handle, index, desired));
     } catch (error) {
       // The link is gone, and took its addresses with it: a VETH end goes with the other one.
       if (!isCode(error, "ENODEV", "EADDRNOTAVAIL", "ESRCH")) throw error;
@@ -108,14 +108,14 @@ export class AddressDescriptor implements Descriptor<InterfaceAddress, undefined
   }
 
   /** Runs `step` after what is under way for that interface. */
-  async #alone(name: string, step: () => Promise<void>): Promise<void> {
-    const before = this.#busy.get(name) ?? Promise.resolve();
+  private async alone(name: string, step: () => Promise<void>): Promise<void> {
+    const before = this.busy.get(name) ?? Promise.resolve();
     const run = before.then(step, step);
-    this.#busy.set(name, run);
+    this.busy.set(name, run);
     try {
       await run;
     } finally {
-      if (this.#busy.get(name) === run) this.#busy.delete(name);
+      if (this.busy.get(name) === run) this.busy.delete(name);
     }
   }
 }

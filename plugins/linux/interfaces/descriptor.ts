@@ -47,42 +47,42 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     "linux-namespace-interface-watcher",
   ] as const;
   readonly metadataMap: MetadataMap<InterfaceMetadata>;
-  readonly #namespaces: Namespaces;
-  readonly #scheduler: Scheduler;
-  readonly #leases: InterfaceLeases;
-  readonly #marker: Marker;
-  readonly #isWatched: (name: string) => boolean;
+  private readonly namespaces: Namespaces;
+  private readonly scheduler: Scheduler;
+  private readonly leases: InterfaceLeases;
+  private readonly marker: Marker;
+  private readonly isWatched: (name: string) => boolean;
   /** Values that were read, and whose links are not in the VRF they are desired in: what is to rest on them waits for that. */
-  readonly #strays = new WeakSet<Interface>();
+  private readonly strays = new WeakSet<Interface>();
   /** Values that were read, and whose links have lost our mark: everything else about them may be as it should be. */
-  readonly #unmarked = new WeakSet<Interface>();
+  private readonly unmarked = new WeakSet<Interface>();
   /** Values that were read, and whose MTU nobody has chosen. */
-  readonly #unchosen = new WeakSet<Interface>();
-  readonly #ownership: LinkOwnership;
+  private readonly unchosen = new WeakSet<Interface>();
+  private readonly ownership: LinkOwnership;
 
   constructor(dependencies: InterfaceDescriptorDependencies) {
     this.metadataMap = dependencies.metadataMap;
-    this.#namespaces = dependencies.namespaces;
-    this.#scheduler = dependencies.scheduler;
-    this.#leases = dependencies.leases;
-    this.#marker = dependencies.marker;
-    this.#isWatched = dependencies.isWatched;
-    this.#ownership = new LinkOwnership(dependencies);
+    this.namespaces = dependencies.namespaces;
+    this.scheduler = dependencies.scheduler;
+    this.leases = dependencies.leases;
+    this.marker = dependencies.marker;
+    this.isWatched = dependencies.isWatched;
+    this.ownership = new LinkOwnership(dependencies);
   }
 
   validate(_key: string, value: Interface): readonly InvalidField[] {
-    return validateInterface(value, this.#marker);
+    return validateInterface(value, this.marker);
   }
 
   dependencies(_key: string, value: Interface): readonly Dependency[] {
     return [
-      ...this.#namespaces.dependencies(value.namespace),
-      ...(linkTypeOf(value)?.dependencies?.(value, this.#isWatched) ?? []),
+      ...this.namespaces.dependencies(value.namespace),
+      ...(linkTypeOf(value)?.dependencies?.(value, this.isWatched) ?? []),
     ];
   }
 
   derivedValues(_key: string, value: Interface): readonly KeyedValue[] {
-    return derivedValues(value, { isStray: this.#strays.has(value) });
+    return derivedValues(value, { isStray: this.strays.has(value) });
   }
 
   /**
@@ -95,28 +95,28 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   }
 
   equivalent(_key: string, a: Interface, b: Interface): boolean {
-    return !this.#unmarked.has(a) && !this.#unmarked.has(b) && !this.#givesUpMtu(a, b) && sameLink(a, b);
+    return !this.unmarked.has(a) && !this.unmarked.has(b) && !this.givesUpMtu(a, b) && sameLink(a, b);
   }
 
   async create(key: string, value: Interface): Promise<InterfaceMetadata> {
-    return this.#naming(key, async () => {
+    return this.naming(key, async () => {
       const type = typeOf(value);
-      const lease = await this.#namespaces.acquire(value.namespace, key, { make: type.foreign !== true });
+      const lease = await this.namespaces.acquire(value.namespace, key, { make: type.foreign !== true });
       try {
         const context: LinkContext = {
-          ...this.#context(lease.handle),
-          makeWay: (...place) => this.#ownership.clear(...place),
+          ...this.context(lease.handle),
+          makeWay: (...place) => this.ownership.clear(...place),
         };
-        const make = () => this.#ownership.sharing(value, () => type.create(value, context));
-        const link = await this.#ownership.making(value, make);
+        const make = () => this.ownership.sharing(value, () => type.create(value, context));
+        const link = await this.ownership.making(value, make);
         const finish = async (): Promise<InterfaceMetadata> => {
-          await applySettings(lease.handle, link, value, hostNameOf(value, type), this.#makeWay);
-          this.#leases.keep(value.name ?? "", lease);
+          await applySettings(lease.handle, link, value, hostNameOf(value, type), this.makeWay);
+          this.leases.keep(value.name ?? "", lease);
           return metadataOf(value, link.index, lease.handle);
         };
         try {
           if (type.kinds !== undefined) return await finish();
-          return await this.#ownership.taking(value.name ?? "", link, lease.handle, finish);
+          return await this.ownership.taking(value.name ?? "", link, lease.handle, finish);
         } catch (error) {
           await type.remove?.(value, link.index, context);
           throw error;
@@ -132,7 +132,7 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     const type = linkTypeOf(newValue);
     if (type === undefined || oldValue.type !== newValue.type) return true;
     const moves = namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace);
-    if (this.#givesUpMtu(oldValue, newValue) && type.defaultMtu === undefined) return true;
+    if (this.givesUpMtu(oldValue, newValue) && type.defaultMtu === undefined) return true;
     return (moves && !type.movable) || (type.recreates?.(oldValue, newValue) ?? false);
   }
 
@@ -142,23 +142,23 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
     newValue: Interface,
     metadata: InterfaceMetadata,
   ): Promise<InterfaceMetadata> {
-    return this.#naming(key, async () => {
+    return this.naming(key, async () => {
       const type = typeOf(newValue);
-      const lease = await this.#leaseOf(metadata);
-      const context = this.#context(lease.handle);
-      await this.#ownership.sharing(newValue, async () => type.update?.(oldValue, newValue, metadata.index, context));
-      const mtu = this.#givesUpMtu(oldValue, newValue) ? await type.defaultMtu?.(newValue, context) : undefined;
+      const lease = await this.leaseOf(metadata);
+      const context = this.context(lease.handle);
+      await this.ownership.sharing(newValue, async () => type.update?.(oldValue, newValue, metadata.index, context));
+      const mtu = this.givesUpMtu(oldValue, newValue) ? await type.defaultMtu?.(newValue, context) : undefined;
       const settled = mtu === undefined ? newValue : { ...newValue, mtu };
       if (namespaceText(oldValue.namespace) !== namespaceText(newValue.namespace)) {
-        return this.#move(settled, metadata, lease);
+        return this.move(settled, metadata, lease);
       }
       const link = await existingLink(lease.handle, metadata);
-      const alias = this.#marker.of(metadata.name);
+      const alias = this.marker.of(metadata.name);
       if (type.kinds !== undefined && link.alias !== alias) await lease.handle.linkSet({ index: link.index, alias });
-      await applySettings(lease.handle, link, settled, hostNameOf(newValue, type), this.#makeWay);
+      await applySettings(lease.handle, link, settled, hostNameOf(newValue, type), this.makeWay);
       const renamed = !isNamed(link, hostNameOf(newValue, type));
       if ((link.up && !newValue.enabled) || (renamed && resetsOnRename(link.up)) || rejoins(link, newValue)) {
-        const [before, after] = [this.#addressesOf(oldValue), this.#addressesOf(newValue)];
+        const [before, after] = [this.addressesOf(oldValue), this.addressesOf(newValue)];
         const kept = before.filter((address) => address.includes(":") && after.includes(address));
         await restoreIpv6(lease.handle, link.index, kept, newValue);
       }
@@ -167,12 +167,12 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   }
 
   async delete(key: string, value: Interface, metadata: InterfaceMetadata): Promise<void> {
-    await this.#naming(key, async () => {
-      const lease = this.#leases.get(metadata.name);
+    await this.naming(key, async () => {
+      const lease = this.leases.get(metadata.name);
       // Without a lease a resync has found that the link vanished, perhaps with its namespace.
       if (lease === undefined) return;
-      await linkTypeOf(value)?.remove?.(value, metadata.index, this.#context(lease.handle));
-      this.#leases.drop(metadata.name);
+      await linkTypeOf(value)?.remove?.(value, metadata.index, this.context(lease.handle));
+      this.leases.drop(metadata.name);
     });
   }
 
@@ -182,22 +182,22 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
   ): Promise<readonly RetrievedValue<Interface, InterfaceMetadata>[]> {
     const expected = new Map(correlate.map(({ key, value }) => [key, value]));
     const found = await retrieveInterfaces({
-      namespaces: this.#namespaces,
-      marker: this.#marker,
-      leases: this.#leases,
+      namespaces: this.namespaces,
+      marker: this.marker,
+      leases: this.leases,
       known: [...this.metadataMap.entries()].map(([, metadata]) => metadata),
       expected,
       only,
-      desired: (name) => this.#scheduler.desired(interfaceKey(name)),
-      isReady: (value) => this.#isReady(value),
+      desired: (name) => this.scheduler.desired(interfaceKey(name)),
+      isReady: (value) => this.isReady(value),
     });
     for (const { key, value, unmarked } of found) {
-      if (unmarked) this.#unmarked.add(value);
+      if (unmarked) this.unmarked.add(value);
       const before = expected.get(key);
       // What is expected of an orphan is what was read of it before.
-      if (!before?.mtu || this.#unchosen.has(before)) this.#unchosen.add(value);
+      if (!before?.mtu || this.unchosen.has(before)) this.unchosen.add(value);
       const vrf = before?.vrf_master_interface;
-      if (vrf && vrf !== value.vrf_master_interface) this.#strays.add(value);
+      if (vrf && vrf !== value.vrf_master_interface) this.strays.add(value);
     }
     return found;
   }
@@ -206,74 +206,74 @@ export class InterfaceDescriptor implements Descriptor<Interface, InterfaceMetad
    * Moves a link to another namespace, where it arrives down, without addresses, and perhaps with another index. What the
    * kernel may refuse is done before, so that a failure leaves the link where it was.
    */
-  async #move(value: Interface, metadata: InterfaceMetadata, from: NamespaceLease): Promise<InterfaceMetadata> {
+  private async move(value: Interface, metadata: InterfaceMetadata, from: NamespaceLease): Promise<InterfaceMetadata> {
     const hostName = hostNameOf(value, linkTypeOf(value));
     const link = await existingLink(from.handle, metadata);
-    await applySettings(from.handle, link, { ...value, enabled: link.up }, link.name, this.#makeWay);
-    const to = await this.#namespaces.acquire(value.namespace, interfaceKey(metadata.name));
+    await applySettings(from.handle, link, { ...value, enabled: link.up }, link.name, this.makeWay);
+    const to = await this.namespaces.acquire(value.namespace, interfaceKey(metadata.name));
     try {
       const move = (): Promise<void> =>
         from.handle.linkSet({ index: metadata.index, namespace: to.handle, name: hostName });
       await move().catch(async (error: unknown) => {
         if (!isCode(error, "EEXIST")) throw error;
-        if ((await this.#makeWay(to.handle, hostName, value.namespace)) !== undefined) throw error;
+        if ((await this.makeWay(to.handle, hostName, value.namespace)) !== undefined) throw error;
         await move();
       });
       const moved = await to.handle.linkByName(hostName);
       if (moved === undefined) throw vanished(metadata);
-      this.#leases.keep(metadata.name, to);
-      await applySettings(to.handle, moved, value, hostName, this.#makeWay);
+      this.leases.keep(metadata.name, to);
+      await applySettings(to.handle, moved, value, hostName, this.makeWay);
       return metadataOf(value, moved.index, to.handle);
     } catch (error) {
-      if (this.#leases.get(metadata.name) !== to) to.release();
+      if (this.leases.get(metadata.name) !== to) to.release();
       throw error;
     }
   }
 
-  #givesUpMtu(before: Interface, after: Interface): boolean {
-    return !this.#unchosen.has(before) && givesUpMtu(before, after);
+  private givesUpMtu(before: Interface, after: Interface): boolean {
+    return !this.unchosen.has(before) && givesUpMtu(before, after);
   }
 
   /** Is everything there that a value of a foreign link waits for? */
-  #isReady(value: Interface): boolean {
-    const dependencies = linkTypeOf(value)?.dependencies?.(value, this.#isWatched) ?? [];
-    return dependencies.every((each) => !("key" in each) || this.#scheduler.status(each.key).state === "OBTAINED");
+  private isReady(value: Interface): boolean {
+    const dependencies = linkTypeOf(value)?.dependencies?.(value, this.isWatched) ?? [];
+    return dependencies.every((each) => !("key" in each) || this.scheduler.status(each.key).state === "OBTAINED");
   }
 
-  #context(handle: NamespaceHandle): LinkContext {
+  private context(handle: NamespaceHandle): LinkContext {
     return {
       handle,
-      marker: this.#marker,
-      locationOf: (name) => this.#placeOf(name),
-      desired: (name) => this.#scheduler.desired(interfaceKey(name)),
-      acquire: (namespace, name) => this.#namespaces.acquire(namespace, interfaceKey(name)),
-      makeWay: this.#makeWay,
+      marker: this.marker,
+      locationOf: (name) => this.placeOf(name),
+      desired: (name) => this.scheduler.desired(interfaceKey(name)),
+      acquire: (namespace, name) => this.namespaces.acquire(namespace, interfaceKey(name)),
+      makeWay: this.makeWay,
     };
   }
 
-  readonly #makeWay: LinkContext["makeWay"] = (handle, hostName, namespace) =>
-    this.#ownership.makeWay(handle, hostName, namespace);
+  private readonly makeWay: LinkContext["makeWay"] = (handle, hostName, namespace) =>
+    this.ownership.makeWay(handle, hostName, namespace);
 
-  #addressesOf(value: Interface): readonly string[] {
-    return allAddressesOf(value, (name) => this.#scheduler.desired(interfaceKey(name)));
+  private addressesOf(value: Interface): readonly string[] {
+    return allAddressesOf(value, (name) => this.scheduler.desired(interfaceKey(name)));
   }
 
-  #placeOf(name: string): LinkLocation {
+  private placeOf(name: string): LinkLocation {
     const metadata = this.metadataMap.get(interfaceKey(name));
-    const handle = this.#leases.get(name)?.handle;
+    const handle = this.leases.get(name)?.handle;
     if (metadata !== undefined && handle !== undefined) return { handle, index: metadata.index };
     throw new SouthboundError("ENODEV", `interface ${name} is not there`);
   }
 
   /** The lease of an interface that exists; opened anew for one whose namespace was given up, since its link had vanished. */
-  async #leaseOf({ name, namespace }: InterfaceMetadata): Promise<NamespaceLease> {
-    const lease = this.#leases.get(name) ?? (await this.#namespaces.acquire(namespace, interfaceKey(name)));
-    this.#leases.keep(name, lease);
+  private async leaseOf({ name, namespace }: InterfaceMetadata): Promise<NamespaceLease> {
+    const lease = this.leases.get(name) ?? (await this.namespaces.acquire(namespace, interfaceKey(name)));
+    this.leases.keep(name, lease);
     return lease;
   }
 
   /** What fails says which key it is about. */
-  async #naming<T>(key: string, step: () => Promise<T>): Promise<T> {
+  private async naming<T>(key: string, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {

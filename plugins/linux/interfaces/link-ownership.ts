@@ -23,52 +23,52 @@ export interface OwnershipParts {
  * as what is there: creations run at the same time.
  */
 export class LinkOwnership {
-  readonly #parts: OwnershipParts;
+  private readonly parts: OwnershipParts;
   /** Names of values that are being given a link, by place. */
-  readonly #taking = new Map<string, string>();
+  private readonly takers = new Map<string, string>();
   /** How many creations want a host name in a namespace. */
-  readonly #making = new Map<string, number>();
+  private readonly makers = new Map<string, number>();
   /** Values that are being made or changed, with what they want of their lower link. */
-  readonly #sharing = new Map<string, SharedSettings>();
+  private readonly sharers = new Map<string, SharedSettings>();
 
   constructor(parts: OwnershipParts) {
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   /** Runs `step` with a link of somebody else's taken for a value. Throws `EBUSY` when it is another value's. */
   async taking<T>(name: string, link: Link, handle: NamespaceHandle, step: () => Promise<T>): Promise<T> {
     const place = `${handle.identity}/${link.index}`;
-    const { marker, metadataMap } = this.#parts;
+    const { marker, metadataMap } = this.parts;
     const [known] = metadataMap.lookup("place", place);
-    const owner = marker.nameIn(link.alias) ?? metadataMap.get(known ?? "")?.name ?? this.#taking.get(place);
+    const owner = marker.nameIn(link.alias) ?? metadataMap.get(known ?? "")?.name ?? this.takers.get(place);
     if (owner !== undefined && owner !== name) {
       const message = `the link ${link.name} is that of interface ${owner}: one of the two has to go, or to mean another link`;
       throw new SouthboundError("EBUSY", message, { field: "host_if_name" });
     }
-    this.#taking.set(place, name);
+    this.takers.set(place, name);
     try {
       return await step();
     } finally {
-      this.#taking.delete(place);
+      this.takers.delete(place);
     }
   }
 
   /** Runs `step`, which makes the link of a value (and of its peer). */
   async making<T>(value: Interface, step: () => Promise<T>): Promise<T> {
     const peer: Interface | undefined = value.veth?.peer_if_name
-      ? this.#parts.scheduler.desired(interfaceKey(value.veth.peer_if_name))
+      ? this.parts.scheduler.desired(interfaceKey(value.veth.peer_if_name))
       : undefined;
     const names = [value, ...(peer === undefined ? [] : [peer])].map((each) =>
       nameIn(each.namespace, hostNameOf(each, linkTypeOf(each))),
     );
-    for (const name of names) this.#making.set(name, (this.#making.get(name) ?? 0) + 1);
+    for (const name of names) this.makers.set(name, (this.makers.get(name) ?? 0) + 1);
     try {
       return await step();
     } finally {
       for (const name of names) {
-        const others = (this.#making.get(name) ?? 0) - 1;
-        if (others > 0) this.#making.set(name, others);
-        else this.#making.delete(name);
+        const others = (this.makers.get(name) ?? 0) - 1;
+        if (others > 0) this.makers.set(name, others);
+        else this.makers.delete(name);
       }
     }
   }
@@ -78,24 +78,24 @@ export class LinkOwnership {
     const { name = "" } = value;
     const own = linkTypeOf(value)?.shared?.(value);
     if (own === undefined) return step();
-    for (const [other, settings] of this.#others(value, own.lower)) {
+    for (const [other, settings] of this.others(value, own.lower)) {
       if (settings.text === own.text) continue;
       const message = `${own.lower} has ${settings.text} for all that stand on it, as ${other} wants it; ${name} wants ${own.text}`;
       throw new SouthboundError("EBUSY", message, { field: own.field });
     }
-    this.#sharing.set(name, own);
+    this.sharers.set(name, own);
     try {
       return await step();
     } finally {
-      this.#sharing.delete(name);
+      this.sharers.delete(name);
     }
   }
 
-  *#others({ name, type: own }: Interface, lower: string): IterableIterator<[string, SharedSettings]> {
-    for (const [other, settings] of this.#sharing) if (settings.lower === lower) yield [other, settings];
-    for (const [key, { type, name: other }] of this.#parts.metadataMap.entries()) {
+  private *others({ name, type: own }: Interface, lower: string): IterableIterator<[string, SharedSettings]> {
+    for (const [other, settings] of this.sharers) if (settings.lower === lower) yield [other, settings];
+    for (const [key, { type, name: other }] of this.parts.metadataMap.entries()) {
       if (other === name || type !== own) continue;
-      const desired: Interface | undefined = this.#parts.scheduler.desired(key);
+      const desired: Interface | undefined = this.parts.scheduler.desired(key);
       const settings = desired && linkTypeOf(desired)?.shared?.(desired);
       if (settings?.lower === lower) yield [other, settings];
     }
@@ -112,9 +112,9 @@ export class LinkOwnership {
     namespace: NetNamespace | undefined,
   ): Promise<Link | undefined> {
     const link = await handle.linkByName(hostName);
-    const owner = this.#parts.marker.nameIn(link?.alias);
+    const owner = this.parts.marker.nameIn(link?.alias);
     if (link === undefined || owner === undefined) return link;
-    if (link.name !== hostName || this.#keeps(owner, hostName, namespace)) return link;
+    if (link.name !== hostName || this.keeps(owner, hostName, namespace)) return link;
     try {
       await rename(handle, link, temporaryName(`${link.alias} ${link.index}`));
     } catch (error) {
@@ -133,18 +133,18 @@ export class LinkOwnership {
     namespace: NetNamespace | undefined,
   ): Promise<Link | undefined> {
     const link = await this.makeWay(handle, hostName, namespace);
-    const isAlone = this.#making.get(nameIn(namespace, hostName)) === 1;
-    if (link === undefined || !isAlone || !this.#parts.marker.isUnfinished(link)) return link;
+    const isAlone = this.makers.get(nameIn(namespace, hostName)) === 1;
+    if (link === undefined || !isAlone || !this.parts.marker.isUnfinished(link)) return link;
     await removeLink(handle, link.index);
     return undefined;
   }
 
-  #keeps(owner: string, hostName: string, namespace: NetNamespace | undefined): boolean {
+  private keeps(owner: string, hostName: string, namespace: NetNamespace | undefined): boolean {
     const key = interfaceKey(owner);
-    const desired: Interface | undefined = this.#parts.scheduler.desired(key);
+    const desired: Interface | undefined = this.parts.scheduler.desired(key);
     if (desired === undefined || hostNameOf(desired, linkTypeOf(desired)) !== hostName) return false;
     const place = namespaceText(desired.namespace);
-    const present = this.#parts.metadataMap.get(key);
+    const present = this.parts.metadataMap.get(key);
     return place === namespaceText(namespace) || (present !== undefined && place === namespaceText(present.namespace));
   }
 }

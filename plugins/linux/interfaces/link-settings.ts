@@ -138,11 +138,11 @@ export class LinkSettingsDescriptor implements Descriptor<LinkSettings, undefine
   }
 
   async create(_key: string, value: LinkSettings): Promise<undefined> {
-    await this.#change({ interface: value.interface }, value);
+    await this.change({ interface: value.interface }, value);
   }
 
   async update(_key: string, before: LinkSettings, after: LinkSettings): Promise<undefined> {
-    await this.#change(before, after);
+    await this.change(before, after);
   }
 
   async delete(_key: string, value: LinkSettings): Promise<void> {
@@ -150,13 +150,13 @@ export class LinkSettingsDescriptor implements Descriptor<LinkSettings, undefine
     const metadata = this.interfaces.get(name);
     if (metadata === undefined || (metadata.ours && this.scheduler.desired(interfaceKey(name)) === undefined)) return;
     try {
-      await this.#change(value, { interface: name });
+      await this.change(value, { interface: name });
     } catch (error) {
       if (!isCode(error, "ENODEV", "ENOENT")) throw error;
     }
   }
 
-  async #change(before: LinkSettings, after: LinkSettings): Promise<void> {
+  private async change(before: LinkSettings, after: LinkSettings): Promise<void> {
     const { interface: name } = after;
     const metadata = this.interfaces.get(name);
     const handle = this.interfaces.namespaceOf(name);

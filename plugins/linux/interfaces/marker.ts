@@ -19,11 +19,11 @@ export function temporaryName(seed: string): string {
 export class Marker {
   /** The group of the links that this agent is making. Far from the small numbers that people give to groups. */
   readonly unfinishedGroup: number;
-  readonly #prefix: string;
+  private readonly prefix: string;
 
   constructor(label: string) {
-    this.#prefix = `tenuto:${label}:`;
-    this.unfinishedGroup = (createHash("sha256").update(this.#prefix).digest().readUInt32BE() % 2 ** 30) | (2 ** 30);
+    this.prefix = `tenuto:${label}:`;
+    this.unfinishedGroup = (createHash("sha256").update(this.prefix).digest().readUInt32BE() % 2 ** 30) | (2 ** 30);
   }
 
   isUnfinished({ group, alias }: Pick<Link, "group" | "alias">): boolean {
@@ -32,16 +32,16 @@ export class Marker {
 
   /** The alias of the link of that logical name. */
   of(name: string): string {
-    return this.#prefix + name;
+    return this.prefix + name;
   }
 
   /** The logical name in an alias of ours; `undefined` for any other alias. */
   nameIn(alias: string | undefined): string | undefined {
-    return alias?.startsWith(this.#prefix) ? alias.slice(this.#prefix.length) : undefined;
+    return alias?.startsWith(this.prefix) ? alias.slice(this.prefix.length) : undefined;
   }
 
   /** The longest logical name that fits into an alias, bytes. */
   get maxNameBytes(): number {
-    return MAX_ALIAS_BYTES - Buffer.byteLength(this.#prefix);
+    return MAX_ALIAS_BYTES - Buffer.byteLength(this.prefix);
   }
 }

@@ -26,10 +26,10 @@ import { VrfMembershipDescriptor } from "./vrf.js";
   provides: [provide(InterfaceIndex, (self: InterfacesPlugin) => self.index)],
 })
 export class InterfacesPlugin implements Plugin {
-  readonly #leases = new InterfaceLeases();
-  readonly #table = new InterfaceTable(this.#leases);
-  readonly index: InterfaceIndex = this.#table;
-  #unwatch: () => void = () => undefined;
+  private readonly leases = new InterfaceLeases();
+  private readonly table = new InterfaceTable(this.leases);
+  readonly index: InterfaceIndex = this.table;
+  private unwatch: () => void = () => undefined;
 
   constructor(
     @inject(Namespaces) private readonly namespaces: Namespaces,
@@ -45,9 +45,9 @@ export class InterfacesPlugin implements Plugin {
       new InterfaceDescriptor({
         namespaces: this.namespaces,
         scheduler: this.scheduler,
-        leases: this.#leases,
+        leases: this.leases,
         marker: new Marker(this.agent.label),
-        metadataMap: this.#table.metadata,
+        metadataMap: this.table.metadata,
         isWatched: (name) => this.watched.get().some((watched) => watched.has(name)),
       }),
     );
@@ -61,13 +61,13 @@ export class InterfacesPlugin implements Plugin {
     this.scheduler.registerDescriptor(new UnnumberedAddressesDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new LinkSettingsDescriptor(this.index, this.scheduler));
     this.scheduler.registerDescriptor(new VrfMembershipDescriptor(this.index, this.scheduler));
-    this.#unwatch = this.scheduler.watchTransactions(() => {
-      this.#leases.keepOnly((name) => this.#table.get(name) !== undefined, this.#table.metadata.size);
+    this.unwatch = this.scheduler.watchTransactions(() => {
+      this.leases.keepOnly((name) => this.table.get(name) !== undefined, this.table.metadata.size);
     });
   }
 
   close(): void {
     // The leases are kept: nothing that was made is given up because the agent ends. Their sockets go with the netlink client.
-    this.#unwatch();
+    this.unwatch();
   }
 }

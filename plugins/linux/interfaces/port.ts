@@ -69,8 +69,8 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
   }
 
   async create(_key: string, port: InterfacePort): Promise<undefined> {
-    const links = await this.#linksOf(port);
-    this.#checkFree(port, links);
+    const links = await this.linksOf(port);
+    this.checkFree(port, links);
     await membershipOf(port).join(links, port.settings);
   }
 
@@ -81,22 +81,22 @@ export class InterfacePortDescriptor implements Descriptor<InterfacePort, undefi
   }
 
   async update(_key: string, before: InterfacePort, after: InterfacePort): Promise<undefined> {
-    await membershipOf(after).change?.(await this.#linksOf(after), before.settings, after.settings);
+    await membershipOf(after).change?.(await this.linksOf(after), before.settings, after.settings);
   }
 
   async delete(_key: string, port: InterfacePort): Promise<void> {
     await leaveMaster(
-      () => this.#linksOf(port),
+      () => this.linksOf(port),
       (links) => membershipOf(port).leave(links, port.settings),
     );
   }
 
-  #linksOf({ master, interface: member }: InterfacePort): Promise<MemberLinks> {
+  private linksOf({ master, interface: member }: InterfacePort): Promise<MemberLinks> {
     return linksOf(this.interfaces, this.scheduler, member, master);
   }
 
   /** Throws when another of our interfaces has the port and wants to keep it. */
-  #checkFree({ master, interface: member }: InterfacePort, { handle, link }: MemberLinks): void {
+  private checkFree({ master, interface: member }: InterfacePort, { handle, link }: MemberLinks): void {
     if (link.master === undefined) return;
     const owner = this.interfaces.byIndex(handle.identity, link.master)?.name;
     if (owner === undefined || owner === master) return;

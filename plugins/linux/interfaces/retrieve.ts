@@ -87,70 +87,70 @@ interface Match {
 }
 
 class Survey implements FoundLinks {
-  readonly #contents: readonly Contents[];
-  readonly #request: RetrieveRequest;
-  readonly #matches: readonly Match[];
+  private readonly contents: readonly Contents[];
+  private readonly request: RetrieveRequest;
+  private readonly matches: readonly Match[];
   /** The interfaces that existed so far, by place. */
-  readonly #known: ReadonlyMap<string, InterfaceMetadata>;
+  private readonly known: ReadonlyMap<string, InterfaceMetadata>;
   /** The indexes of different namespaces overlap. */
-  readonly #byIndex: ReadonlyMap<number, readonly Match[]>;
-  readonly #byMaster: ReadonlyMap<number, readonly Match[]>;
-  readonly #namespaceIds = new Map<string, Promise<number | undefined>>();
+  private readonly byIndex: ReadonlyMap<number, readonly Match[]>;
+  private readonly byMaster: ReadonlyMap<number, readonly Match[]>;
+  private readonly namespaceIds = new Map<string, Promise<number | undefined>>();
 
   constructor(contents: readonly Contents[], request: RetrieveRequest) {
-    this.#contents = contents;
-    this.#request = request;
+    this.contents = contents;
+    this.request = request;
     const known = request.known.map((each) => [linkId(each.namespaceIdentity, each.index), each] as const);
-    this.#known = new Map(known);
-    const marked = this.#unique(this.#marked());
-    this.#matches = [...marked, ...this.#configured(marked)];
-    this.#byIndex = groupBy(this.#matches, ({ link }) => link.index);
-    this.#byMaster = groupBy(this.#matches, ({ link }) => link.master ?? 0);
+    this.known = new Map(known);
+    const marked = this.unique(this.marked());
+    this.matches = [...marked, ...this.configured(marked)];
+    this.byIndex = groupBy(this.matches, ({ link }) => link.index);
+    this.byMaster = groupBy(this.matches, ({ link }) => link.master ?? 0);
   }
 
   async interfaces(): Promise<readonly Retrieved[]> {
-    const { only } = this.#request;
-    const desired = this.#matches.filter(({ name }) => only?.has(interfaceKey(name)) ?? true);
-    return Promise.all(desired.map((match) => this.#describe(match)));
+    const { only } = this.request;
+    const desired = this.matches.filter(({ name }) => only?.has(interfaceKey(name)) ?? true);
+    return Promise.all(desired.map((match) => this.describe(match)));
   }
 
   async linkedName({ link, handle }: FoundLink, index = link.link ?? 0): Promise<string | undefined> {
-    const place = await this.#placeOfLinked(link, handle);
+    const place = await this.placeOfLinked(link, handle);
     if (place === undefined) return undefined;
-    const candidates = this.#byIndex.get(index) ?? [];
+    const candidates = this.byIndex.get(index) ?? [];
     return candidates.find((other) => other.contents.handle === place)?.name ?? "";
   }
 
   membersOf({ link, handle }: FoundLink): readonly { readonly name: string; readonly link: Link }[] {
-    const members = this.#byMaster.get(link.index) ?? [];
+    const members = this.byMaster.get(link.index) ?? [];
     return members.filter(({ contents }) => contents.handle === handle);
   }
 
   /** The namespace that IFLA_LINK counts in; `undefined` when it was not looked into. */
-  async #placeOfLinked(link: Link, handle: NamespaceHandle): Promise<NamespaceHandle | undefined> {
+  private async placeOfLinked(link: Link, handle: NamespaceHandle): Promise<NamespaceHandle | undefined> {
     if (link.linkNamespaceId === undefined) return handle;
-    for (const { handle: other } of this.#contents) {
-      if (other !== handle && (await this.#idOf(handle, other)) === link.linkNamespaceId) return other;
+    for (const { handle: other } of this.contents) {
+      if (other !== handle && (await this.idOf(handle, other)) === link.linkNamespaceId) return other;
     }
     return undefined;
   }
 
-  #idOf(from: NamespaceHandle, other: NamespaceHandle): Promise<number | undefined> {
+  private idOf(from: NamespaceHandle, other: NamespaceHandle): Promise<number | undefined> {
     const pair = `${from.identity} ${other.identity}`;
-    const id = this.#namespaceIds.get(pair) ?? from.namespaceId(other);
-    this.#namespaceIds.set(pair, id);
+    const id = this.namespaceIds.get(pair) ?? from.namespaceId(other);
+    this.namespaceIds.set(pair, id);
     return id;
   }
 
-  #marked(): Match[] {
-    return this.#contents.flatMap((contents) =>
+  private marked(): Match[] {
+    return this.contents.flatMap((contents) =>
       contents.links.flatMap((link): Match[] => {
-        const marked = this.#request.marker.nameIn(link.alias);
-        const isUnfinished = marked === undefined && this.#request.marker.isUnfinished(link);
-        const name = marked ?? (isUnfinished ? undesiredName(contents, link) : this.#unmarkedName(contents, link));
+        const marked = this.request.marker.nameIn(link.alias);
+        const isUnfinished = marked === undefined && this.request.marker.isUnfinished(link);
+        const name = marked ?? (isUnfinished ? undesiredName(contents, link) : this.unmarkedName(contents, link));
         if (name === undefined) return [];
         const type = linkTypeOfKind(link.kind ?? "");
-        const expected = this.#request.expected.get(interfaceKey(name));
+        const expected = this.request.expected.get(interfaceKey(name));
         const unmarked = marked === undefined && !isUnfinished;
         return [{ name, contents, link, type, expected, unmarked, ...(isUnfinished ? { remains: true } : {}) }];
       }),
@@ -158,45 +158,45 @@ class Survey implements FoundLinks {
   }
 
   /** The value of a link of ours that somebody has given another alias. */
-  #unmarkedName({ handle }: Contents, link: Link): string | undefined {
-    const known = this.#known.get(linkId(handle.identity, link.index));
+  private unmarkedName({ handle }: Contents, link: Link): string | undefined {
+    const known = this.known.get(linkId(handle.identity, link.index));
     const isTheSame =
       known?.ours === true && linkTypeOfKind(link.kind ?? "")?.type === known.type && isNamed(link, known.hostName);
     return isTheSame ? known.name : undefined;
   }
 
   /** Of the links with one mark, that where the value belongs stands for it, or else the one that did so far. */
-  #unique(matches: readonly Match[]): readonly Match[] {
+  private unique(matches: readonly Match[]): readonly Match[] {
     const best = new Map<string, Match>();
     for (const match of matches) {
       const other = best.get(match.name);
-      if (other === undefined || this.#rank(match) > this.#rank(other)) best.set(match.name, match);
+      if (other === undefined || this.rank(match) > this.rank(other)) best.set(match.name, match);
     }
     if (best.size === matches.length) return matches;
     return matches.map((match) => {
       if (best.get(match.name) === match) return match;
       const name = undesiredName(match.contents, match.link);
       // When nobody wants a value of that name, each of them may be what somebody still wants.
-      const isDesired = (match.expected ?? this.#request.desired(match.name)) !== undefined;
+      const isDesired = (match.expected ?? this.request.desired(match.name)) !== undefined;
       return { ...match, name, expected: undefined, ...(isDesired ? { remains: true } : {}) };
     });
   }
 
-  #rank({ name, contents, link, expected }: Match): number {
-    const desired = expected ?? this.#request.desired(name);
+  private rank({ name, contents, link, expected }: Match): number {
+    const desired = expected ?? this.request.desired(name);
     const place = namespaceText(desired?.namespace);
     const isInPlace = contents.references.some((reference) => namespaceText(reference) === place);
-    const isKnown = this.#known.get(linkId(contents.handle.identity, link.index))?.name === name;
+    const isKnown = this.known.get(linkId(contents.handle.identity, link.index))?.name === name;
     return (isInPlace ? 2 : 0) + (isKnown ? 1 : 0);
   }
 
   /** Desired values whose links somebody else made, and with `only` those that others may stand on or belong to. */
-  #configured(marked: readonly Match[]): Match[] {
+  private configured(marked: readonly Match[]): Match[] {
     const byReference = new Map<string, Contents>();
-    for (const contents of this.#contents) {
+    for (const contents of this.contents) {
       for (const reference of contents.references) byReference.set(namespaceText(reference), contents);
     }
-    const { expected: asked, known, desired } = this.#request;
+    const { expected: asked, known, desired } = this.request;
     const others = known.filter(({ name, ours }) => !ours && !asked.has(interfaceKey(name)));
     const values = [...asked.values(), ...others.flatMap(({ name }) => desired(name) ?? [])];
     const found = values.flatMap((expected): Match[] => {
@@ -210,28 +210,28 @@ class Survey implements FoundLinks {
     });
     const taken = new Set(marked.map((match) => placeOfMatch(match)));
     // A link is one value's: of several that mean it, that which had it so far.
-    const isKnown = (match: Match): boolean => this.#known.get(placeOfMatch(match))?.name === match.name;
-    return [...found.filter(isKnown), ...found.filter((match) => !isKnown(match) && this.#isReady(match))].filter(
+    const isKnown = (match: Match): boolean => this.known.get(placeOfMatch(match))?.name === match.name;
+    return [...found.filter(isKnown), ...found.filter((match) => !isKnown(match) && this.isReady(match))].filter(
       (match) => !taken.has(placeOfMatch(match)) && taken.add(placeOfMatch(match)),
     );
   }
 
   /** One that waits for something is not there, even if its link is. */
-  #isReady({ expected }: Match): boolean {
-    return expected !== undefined && this.#request.isReady(expected);
+  private isReady({ expected }: Match): boolean {
+    return expected !== undefined && this.request.isReady(expected);
   }
 
   /** The VRF of ours that the link belongs to. */
-  #vrfOf({ link, contents }: Match): Pick<Interface, "vrf_master_interface"> {
+  private vrfOf({ link, contents }: Match): Pick<Interface, "vrf_master_interface"> {
     if (link.slaveKind !== "vrf") return {};
-    const masters = this.#byIndex.get(link.master ?? 0) ?? [];
+    const masters = this.byIndex.get(link.master ?? 0) ?? [];
     const name = masters.find((other) => other.contents === contents)?.name;
     return name === undefined ? {} : { vrf_master_interface: name };
   }
 
   /** The addresses of ours. Those of a donor are no interface's own, and are told of once they are all there. */
-  #addressesOf({ link, contents, expected }: Match): Pick<Interface, "ip_addresses" | "unnumbered"> {
-    const desired = expected === undefined ? [] : allAddressesOf(expected, this.#request.desired);
+  private addressesOf({ link, contents, expected }: Match): Pick<Interface, "ip_addresses" | "unnumbered"> {
+    const desired = expected === undefined ? [] : allAddressesOf(expected, this.request.desired);
     const own = ownAddresses(contents.addresses.get(link.index) ?? [], desired);
     const donor = expected?.unnumbered;
     if (!donor) {
@@ -250,10 +250,10 @@ class Survey implements FoundLinks {
     };
   }
 
-  async #describe(match: Match): Promise<Retrieved> {
+  private async describe(match: Match): Promise<Retrieved> {
     const { name, contents, link, type, expected, remains } = match;
     const namespace = referenceFor(contents, expected);
-    const addresses = this.#addressesOf(match);
+    const addresses = this.addressesOf(match);
     const desiredName = expected === undefined ? link.name : hostNameOf(expected, type);
     const hostName = isNamed(link, desiredName) ? desiredName : link.name;
     const value: Interface = {
@@ -265,7 +265,7 @@ class Survey implements FoundLinks {
       ...addresses,
       ...hardwareAddressOf(link),
       mtu: link.mtu,
-      ...this.#vrfOf(match),
+      ...this.vrfOf(match),
       ...(expected?.link_only ? { link_only: true } : {}),
       ...(await readLinkSettings(contents.handle, link.index, expected)),
       ...(await type?.decode?.({ link, handle: contents.handle }, this, expected)),

@@ -19,11 +19,11 @@ export class InterfaceTable implements InterfaceIndex {
   }
 
   byHostName(hostName: string): readonly InterfaceMetadata[] {
-    return this.#lookup("hostName", hostName);
+    return this.lookup("hostName", hostName);
   }
 
   byIndex(namespaceIdentity: string, index: number): InterfaceMetadata | undefined {
-    return this.#lookup("place", place(namespaceIdentity, index))[0];
+    return this.lookup("place", place(namespaceIdentity, index))[0];
   }
 
   all(): readonly InterfaceMetadata[] {
@@ -39,7 +39,7 @@ export class InterfaceTable implements InterfaceIndex {
     return this.metadata.watch((key, metadata) => listener(key.slice(prefix), metadata));
   }
 
-  #lookup(field: string, value: string): readonly InterfaceMetadata[] {
+  private lookup(field: string, value: string): readonly InterfaceMetadata[] {
     return this.metadata.lookup(field, value).flatMap((key) => this.metadata.get(key) ?? []);
   }
 }

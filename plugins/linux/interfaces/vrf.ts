@@ -39,18 +39,18 @@ export class VrfMembershipDescriptor implements Descriptor<InterfaceAttachment, 
       const message = `${place.interface} cannot belong to ${place.vrf}, which is of type ${type}`;
       throw new SouthboundError("EINVAL", message, { field: "vrf_master_interface" });
     }
-    const { handle, link, master } = await this.#links(place);
+    const { handle, link, master } = await this.links(place);
     if (link.master !== master) await handle.linkSet({ index: link.index, master });
   }
 
   async delete(_key: string, place: InterfaceAttachment): Promise<void> {
     await leaveMaster(
-      () => this.#links(place),
+      () => this.links(place),
       ({ handle, link }) => handle.linkSet({ index: link.index, master: 0 }),
     );
   }
 
-  #links({ interface: name, vrf = "" }: InterfaceAttachment): Promise<MemberLinks> {
+  private links({ interface: name, vrf = "" }: InterfaceAttachment): Promise<MemberLinks> {
     return linksOf(this.interfaces, this.scheduler, name, vrf);
   }
 }

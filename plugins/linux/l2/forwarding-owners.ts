@@ -17,31 +17,31 @@ interface Owner {
 
 /** A bridge has one entry for each address and VLAN, whichever its port: which value of ours has it. */
 export class ForwardingOwners {
-  readonly #byKey = new Map<string, Owner>();
-  readonly #byPlace = new Map<string, Set<string>>();
+  private readonly byKey = new Map<string, Owner>();
+  private readonly byPlace = new Map<string, Set<string>>();
 
   /** The key of another value that has the same entry of the bridge. When there is none it is the value's from now on. */
   take(key: string, value: PlainForwarding, at: BridgePlace, vlans: readonly number[]): string | undefined {
     const place = `${at.identity} ${at.bridge} ${value.mac}`;
     const owner: Owner = { place, vlan: value.vlan, vlans: new Set(value.vlan === 0 ? vlans : []) };
-    const here = this.#byPlace.get(place) ?? new Set();
+    const here = this.byPlace.get(place) ?? new Set();
     for (const other of here) {
-      const known = this.#byKey.get(other);
+      const known = this.byKey.get(other);
       if (other !== key && known !== undefined && overlaps(owner, known)) return other;
     }
     this.drop(key);
-    this.#byKey.set(key, owner);
-    this.#byPlace.set(place, here.add(key));
+    this.byKey.set(key, owner);
+    this.byPlace.set(place, here.add(key));
     return undefined;
   }
 
   drop(key: string): void {
-    const owner = this.#byKey.get(key);
+    const owner = this.byKey.get(key);
     if (owner === undefined) return;
-    this.#byKey.delete(key);
-    const here = this.#byPlace.get(owner.place);
+    this.byKey.delete(key);
+    const here = this.byPlace.get(owner.place);
     here?.delete(key);
-    if (here?.size === 0) this.#byPlace.delete(owner.place);
+    if (here?.size === 0) this.byPlace.delete(owner.place);
   }
 }
 

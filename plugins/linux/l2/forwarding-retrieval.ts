@@ -44,10 +44,13 @@ export class ForwardingReader {
       places.set(handle, expected);
       expected.push({ key, value: plain, linkIndex: metadata.index });
     }
-    return (await Promise.all([...places].map(([handle, expected]) => this.#readFrom(handle, expected)))).flat();
+    return (await Promise.all([...places].map(([handle, expected]) => this.readFrom(handle, expected)))).flat();
   }
 
-  async #readFrom(handle: NamespaceHandle, expected: readonly Expected[]): Promise<readonly RetrievedForwarding[]> {
+  private async readFrom(
+    handle: NamespaceHandle,
+    expected: readonly Expected[],
+  ): Promise<readonly RetrievedForwarding[]> {
     const indexes = [...new Set(expected.map(({ linkIndex }) => linkIndex))];
     const isFew = indexes.length <= FEW_LINKS;
     const [lists, links] = await Promise.all([
@@ -65,12 +68,12 @@ export class ForwardingReader {
     return expected.flatMap(({ key, value, linkIndex }) => {
       const link = byIndex.get(linkIndex);
       const entries = byPlace.get(placeName(linkIndex, value.mac)) ?? [];
-      const found = link && this.#valueOf(key, value, { handle, link, entries });
+      const found = link && this.valueOf(key, value, { handle, link, entries });
       return found === undefined ? [] : [{ key, value: found, origin: "northbound" as const }];
     });
   }
 
-  #valueOf(
+  private valueOf(
     key: string,
     value: PlainForwarding,
     { handle, link, entries }: { handle: NamespaceHandle; link: Link; entries: readonly Forwarding[] },

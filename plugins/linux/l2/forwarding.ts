@@ -64,20 +64,20 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
   readonly name = "linux-forwarding";
   readonly prefix = FORWARDING_PREFIX;
   readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
-  readonly #owners = new ForwardingOwners();
-  readonly #reader: ForwardingReader;
+  private readonly owners = new ForwardingOwners();
+  private readonly reader: ForwardingReader;
   /** Keys of values that were not made: what is there, of the kernel or of others, must not go with them. */
-  readonly #refused = new Set<string>();
+  private readonly refused = new Set<string>();
 
   constructor(private readonly parts: ForwardingDescriptorParts) {
     const { interfaces, contest } = parts;
-    const owners = this.#owners;
-    this.#reader = new ForwardingReader({
+    const owners = this.owners;
+    this.reader = new ForwardingReader({
       interfaces,
       owners,
       contest,
-      refused: this.#refused,
-      vlansOf: (name) => this.#vlansOf(name),
+      refused: this.refused,
+      vlansOf: (name) => this.vlansOf(name),
     });
   }
 
@@ -101,10 +101,10 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
 
   async create(key: string, value: ForwardingEntry): Promise<undefined> {
     try {
-      await this.#put(key, value, undefined);
-      this.#refused.delete(key);
+      await this.put(key, value, undefined);
+      this.refused.delete(key);
     } catch (error) {
-      if (isCode(error, "EEXIST") || error instanceof InvalidInputError) this.#refused.add(key);
+      if (isCode(error, "EEXIST") || error instanceof InvalidInputError) this.refused.add(key);
       throw error;
     }
   }
@@ -115,47 +115,47 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
   }
 
   async update(key: string, oldValue: ForwardingEntry, newValue: ForwardingEntry): Promise<undefined> {
-    await this.#put(key, newValue, oldValue);
+    await this.put(key, newValue, oldValue);
   }
 
   async delete(key: string, value: ForwardingEntry): Promise<void> {
     const plain = plainForwarding(value);
-    const target = await this.#find(plain.interface);
-    if (target !== undefined) await this.#remove(plain, { ...plain, hasOwn: hasOwn(plain) }, target);
-    this.#owners.drop(key);
-    this.#refused.delete(key);
+    const target = await this.find(plain.interface);
+    if (target !== undefined) await this.remove(plain, { ...plain, hasOwn: hasOwn(plain) }, target);
+    this.owners.drop(key);
+    this.refused.delete(key);
   }
 
   retrieve(
     correlate: readonly RetrievedForwarding[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedValue<ForwardingEntry, undefined>[]> {
-    return this.#reader.read(only === undefined ? correlate : correlate.filter(({ key }) => only.has(key)));
+    return this.reader.read(only === undefined ? correlate : correlate.filter(({ key }) => only.has(key)));
   }
 
-  async #put(key: string, value: ForwardingEntry, before: ForwardingEntry | undefined): Promise<void> {
+  private async put(key: string, value: ForwardingEntry, before: ForwardingEntry | undefined): Promise<void> {
     const [now, was] = [plainForwarding(value), before && plainForwarding(before)];
-    const target = await this.#find(now.interface);
+    const target = await this.find(now.interface);
     if (target === undefined) throw gone(key, "interface", now.interface);
     checkTable(key, now, target);
-    this.#take(key, now, target);
+    this.take(key, now, target);
     try {
       // First what may be refused: nothing is left of a value that cannot be made.
-      await this.#putEnds(key, now, was, target);
-      if (now.master) await this.#putInBridge(key, now, target);
-      if (now.self && now.remotes.length === 0 && !hasOwn(was)) await this.#putOwn(key, now, target);
+      await this.putEnds(key, now, was, target);
+      if (now.master) await this.putInBridge(key, now, target);
+      if (now.self && now.remotes.length === 0 && !hasOwn(was)) await this.putOwn(key, now, target);
     } catch (error) {
       if (was === undefined) {
-        await this.#remove(now, { master: false, hasOwn: false, remotes: now.remotes }, target);
-        this.#owners.drop(key);
+        await this.remove(now, { master: false, hasOwn: false, remotes: now.remotes }, target);
+        this.owners.drop(key);
       }
       throw error;
     }
     this.parts.contest.won(key);
-    if (was !== undefined) await this.#remove(was, whatGoes(was, now), target);
+    if (was !== undefined) await this.remove(was, whatGoes(was, now), target);
   }
 
-  async #putInBridge(key: string, value: PlainForwarding, { handle, link }: Target): Promise<void> {
+  private async putInBridge(key: string, value: PlainForwarding, { handle, link }: Target): Promise<void> {
     const entry = bridgeEntry(value, link.index);
     try {
       await handle.forwardingAdd(entry);
@@ -176,7 +176,7 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
     }
   }
 
-  async #putOwn(key: string, value: PlainForwarding, { handle, link }: Target): Promise<void> {
+  private async putOwn(key: string, value: PlainForwarding, { handle, link }: Target): Promise<void> {
     try {
       await handle.forwardingAdd(ownEntry(value, link.index));
     } catch (error) {
@@ -186,13 +186,18 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
     }
   }
 
-  async #putEnds(key: string, now: PlainForwarding, was: PlainForwarding | undefined, target: Target): Promise<void> {
+  private async putEnds(
+    key: string,
+    now: PlainForwarding,
+    was: PlainForwarding | undefined,
+    target: Target,
+  ): Promise<void> {
     const several = mayHaveSeveral(now.mac);
     const had = new Set(was?.remotes.map(remoteName));
     const fresh = several ? now.remotes.filter((remote) => !had.has(remoteName(remote))) : now.remotes;
     const { handle, link } = target;
     const requests = fresh.map((remote) => {
-      const via = this.#indexOf(remote, handle);
+      const via = this.indexOf(remote, handle);
       if (remote.via !== "" && via === undefined) throw gone(key, "remotes", remote.via);
       return remoteEntry(now, remote, { linkIndex: link.index, via });
     });
@@ -202,31 +207,31 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
   }
 
   /** Removes parts of what a value has. What the kernel has by itself stays. */
-  async #remove(value: PlainForwarding, parts: Parts, { handle, link, vxlan }: Target): Promise<void> {
+  private async remove(value: PlainForwarding, parts: Parts, { handle, link, vxlan }: Target): Promise<void> {
     const entries: Forwarding[] = [];
     if (parts.master) entries.push(bridgeEntry(value, link.index));
     if (parts.hasOwn) entries.push(ownEntry(value, link.index));
     for (const remote of parts.remotes) {
-      const via = this.#indexOf(remote, handle);
+      const via = this.indexOf(remote, handle);
       if (isOwnEnd(remote, via, vxlan)) continue;
       entries.push(remoteEntry(value, remote, { linkIndex: link.index, via }));
     }
     await Promise.all(entries.map((entry) => unlessGone(handle.forwardingDel(entry))));
   }
 
-  #take(key: string, value: PlainForwarding, { handle, link }: Target): void {
+  private take(key: string, value: PlainForwarding, { handle, link }: Target): void {
     const bridge = bridgeOf(value, link);
     if (bridge === undefined) return;
     const place = { identity: handle.identity, bridge };
-    const vlans = value.vlan === 0 ? this.#vlansOf(value.interface) : [];
-    const rival = this.#owners.take(key, value, place, vlans);
+    const vlans = value.vlan === 0 ? this.vlansOf(value.interface) : [];
+    const rival = this.owners.take(key, value, place, vlans);
     if (rival === undefined) return;
     this.parts.contest.lost(key, rival);
     const message = `${rival} is the same entry of the bridge: an address is behind one port of it; delete one of them`;
     throw new InvalidInputError(SAME_ENTRY, `${key}: ${message}`, { key, field: "interface" });
   }
 
-  async #find(name: string): Promise<Target | undefined> {
+  private async find(name: string): Promise<Target | undefined> {
     const metadata = this.parts.interfaces.get(name);
     const handle = this.parts.interfaces.namespaceOf(name);
     const link = metadata === undefined ? undefined : await handle?.linkByIndex(metadata.index);
@@ -234,12 +239,12 @@ export class ForwardingDescriptor implements Descriptor<ForwardingEntry, undefin
   }
 
   /** The link that the packets leave by. One in another namespace is none. */
-  #indexOf({ via }: PlainRemote, { identity }: NamespaceHandle): number | undefined {
+  private indexOf({ via }: PlainRemote, { identity }: NamespaceHandle): number | undefined {
     const metadata = this.parts.interfaces.get(via);
     return metadata?.namespaceIdentity === identity ? metadata.index : undefined;
   }
 
-  #vlansOf(name: string): readonly number[] {
+  private vlansOf(name: string): readonly number[] {
     return vlansOfInterface(name, this.parts.interfaces, this.parts.scheduler);
   }
 }

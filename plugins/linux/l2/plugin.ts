@@ -12,7 +12,7 @@ import { ForwardingDescriptor } from "./forwarding.js";
 /** Static forwarding entries of bridges and VXLANs. */
 @plugin({ name: "linux-l2", description: "Static forwarding entries of Linux bridges and VXLANs." })
 export class L2Plugin implements Plugin {
-  #unwatch: (() => void) | undefined;
+  private unwatch: (() => void) | undefined;
 
   constructor(
     @inject(Scheduler) private readonly scheduler: Scheduler,
@@ -26,8 +26,8 @@ export class L2Plugin implements Plugin {
     const contest = new Contest(scheduler);
     this.models.register(forwardingModel);
     scheduler.registerDescriptor(new ForwardingDescriptor({ interfaces, scheduler, contest }));
-    this.#unwatch = scheduler.watchTransactions((record) => {
-      const keys = [...this.#touched(record), ...contest.freedBy(record)];
+    this.unwatch = scheduler.watchTransactions((record) => {
+      const keys = [...this.touched(record), ...contest.freedBy(record)];
       if (keys.length === 0) return;
       scheduler.refresh(keys, "what others made room for, or changed", "repair").catch((error: unknown) => {
         this.log.debug({ error: errorMessage(error) }, "forwarding entries were not read again");
@@ -36,14 +36,14 @@ export class L2Plugin implements Plugin {
   }
 
   close(): void {
-    this.#unwatch?.();
+    this.unwatch?.();
   }
 
   /**
    * Entries that the agent's own work may have cost, or not reached: a VXLAN that gets another `remote` drops the old one, and a port that gets a VLAN
    * has none of its entries there.
    */
-  #touched({ executed }: Pick<TransactionRecord, "executed">): readonly string[] {
+  private touched({ executed }: Pick<TransactionRecord, "executed">): readonly string[] {
     const names = new Set<string>();
     for (const { operation, key } of executed) {
       if (operation === "UPDATE" && key.startsWith(INTERFACE_PREFIX)) names.add(key.slice(INTERFACE_PREFIX.length));

@@ -26,14 +26,14 @@ export interface DuplicateRoutesParts {
  */
 export class DuplicateRoutes {
   /** IPv4 networks that a route with a metric leads to, or once led to. */
-  readonly #withMetric = new Set<string>();
+  private readonly withMetric = new Set<string>();
 
   constructor(private readonly parts: DuplicateRoutesParts) {}
 
   /** A route is in the kernel. */
   came(key: string, { dst_network: destination = "", metric }: Route): void {
     this.parts.duplicateValues.won(key);
-    if (metric && !destination.includes(":")) this.#withMetric.add(canonicalNetwork(destination) ?? destination);
+    if (metric && !destination.includes(":")) this.withMetric.add(canonicalNetwork(destination) ?? destination);
   }
 
   /**
@@ -59,7 +59,7 @@ export class DuplicateRoutes {
   /** Why a route cannot be there: another value of ours is. */
   lost(key: string, value: Route, identity: string): InvalidInputError | undefined {
     const { destination, metric } = plainRoute(value);
-    const duplicate = this.#duplicateOf(key, value, identity);
+    const duplicate = this.duplicateOf(key, value, identity);
     if (duplicate === undefined) return undefined;
     this.parts.duplicateValues.lost(key, duplicate);
     const place = `${destination} in the same table with metric ${metric}`;
@@ -72,7 +72,7 @@ export class DuplicateRoutes {
    * ours is gone already, another one of ours would go in its place.
    */
   mayHit({ destination, metric }: KernelRoute): boolean {
-    return metric === undefined && this.#withMetric.size > 0 && this.#withMetric.has(destination);
+    return metric === undefined && this.withMetric.size > 0 && this.withMetric.has(destination);
   }
 
   /** False when removing it would hit another one. */
@@ -87,7 +87,7 @@ export class DuplicateRoutes {
     return routes.some((route) => route.destination === destination && route.metric === undefined);
   }
 
-  #duplicateOf(key: string, value: Route, identity: string): string | undefined {
+  private duplicateOf(key: string, value: Route, identity: string): string | undefined {
     const { scheduler } = this.parts;
     const own = plainRoute(value);
     const table = tableOfRoute(scheduler, own);

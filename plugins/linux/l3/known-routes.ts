@@ -11,23 +11,23 @@ import type { RetrievedRoute, RouteMetadata } from "./route-retrieval.js";
 export class KnownRoutes {
   /** Namespaces of the expected routes that lead withoutNexthop. */
   readonly withoutNexthop: readonly (NetNamespace | undefined)[];
-  readonly #metadata = new Map<number, RouteMetadata>();
+  private readonly metadata = new Map<number, RouteMetadata>();
   // Made when they are first asked for: when every route is remembered nobody asks.
-  #byKey: ReadonlyMap<string, RetrievedRoute> | undefined;
-  #all: ReadonlySet<RetrievedRoute> | undefined;
+  private routesByKey: ReadonlyMap<string, RetrievedRoute> | undefined;
+  private all: ReadonlySet<RetrievedRoute> | undefined;
 
   constructor(readonly expected: readonly RetrievedRoute[]) {
     this.withoutNexthop = expected.filter(({ value }) => hasNoNexthop(value)).map(({ value }) => value.namespace);
   }
 
   get byKey(): ReadonlyMap<string, RetrievedRoute> {
-    this.#byKey ??= new Map(this.expected.map((each) => [each.key, each]));
-    return this.#byKey;
+    this.routesByKey ??= new Map(this.expected.map((each) => [each.key, each]));
+    return this.routesByKey;
   }
 
   has(route: RetrievedRoute): boolean {
-    this.#all ??= new Set(this.expected);
-    return this.#all.has(route);
+    this.all ??= new Set(this.expected);
+    return this.all.has(route);
   }
 
   /** Are these the same expectations, one for one? */
@@ -37,8 +37,8 @@ export class KnownRoutes {
 
   /** Gives memory back until the next question. */
   rest(): void {
-    this.#byKey = undefined;
-    this.#all = undefined;
+    this.routesByKey = undefined;
+    this.all = undefined;
   }
 
   find(route: KernelRoute, nexthopLinks: NexthopLinks): RetrievedRoute | undefined {
@@ -47,21 +47,21 @@ export class KnownRoutes {
     if (nexthopLink === undefined) return undefined;
     const key = `${ROUTE_PREFIX}${destination}/${nexthopLink.nameInKey}`;
     const expected =
-      this.#asDesired(key, route, nexthopLink) ?? this.#asDesired(`${key};table=${table}`, route, nexthopLink);
+      this.asDesired(key, route, nexthopLink) ?? this.asDesired(`${key};table=${table}`, route, nexthopLink);
     if (expected === undefined) return undefined;
     if (expected.metadata?.table === table && expected.origin === "northbound") return expected;
     const { value } = expected;
-    return { key: expected.key, value, origin: "northbound", metadata: this.#metadataOf(table) };
+    return { key: expected.key, value, origin: "northbound", metadata: this.metadataOf(table) };
   }
 
-  #asDesired(key: string, route: KernelRoute, nexthopLink: NexthopLink): RetrievedRoute | undefined {
+  private asDesired(key: string, route: KernelRoute, nexthopLink: NexthopLink): RetrievedRoute | undefined {
     const expected = this.byKey.get(key);
     return expected !== undefined && isAsDesired(route, expected.value, nexthopLink) ? expected : undefined;
   }
 
-  #metadataOf(table: number): RouteMetadata {
-    const known = this.#metadata.get(table) ?? { table };
-    this.#metadata.set(table, known);
+  private metadataOf(table: number): RouteMetadata {
+    const known = this.metadata.get(table) ?? { table };
+    this.metadata.set(table, known);
     return known;
   }
 }

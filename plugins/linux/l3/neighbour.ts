@@ -111,10 +111,10 @@ export class NeighbourDescriptor implements Descriptor<ARPEntry, undefined> {
   ): Promise<readonly RetrievedValue<ARPEntry, undefined>[]> {
     const expected = new Set(correlate.map(({ key }) => key));
     const places = namespacesInUse(this.interfaces);
-    return (await Promise.all(places.map((handle) => this.#retrieveFrom(handle, expected)))).flat();
+    return (await Promise.all(places.map((handle) => this.retrieveFrom(handle, expected)))).flat();
   }
 
-  async #retrieveFrom(
+  private async retrieveFrom(
     handle: NamespaceHandle,
     expected: ReadonlySet<string>,
   ): Promise<readonly RetrievedValue<ARPEntry, undefined>[]> {

@@ -18,7 +18,7 @@ import { RuleDescriptor } from "./rule.js";
 /** Routes, static neighbour entries and policy rules. */
 @plugin({ name: "linux-l3", description: "Linux routes, static neighbour (ARP, NDP) entries and policy rules." })
 export class L3Plugin implements Plugin {
-  #unwatch: (() => void) | undefined;
+  private unwatch: (() => void) | undefined;
 
   constructor(
     @inject(Scheduler) private readonly scheduler: Scheduler,
@@ -61,13 +61,13 @@ export class L3Plugin implements Plugin {
     const unwatch = scheduler.watchTransactions((record) => {
       again([...flushed(record, scheduler), ...duplicateValues.freedBy(record)], "what others made room for, or cost");
     });
-    this.#unwatch = () => {
+    this.unwatch = () => {
       unwatch();
       forgetNames();
     };
   }
 
   close(): void {
-    this.#unwatch?.();
+    this.unwatch?.();
   }
 }

@@ -88,9 +88,9 @@ interface PartialRoute {
  * same metric is shown as one with ours (net/ipv6/ip6_fib.c, fib6_add_rt2node): ours come and go one by one.
  */
 export class RouteHops {
-  readonly #routes = new Map<string, PartialRoute>();
+  private readonly routes = new Map<string, PartialRoute>();
   /** What is under way for each route. */
-  readonly #turns = new Map<string, Promise<void>>();
+  private readonly turns = new Map<string, Promise<void>>();
 
   constructor(
     private readonly interfaces: InterfaceIndex,
@@ -101,78 +101,78 @@ export class RouteHops {
   know(key: string, value: Route, table: number, found?: Route): void {
     const hops =
       found === undefined
-        ? this.#routes.get(key)?.hops
+        ? this.routes.get(key)?.hops
         : new Map(hopsOf(found).map((hop) => [routeHopKey(key, hop), hop]));
-    this.#routes.set(key, { value, route: plainRoute(value), table, hops: hops ?? new Map() });
+    this.routes.set(key, { value, route: plainRoute(value), table, hops: hops ?? new Map() });
   }
 
   forget(key: string): void {
-    this.#routes.delete(key);
+    this.routes.delete(key);
   }
 
   /** What is said of the whole route has changed: every hop that is there is written again. */
   rewrite(key: string, value: Route, table: number): Promise<void> {
-    return this.#inTurn(key, async () => {
-      const before = this.#routes.get(key);
+    return this.inTurn(key, async () => {
+      const before = this.routes.get(key);
       this.know(key, value, table);
-      const now = this.#routes.get(key);
+      const now = this.routes.get(key);
       if (before === undefined || now === undefined || now.hops.size === 0) return;
-      if (!isIpv6(now.route)) return this.#write(key, now);
+      if (!isIpv6(now.route)) return this.write(key, now);
       for (const hop of now.hops.values()) {
-        await this.#removeIpv6(before, hop);
-        await this.#addIpv6(key, now, hop, false);
+        await this.removeIpv6(before, hop);
+        await this.addIpv6(key, now, hop, false);
       }
     });
   }
 
   add(key: string, { route: routeKey, ...rest }: RouteHop): Promise<void> {
-    return this.#inTurn(routeKey, async () => {
-      const known = this.#routes.get(routeKey);
+    return this.inTurn(routeKey, async () => {
+      const known = this.routes.get(routeKey);
       if (known === undefined) throw new SouthboundError("ENOENT", `${routeKey} is not there to take ${key}`, { key });
       const hop = plainHopOf(rest);
       const isFirst = known.hops.size === 0;
-      this.#refuseOtherNamespace(routeKey, known, hop);
+      this.refuseOtherNamespace(routeKey, known, hop);
       const withHop = { ...known, hops: new Map([...known.hops, [key, hop]]) };
-      if (isIpv6(known.route)) await this.#addIpv6(routeKey, known, hop, isFirst);
-      else await this.#write(routeKey, withHop, isFirst);
-      this.#routes.set(routeKey, withHop);
+      if (isIpv6(known.route)) await this.addIpv6(routeKey, known, hop, isFirst);
+      else await this.write(routeKey, withHop, isFirst);
+      this.routes.set(routeKey, withHop);
     });
   }
 
   change(key: string, before: RouteHop, after: RouteHop): Promise<void> {
-    return this.#inTurn(after.route, async () => {
-      const known = this.#routes.get(after.route);
+    return this.inTurn(after.route, async () => {
+      const known = this.routes.get(after.route);
       if (known === undefined) return;
       const now = { ...known, hops: new Map([...known.hops, [key, plainHopOf(after)]]) };
       if (isIpv6(known.route)) {
-        await this.#removeIpv6(known, before);
-        await this.#addIpv6(after.route, known, plainHopOf(after), false);
-      } else await this.#write(after.route, now);
-      this.#routes.set(after.route, now);
+        await this.removeIpv6(known, before);
+        await this.addIpv6(after.route, known, plainHopOf(after), false);
+      } else await this.write(after.route, now);
+      this.routes.set(after.route, now);
     });
   }
 
   remove(key: string, hop: RouteHop): Promise<void> {
-    return this.#inTurn(hop.route, async () => {
-      const known = this.#routes.get(hop.route);
+    return this.inTurn(hop.route, async () => {
+      const known = this.routes.get(hop.route);
       if (known === undefined) return;
       const hops = new Map(known.hops);
       hops.delete(key);
       const rest = { ...known, hops };
-      if (isIpv6(known.route)) await this.#removeIpv6(known, hop);
+      if (isIpv6(known.route)) await this.removeIpv6(known, hop);
       // The kernel has dropped the whole route with a link that went, and tells nobody: then this brings it back.
-      else if (hops.size > 0) await this.#write(hop.route, rest);
-      else await this.#removeAll(known, hop);
-      this.#routes.set(hop.route, rest);
+      else if (hops.size > 0) await this.write(hop.route, rest);
+      else await this.removeAll(known, hop);
+      this.routes.set(hop.route, rest);
     });
   }
 
-  async #write(key: string, { value, route, table, hops }: PartialRoute, isNew = false): Promise<void> {
+  private async write(key: string, { value, route, table, hops }: PartialRoute, isNew = false): Promise<void> {
     const list = [...hops.values()];
     const [first] = list;
     if (first === undefined) return;
     const { handle } = outgoingLink(this.interfaces, first.interface, key, "next_hops");
-    const request = kernelRoute({ ...route, hops: list }, { table, indexOf: (name) => this.#indexOf(name, key) });
+    const request = kernelRoute({ ...route, hops: list }, { table, indexOf: (name) => this.indexOf(name, key) });
     try {
       await (isNew ? handle.routeAdd(request) : handle.routeReplace(request));
     } catch (error) {
@@ -180,9 +180,14 @@ export class RouteHops {
     }
   }
 
-  async #addIpv6(key: string, { value, route, table }: PartialRoute, hop: PlainHop, isNew: boolean): Promise<void> {
+  private async addIpv6(
+    key: string,
+    { value, route, table }: PartialRoute,
+    hop: PlainHop,
+    isNew: boolean,
+  ): Promise<void> {
     const { handle } = outgoingLink(this.interfaces, hop.interface, key, "next_hops");
-    const request = oneHop(route, hop, table, this.#indexOf(hop.interface, key));
+    const request = oneHop(route, hop, table, this.indexOf(hop.interface, key));
     try {
       await (isNew ? handle.routeAdd(request) : handle.routeAppend(request));
     } catch (error) {
@@ -191,7 +196,7 @@ export class RouteHops {
     }
   }
 
-  async #removeIpv6({ route, table }: PartialRoute, hop: PlainHop): Promise<void> {
+  private async removeIpv6({ route, table }: PartialRoute, hop: PlainHop): Promise<void> {
     const linkIndex = this.interfaces.get(hop.interface)?.index;
     const handle = this.interfaces.namespaceOf(hop.interface);
     if (linkIndex === undefined || handle === undefined) return;
@@ -199,14 +204,14 @@ export class RouteHops {
     await unlessGone(handle.routeDel({ ...routeIdentity(route, table), linkIndex, ...gateway }));
   }
 
-  async #removeAll({ route, table }: PartialRoute, hop: PlainHop): Promise<void> {
+  private async removeAll({ route, table }: PartialRoute, hop: PlainHop): Promise<void> {
     const handle = this.interfaces.namespaceOf(hop.interface);
     const request = routeIdentity(route, table);
     if (handle === undefined || !(await this.duplicates.isStillThere(handle, request))) return;
     await unlessGone(handle.routeDel(request));
   }
 
-  #refuseOtherNamespace(key: string, { hops }: PartialRoute, hop: PlainHop): void {
+  private refuseOtherNamespace(key: string, { hops }: PartialRoute, hop: PlainHop): void {
     const own = this.interfaces.get(hop.interface)?.namespaceIdentity;
     for (const other of hops.values()) {
       if ((this.interfaces.get(other.interface)?.namespaceIdentity ?? own) === own) continue;
@@ -216,18 +221,18 @@ export class RouteHops {
     }
   }
 
-  #indexOf(name: string, key: string): number {
+  private indexOf(name: string, key: string): number {
     return outgoingLink(this.interfaces, name, key, "next_hops").index;
   }
 
-  async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
-    const before = this.#turns.get(key) ?? Promise.resolve();
+  private async inTurn(key: string, work: () => Promise<void>): Promise<void> {
+    const before = this.turns.get(key) ?? Promise.resolve();
     const turn = before.then(work, work);
-    this.#turns.set(key, turn);
+    this.turns.set(key, turn);
     try {
       await turn;
     } finally {
-      if (this.#turns.get(key) === turn) this.#turns.delete(key);
+      if (this.turns.get(key) === turn) this.turns.delete(key);
     }
   }
 }

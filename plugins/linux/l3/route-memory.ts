@@ -31,23 +31,23 @@ export function nexthopLinksOf({ interfaces, scheduler }: RouteReaderParts, iden
  * then a message that has not changed means the same route.
  */
 export class RouteMemories {
-  #memories = new Map<string, RouteMemory>();
-  #before = this.#memories;
-  #known = new KnownRoutes([]);
+  private memories = new Map<string, RouteMemory>();
+  private before = this.memories;
+  private known = new KnownRoutes([]);
 
   /** From now on all namespaces are read again; those that are not are forgotten with the read after. */
   begin(expected: readonly RetrievedRoute[]): KnownRoutes {
-    this.#before = this.#memories;
-    this.#memories = new Map();
-    if (!this.#known.areThose(expected)) this.#known = new KnownRoutes(expected);
-    return this.#known;
+    this.before = this.memories;
+    this.memories = new Map();
+    if (!this.known.areThose(expected)) this.known = new KnownRoutes(expected);
+    return this.known;
   }
 
   of(identity: string, nexthopLinks: NexthopLinks): RouteMemory {
     const links = JSON.stringify(Array.from(nexthopLinks, ([index, { name, table }]) => [index, name, table]).sort());
-    const known = this.#memories.get(identity) ?? this.#before.get(identity);
+    const known = this.memories.get(identity) ?? this.before.get(identity);
     const memory = known?.links === links ? known : new RouteMemory(links);
-    this.#memories.set(identity, memory);
+    this.memories.set(identity, memory);
     return memory;
   }
 }
@@ -56,7 +56,7 @@ export class RouteMemories {
 export class RouteMemory {
   readonly dump = new DumpMemory<RetrievedRoute>();
   /** What was expected at the last read. */
-  #known: KnownRoutes | undefined;
+  private known: KnownRoutes | undefined;
 
   constructor(
     /** The links that it is good for. */
@@ -66,7 +66,7 @@ export class RouteMemory {
   /** Reads the namespace. A route that is in the kernel as the last time, and still expected so, is not even decoded. */
   async read(handle: NamespaceHandle, known: KnownRoutes, nexthopLinks: NexthopLinks): Promise<Listed> {
     const rest: KernelRoute[] = [];
-    const isSame = this.#known === known;
+    const isSame = this.known === known;
     const exact = await handle.routeRecall(this.dump, OURS, {
       stands: (meaning) => isSame || known.has(meaning),
       interpret(route) {
@@ -75,7 +75,7 @@ export class RouteMemory {
         return meaning;
       },
     });
-    this.#known = known;
+    this.known = known;
     return { handle, exact, rest };
   }
 }

@@ -33,7 +33,7 @@ const FEW = 8;
 
 /** Reads the routes of ours: those of our protocol that leave by interfaces of ours, or lead withoutNexthop. */
 export class RouteReader {
-  readonly #memories = new RouteMemories();
+  private readonly memories = new RouteMemories();
 
   constructor(private readonly parts: RouteReaderParts) {}
 
@@ -43,25 +43,25 @@ export class RouteReader {
    */
   async read(all: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
     const { duplicateValues } = this.parts;
-    if (!duplicateValues.isOpen) return this.#readThose(all, partly);
+    if (!duplicateValues.isOpen) return this.readThose(all, partly);
     const isMaybeThere = ({ key }: RetrievedRoute): boolean => !duplicateValues.isOut(key);
-    return (await this.#readThose(all.filter(isMaybeThere), partly)).filter(isMaybeThere);
+    return (await this.readThose(all.filter(isMaybeThere), partly)).filter(isMaybeThere);
   }
 
-  async #readThose(expected: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
+  private async readThose(expected: readonly RetrievedRoute[], partly: boolean): Promise<readonly RetrievedRoute[]> {
     if (partly) {
       const known = new KnownRoutes(expected);
       const listOurs = listing(this.parts, known);
-      return this.#read(known, partly, listOurs, this.#listPart(known, listOurs));
+      return this.readRoutes(known, partly, listOurs, this.listPart(known, listOurs));
     }
-    const known = this.#memories.begin(expected);
-    const listOurs = recalling(this.parts, known, this.#memories);
-    const read = await this.#read(known, partly, listOurs, this.#listAll(listOurs));
+    const known = this.memories.begin(expected);
+    const listOurs = recalling(this.parts, known, this.memories);
+    const read = await this.readRoutes(known, partly, listOurs, this.listAll(listOurs));
     known.rest();
     return read;
   }
 
-  async #read(
+  private async readRoutes(
     known: KnownRoutes,
     partly: boolean,
     listOurs: ListOurs,
@@ -71,39 +71,39 @@ export class RouteReader {
     const isLookedAt = !partly || withoutNexthop.length > 0;
     const surveyed = isLookedAt ? await this.parts.namespaces.survey(withoutNexthop, { named: !partly }) : [];
     try {
-      const [listed, withoutNexthop] = await Promise.all([through, this.#readWithoutNexthop(surveyed, listOurs)]);
-      return await this.#sorted(known, listed, withoutNexthop);
+      const [listed, withoutNexthop] = await Promise.all([through, this.readWithoutNexthop(surveyed, listOurs)]);
+      return await this.sorted(known, listed, withoutNexthop);
     } finally {
       for (const { lease } of surveyed) lease.release();
     }
   }
 
-  async #sorted(
+  private async sorted(
     { expected }: KnownRoutes,
     listed: readonly Listed[],
     withoutNexthop: readonly FoundWithoutNexthop[],
   ): Promise<readonly RetrievedRoute[]> {
     const exact = listed.flatMap((each) => each.exact);
-    const others = listed.flatMap(({ handle, rest }) => rest.flatMap((route) => this.#describe(route, handle) ?? []));
+    const others = listed.flatMap(({ handle, rest }) => rest.flatMap((route) => this.describe(route, handle) ?? []));
     if (exact.length === expected.length && others.length === 0 && withoutNexthop.length === 0) return exact;
     const keys = new Set<string>();
     for (const { key } of exact) keys.add(key);
-    const inPlaces = matched([...others, ...withoutNexthop], expected, this.#whereabouts(withoutNexthop), keys);
-    await this.#keepOpen(inPlaces, withoutNexthop);
+    const inPlaces = matched([...others, ...withoutNexthop], expected, this.whereabouts(withoutNexthop), keys);
+    await this.keepOpen(inPlaces, withoutNexthop);
     const found = [...exact, ...inPlaces];
     for (const { key } of inPlaces) keys.add(key);
     const vanished = expected.filter(({ key, metadata }) => metadata !== undefined && !keys.has(key));
-    const mixed = await this.#readMixed(
+    const mixed = await this.readMixed(
       expected.filter(({ key, metadata }) => metadata === undefined && !keys.has(key)),
     );
-    return [...found, ...mixed, ...(vanished.length === 0 ? [] : await this.#readReplaced(vanished))];
+    return [...found, ...mixed, ...(vanished.length === 0 ? [] : await this.readReplaced(vanished))];
   }
 
   /**
    * IPv6 routes of ours that others have next hops in are told under the protocol of the first hop, which may be another's. One that
    * was there before the agent started is ours when it has all of our hops.
    */
-  async #readMixed(unfound: readonly RetrievedRoute[]): Promise<readonly RetrievedRoute[]> {
+  private async readMixed(unfound: readonly RetrievedRoute[]): Promise<readonly RetrievedRoute[]> {
     const maybe = new Map(unfound.filter(({ value }) => mayBeMixed(value)).map((each) => [each.key, each]));
     if (maybe.size === 0) return [];
     const handles = new Map(
@@ -112,22 +112,22 @@ export class RouteReader {
         return handle === undefined ? [] : [[handle.identity, handle] as const];
       }),
     );
-    const lists = await Promise.all([...handles.values()].map((handle) => this.#listMixed(handle)));
-    const found = matched(lists.flat(), [...maybe.values()], this.#whereabouts([]), []);
+    const lists = await Promise.all([...handles.values()].map((handle) => this.listMixed(handle)));
+    const found = matched(lists.flat(), [...maybe.values()], this.whereabouts([]), []);
     return found.filter(({ key, value }) => {
       const expected = maybe.get(key)?.value;
       return expected !== undefined && means(value, expected) && hopsOf(value).length === hopsOf(expected).length;
     });
   }
 
-  async #listMixed(handle: NamespaceHandle): Promise<readonly MatchedRoute[]> {
+  private async listMixed(handle: NamespaceHandle): Promise<readonly MatchedRoute[]> {
     const routes = await handle.routeList({ family: "inet6" });
     const several = routes.filter(({ nextHops, protocol }) => nextHops !== undefined && protocol !== TENUTO_PROTOCOL);
-    return several.flatMap((route) => this.#describe(route, handle) ?? []);
+    return several.flatMap((route) => this.describe(route, handle) ?? []);
   }
 
   /** Where the kernel would have an expected value, as far as that is known. */
-  #whereabouts(
+  private whereabouts(
     withoutNexthop: readonly FoundWithoutNexthop[],
   ): (route: RetrievedRoute, plain: PlainRoute) => Whereabouts {
     const identities = new Map<string, string>();
@@ -147,7 +147,10 @@ export class RouteReader {
   }
 
   /** Routes that rest on no interface keep their namespaces open. */
-  async #keepOpen(routes: readonly RetrievedRoute[], withoutNexthop: readonly FoundWithoutNexthop[]): Promise<void> {
+  private async keepOpen(
+    routes: readonly RetrievedRoute[],
+    withoutNexthop: readonly FoundWithoutNexthop[],
+  ): Promise<void> {
     if (withoutNexthop.length === 0) return;
     const identities = new Map(
       withoutNexthop.flatMap(({ names, identity }) => names.map((name) => [namespaceText(name), identity] as const)),
@@ -160,14 +163,14 @@ export class RouteReader {
     );
   }
 
-  #listAll(listOurs: ListOurs): Promise<readonly Listed[]> {
+  private listAll(listOurs: ListOurs): Promise<readonly Listed[]> {
     return Promise.all(namespacesInUse(this.parts.interfaces).map(listOurs));
   }
 
-  async #listPart(known: KnownRoutes, listOurs: ListOurs): Promise<readonly Listed[]> {
+  private async listPart(known: KnownRoutes, listOurs: ListOurs): Promise<readonly Listed[]> {
     const names = namesOf(known.expected);
-    if (names.size > FEW) return this.#listAll(listOurs);
-    const lists = await Promise.all([...names].map((name) => this.#list(name, OURS)));
+    if (names.size > FEW) return this.listAll(listOurs);
+    const lists = await Promise.all([...names].map((name) => this.list(name, OURS)));
     return lists.flat().map(({ handle, routes }) => sorted(this.parts, handle, routes, known));
   }
 
@@ -175,13 +178,13 @@ export class RouteReader {
    * Routes of others in the very place of ours that have vanished: they were put there by replacing ours, which the kernel does
    * without regard to the protocol. They are ours, changed.
    */
-  async #readReplaced(vanished: readonly RetrievedRoute[]): Promise<readonly RetrievedRoute[]> {
+  private async readReplaced(vanished: readonly RetrievedRoute[]): Promise<readonly RetrievedRoute[]> {
     const byKey = new Map(vanished.map((each) => [each.key, each]));
-    const lists = await Promise.all([...namesOf(vanished)].map((name) => this.#list(name, {})));
+    const lists = await Promise.all([...namesOf(vanished)].map((name) => this.list(name, {})));
     const found = lists
       .flat()
-      .flatMap(({ handle, routes }) => routes.flatMap((route) => this.#describe(route, handle) ?? []));
-    const inPlace = matched(found, vanished, this.#whereabouts([]), []);
+      .flatMap(({ handle, routes }) => routes.flatMap((route) => this.describe(route, handle) ?? []));
+    const inPlace = matched(found, vanished, this.whereabouts([]), []);
     // In the order of what was found.
     for (const [index, { value }] of inPlace.entries()) if (found[index]?.isForeign === true) markForeign(value);
     return inPlace.filter(({ key, value }) => {
@@ -191,14 +194,14 @@ export class RouteReader {
   }
 
   /** The routes that leave by an interface; none when it is not there. */
-  async #list(name: string, filter: RouteFilter): Promise<readonly InterfaceRoutes[]> {
+  private async list(name: string, filter: RouteFilter): Promise<readonly InterfaceRoutes[]> {
     const handle = this.parts.interfaces.namespaceOf(name);
     const linkIndex = this.parts.interfaces.get(name)?.index;
     if (handle === undefined || linkIndex === undefined) return [];
     return [{ handle, routes: await handle.routeList({ ...filter, linkIndex }) }];
   }
 
-  #describe(route: KernelRoute, { identity }: NamespaceHandle): MatchedRoute | undefined {
+  private describe(route: KernelRoute, { identity }: NamespaceHandle): MatchedRoute | undefined {
     const { interfaces, scheduler } = this.parts;
     const value = routeValue(route, {
       nameOf: (index) => interfaces.byIndex(identity, index)?.name,
@@ -210,7 +213,7 @@ export class RouteReader {
     return { route: retrieved(value, route), identity, isForeign };
   }
 
-  async #readWithoutNexthop(
+  private async readWithoutNexthop(
     surveyed: readonly SurveyedNamespace[],
     listOurs: ListOurs,
   ): Promise<readonly FoundWithoutNexthop[]> {

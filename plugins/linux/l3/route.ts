@@ -48,17 +48,17 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   readonly name = "linux-route";
   readonly prefix = ROUTE_PREFIX;
   readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
-  readonly #parts: RouteReaderParts;
-  readonly #reader: RouteReader;
-  readonly #duplicates: DuplicateRoutes;
-  readonly #hops: RouteHops;
-  readonly #nextHops = new SharedDependencies();
+  private readonly parts: RouteReaderParts;
+  private readonly reader: RouteReader;
+  private readonly duplicates: DuplicateRoutes;
+  private readonly hops: RouteHops;
+  private readonly nextHops = new SharedDependencies();
 
   constructor(parts: RouteDescriptorParts) {
-    this.#parts = parts;
-    this.#reader = new RouteReader(parts);
-    this.#duplicates = parts.duplicates;
-    this.#hops = parts.hops;
+    this.parts = parts;
+    this.reader = new RouteReader(parts);
+    this.duplicates = parts.duplicates;
+    this.hops = parts.hops;
   }
 
   validate(_key: string, value: Route): readonly InvalidField[] {
@@ -67,11 +67,11 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
 
   dependencies(_key: string, value: Route): readonly Dependency[] {
     const vrf = value.vrf ? [{ label: `VRF ${value.vrf}`, key: interfaceKey(value.vrf) }] : NONE;
-    if (hasNoNexthop(value)) return [...this.#parts.namespaces.dependencies(value.namespace), ...vrf];
+    if (hasNoNexthop(value)) return [...this.parts.namespaces.dependencies(value.namespace), ...vrf];
     const [first] = hopsOf(value);
-    const source = value.preferred_source && first ? this.#sourceDependencies(value.preferred_source, first) : NONE;
+    const source = value.preferred_source && first ? this.sourceDependencies(value.preferred_source, first) : NONE;
     if (isMultipath(value)) return [anyHop(value), ...vrf, ...source];
-    const own = first === undefined ? NONE : this.#hopDependencies(first);
+    const own = first === undefined ? NONE : this.hopDependencies(first);
     return vrf === NONE && source === NONE ? own : [...own, ...vrf, ...source];
   }
 
@@ -94,20 +94,20 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
   }
 
   async create(key: string, value: Route): Promise<RouteMetadata> {
-    if (isMultipath(value)) return this.#createMultipath(key, value);
-    const { handle, request, table } = this.#request(key, value);
+    if (isMultipath(value)) return this.createMultipath(key, value);
+    const { handle, request, table } = this.request(key, value);
     const add = async (namespace: NamespaceHandle): Promise<void> => {
       try {
         await namespace.routeAdd(request);
       } catch (error) {
         // Another one that is being added at the same time has had its answer by then.
         if (isCode(error, "EEXIST")) await setImmediate();
-        await this.#duplicates.takeOver(key, value, error, namespace, request);
+        await this.duplicates.takeOver(key, value, error, namespace, request);
       }
-      this.#duplicates.came(key, value);
+      this.duplicates.came(key, value);
     };
     if (handle !== undefined) await add(handle);
-    else await this.#parts.leases.during(key, value.namespace, (lease) => add(lease.handle));
+    else await this.parts.leases.during(key, value.namespace, (lease) => add(lease.handle));
     return { table };
   }
 
@@ -115,19 +115,19 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     const nexthopLinks = new Map<string, NexthopDevice>();
     const made = new SharedResults();
     return carryOut(values, {
-      prepare: ({ key, value }) => (isMultipath(value) ? ALONE : this.#request(key, value, nexthopLinks)),
+      prepare: ({ key, value }) => (isMultipath(value) ? ALONE : this.request(key, value, nexthopLinks)),
       alone: ({ key, value }) => this.create(key, value),
       send: (handle, requests) => handle.routeAddMany(requests),
       conclude: ({ key, value }, table, outcome, handle) => {
         if (outcome.status === "rejected") {
           if (!isCode(outcome.reason, "EEXIST")) return outcome;
-          const { request } = this.#request(key, value, nexthopLinks);
-          return this.#duplicates.takeOver(key, value, outcome.reason, handle, request).then(() => {
-            this.#duplicates.came(key, value);
+          const { request } = this.request(key, value, nexthopLinks);
+          return this.duplicates.takeOver(key, value, outcome.reason, handle, request).then(() => {
+            this.duplicates.came(key, value);
             return { table };
           });
         }
-        this.#duplicates.came(key, value);
+        this.duplicates.came(key, value);
         return made.of(table);
       },
     });
@@ -141,33 +141,33 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       before.type !== after.type ||
       isMultipath(oldValue) !== isMultipath(newValue) ||
       before.namespace !== after.namespace ||
-      table !== tableOfRoute(this.#parts.scheduler, after)
+      table !== tableOfRoute(this.parts.scheduler, after)
     );
   }
 
   /** The kernel has it with its first hop. */
-  #createMultipath(key: string, value: Route): RouteMetadata {
-    const table = tableOfRoute(this.#parts.scheduler, plainRoute(value));
+  private createMultipath(key: string, value: Route): RouteMetadata {
+    const table = tableOfRoute(this.parts.scheduler, plainRoute(value));
     for (const { interface: name } of hopsOf(value)) {
-      const identity = this.#parts.interfaces.get(name)?.namespaceIdentity;
-      const lost = identity === undefined ? undefined : this.#duplicates.lost(key, value, identity);
+      const identity = this.parts.interfaces.get(name)?.namespaceIdentity;
+      const lost = identity === undefined ? undefined : this.duplicates.lost(key, value, identity);
       if (lost !== undefined) throw lost;
     }
-    this.#hops.know(key, value, table, { ...value, next_hops: [] });
-    this.#duplicates.came(key, value);
+    this.hops.know(key, value, table, { ...value, next_hops: [] });
+    this.duplicates.came(key, value);
     return { table };
   }
 
   async update(key: string, oldValue: Route, newValue: Route): Promise<RouteMetadata> {
     if (isMultipath(newValue)) {
-      const table = tableOfRoute(this.#parts.scheduler, plainRoute(newValue));
-      await this.#hops.rewrite(key, newValue, table);
+      const table = tableOfRoute(this.parts.scheduler, plainRoute(newValue));
+      await this.hops.rewrite(key, newValue, table);
       return { table };
     }
-    const { handle, request, table } = this.#request(key, newValue);
+    const { handle, request, table } = this.request(key, newValue);
     if (handle !== undefined && request.gateway !== undefined && request.destination.includes(":")) {
-      await this.#exchange(handle, this.#removal(key, oldValue, table).request, request);
-    } else await (handle ?? this.#parts.leases.get(key)?.handle)?.routeReplace(request);
+      await this.exchange(handle, this.removal(key, oldValue, table).request, request);
+    } else await (handle ?? this.parts.leases.get(key)?.handle)?.routeReplace(request);
     return { table };
   }
 
@@ -175,7 +175,7 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
    * Changes an IPv6 route by a gateway. Others may have added next hops of the same metric, which the kernel shows as one with ours and
    * would replace with it (net/ipv6/ip6_fib.c, fib6_add_rt2node): ours comes, and goes, by itself.
    */
-  async #exchange(handle: NamespaceHandle, before: KernelRoute, now: KernelRoute): Promise<void> {
+  private async exchange(handle: NamespaceHandle, before: KernelRoute, now: KernelRoute): Promise<void> {
     const { linkIndex, table, destination, metric } = now;
     if (before.gateway === now.gateway && before.linkIndex === linkIndex) {
       const routes = await handle.routeList({
@@ -193,30 +193,29 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
 
   async delete(key: string, value: Route, { table }: RouteMetadata): Promise<void> {
     // It has gone with its last hop.
-    if (isMultipath(value)) return this.#hops.forget(key);
-    const { handle, request } = this.#removal(key, value, table);
+    if (isMultipath(value)) return this.hops.forget(key);
+    const { handle, request } = this.removal(key, value, table);
     try {
-      if (handle !== undefined && (await this.#duplicates.isStillThere(handle, request)))
-        await handle.routeDel(request);
+      if (handle !== undefined && (await this.duplicates.isStillThere(handle, request))) await handle.routeDel(request);
     } catch (error) {
       if (!isCode(error, ...GONE)) throw error;
     }
-    this.#parts.leases.drop(key);
+    this.parts.leases.drop(key);
   }
 
   deleteMany(values: readonly ExistingValue<Route, RouteMetadata>[]): Promise<readonly PromiseSettledResult<void>[]> {
     return carryOut(values, {
       prepare: ({ key, value, metadata }) => {
         if (isMultipath(value)) return ALONE;
-        const removal = this.#removal(key, value, metadata.table);
+        const removal = this.removal(key, value, metadata.table);
         // Another one might be removed in its place: that takes a closer look.
-        return this.#duplicates.mayHit(removal.request) ? { ...removal, handle: undefined } : removal;
+        return this.duplicates.mayHit(removal.request) ? { ...removal, handle: undefined } : removal;
       },
       alone: ({ key, value, metadata }) => this.delete(key, value, metadata),
       send: (handle, requests) => handle.routeDelMany(requests),
       conclude: ({ key }, _table, outcome) => {
         if (outcome.status === "rejected" && !isCode(outcome.reason, ...GONE)) return outcome;
-        this.#parts.leases.drop(key);
+        this.parts.leases.drop(key);
         return DONE;
       },
     });
@@ -226,13 +225,13 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     correlate: readonly RetrievedValue<Route, RouteMetadata>[],
     only?: ReadonlySet<string>,
   ): Promise<readonly RetrievedRoute[]> {
-    const found = await this.#reader.read(correlate, only !== undefined);
-    for (const { key, value } of found) this.#duplicates.came(key, value);
-    return this.#withHops(found, correlate);
+    const found = await this.reader.read(correlate, only !== undefined);
+    for (const { key, value } of found) this.duplicates.came(key, value);
+    return this.withHops(found, correlate);
   }
 
   /** Routes with several hops that are known to be there are so even while none of their hops is. */
-  #withHops(
+  private withHops(
     found: readonly RetrievedRoute[],
     correlate: readonly RetrievedValue<Route, RouteMetadata>[],
   ): readonly RetrievedRoute[] {
@@ -245,42 +244,42 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
       const table = there?.metadata?.table ?? metadata?.table;
       if (table === undefined) continue;
       const seen = there?.value ?? { ...value, next_hops: [] };
-      if (isMultipath(seen)) this.#hops.know(key, value, table, seen);
+      if (isMultipath(seen)) this.hops.know(key, value, table, seen);
       if (there === undefined) without.push({ key, value: seen, origin: "northbound", metadata: { table } });
     }
     return without.length === 0 ? found : [...found, ...without];
   }
 
-  #sourceDependencies(source: string, { interface: name }: PlainHop): readonly Dependency[] {
-    return this.#nextHops.dependencies(`${name} from ${source}`, () =>
-      sourceDependencies(source, name, this.#parts.scheduler),
+  private sourceDependencies(source: string, { interface: name }: PlainHop): readonly Dependency[] {
+    return this.nextHops.dependencies(`${name} from ${source}`, () =>
+      sourceDependencies(source, name, this.parts.scheduler),
     );
   }
 
-  #hopDependencies(hop: PlainHop): readonly Dependency[] {
+  private hopDependencies(hop: PlainHop): readonly Dependency[] {
     const { interface: name, gateway, onLink } = hop;
-    return this.#nextHops.dependencies(`${name} ${onLink ? "" : gateway}`, () => hopDependencies(hop));
+    return this.nextHops.dependencies(`${name} ${onLink ? "" : gateway}`, () => hopDependencies(hop));
   }
 
   /**
    * What to ask of the kernel for a route by one hop or none, and of which namespace; that of one that has no next hop is leased by the
    * caller. `known` are the interfaces that were looked up already.
    */
-  #request(key: string, value: Route, known: Map<string, NexthopDevice> = new Map()): RouteRequest {
+  private request(key: string, value: Route, known: Map<string, NexthopDevice> = new Map()): RouteRequest {
     const route = plainRoute(value);
     const [hop] = route.hops;
     if (hop === undefined) {
-      const table = tableOfRoute(this.#parts.scheduler, route);
+      const table = tableOfRoute(this.parts.scheduler, route);
       return { handle: undefined, request: kernelRoute(route, { table, indexOf: () => 0 }), table };
     }
-    const nexthopLink = known.get(hop.interface) ?? this.#nexthopLink(hop.interface, key);
+    const nexthopLink = known.get(hop.interface) ?? this.nexthopLink(hop.interface, key);
     known.set(hop.interface, nexthopLink);
-    const table = route.table || (route.vrf === "" ? nexthopLink.table : tableOfRoute(this.#parts.scheduler, route));
+    const table = route.table || (route.vrf === "" ? nexthopLink.table : tableOfRoute(this.parts.scheduler, route));
     return { handle: nexthopLink.handle, request: kernelRoute(route, { table, indexOf: nexthopLink.indexOf }), table };
   }
 
-  #removal(key: string, value: Route, table: number): RouteRequest {
-    const { interfaces, leases } = this.#parts;
+  private removal(key: string, value: Route, table: number): RouteRequest {
+    const { interfaces, leases } = this.parts;
     const route = plainRoute(value);
     const [hop] = route.hops;
     const identity = routeIdentity(route, table);
@@ -293,8 +292,8 @@ export class RouteDescriptor implements Descriptor<Route, RouteMetadata> {
     return { handle: interfaces.namespaceOf(hop.interface), request, table };
   }
 
-  #nexthopLink(name: string, key: string): NexthopDevice {
-    const { interfaces, scheduler } = this.#parts;
+  private nexthopLink(name: string, key: string): NexthopDevice {
+    const { interfaces, scheduler } = this.parts;
     const { handle, index } = outgoingLink(interfaces, name, key);
     return { handle, indexOf: () => index, table: tableOf(scheduler, name) };
   }
@@ -317,13 +316,13 @@ const DONE: PromiseSettledResult<void> = { status: "fulfilled", value: undefined
 
 /** The same answer for all routes of a table: one object, not a hundred thousand. */
 class SharedResults {
-  readonly #results = new Map<number, PromiseSettledResult<RouteMetadata>>();
+  private readonly results = new Map<number, PromiseSettledResult<RouteMetadata>>();
 
   of(table: number): PromiseSettledResult<RouteMetadata> {
-    let result = this.#results.get(table);
+    let result = this.results.get(table);
     if (result === undefined) {
       result = { status: "fulfilled", value: { table } };
-      this.#results.set(table, result);
+      this.results.set(table, result);
     }
     return result;
   }

@@ -38,7 +38,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   readonly retrieveAfter = [INTERFACE_DESCRIPTOR];
 
   /** As they were put into the kernel or found there: their interfaces may be called otherwise now. */
-  readonly #made = new Map<string, KernelRule>();
+  private readonly made = new Map<string, KernelRule>();
 
   constructor(private readonly parts: RuleDescriptorParts) {}
 
@@ -68,7 +68,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   }
 
   async create(key: string, value: Rule): Promise<undefined> {
-    await this.parts.leases.during(key, value.namespace, (lease) => this.#add(key, value, lease.handle));
+    await this.parts.leases.during(key, value.namespace, (lease) => this.add(key, value, lease.handle));
     this.parts.duplicateValues.won(key);
   }
 
@@ -78,17 +78,17 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
 
   async update(key: string, oldValue: Rule, newValue: Rule): Promise<undefined> {
     await this.parts.leases.during(key, newValue.namespace, async ({ handle }) => {
-      const before = this.#made.get(key) ?? this.#requestOf(oldValue);
-      await this.#add(key, newValue, handle);
-      if (!isDeepStrictEqual(before, this.#made.get(key))) await this.#remove(before, handle);
+      const before = this.made.get(key) ?? this.requestOf(oldValue);
+      await this.add(key, newValue, handle);
+      if (!isDeepStrictEqual(before, this.made.get(key))) await this.remove(before, handle);
     });
   }
 
   async delete(key: string, value: Rule): Promise<void> {
     const lease = this.parts.leases.get(key);
     if (lease === undefined) return;
-    await this.#remove(this.#made.get(key) ?? this.#requestOf(value), lease.handle);
-    this.#made.delete(key);
+    await this.remove(this.made.get(key) ?? this.requestOf(value), lease.handle);
+    this.made.delete(key);
     this.parts.leases.drop(key);
   }
 
@@ -99,7 +99,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     const references = correlate.map(({ value }) => value.namespace);
     const surveyed = await this.parts.namespaces.survey(references, { named: only === undefined });
     try {
-      const found = await Promise.all(surveyed.map((namespace) => this.#read(namespace, correlate)));
+      const found = await Promise.all(surveyed.map((namespace) => this.read(namespace, correlate)));
       await Promise.all(
         found.flat().map(({ rule, identity }) => this.parts.leases.adopt(rule.key, rule.value.namespace, identity)),
       );
@@ -110,7 +110,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   }
 
   /** The rules of ours in one namespace. Each has the key of an expected value of its priority and family, if there is one. */
-  async #read(
+  private async read(
     { references, lease: { handle } }: SurveyedNamespace,
     correlate: readonly RetrievedRule[],
   ): Promise<readonly Found[]> {
@@ -119,7 +119,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
       ({ key, value }) => names.has(namespaceText(value.namespace)) && !this.parts.duplicateValues.isOut(key),
     );
     const rules = (await handle.ruleList()).filter(({ protocol }) => protocol === TENUTO_PROTOCOL);
-    const values = rules.map((rule) => ruleValue(rule, (hostName) => this.#nameOf(hostName, handle)));
+    const values = rules.map((rule) => ruleValue(rule, (hostName) => this.nameOf(hostName, handle)));
     const keys = matchedKeys(values, here);
     const [namespace] = references;
     return values.map((value, index): Found => {
@@ -130,7 +130,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
       const found = rules[index];
       if (match !== undefined && found !== undefined) {
         // Names as the kernel has them.
-        this.#made.set(match.key, kernelRule(ruleValue(found, asItIs), asItIs));
+        this.made.set(match.key, kernelRule(ruleValue(found, asItIs), asItIs));
       }
       const isTaken = match === undefined && correlate.some((each) => each.key === key);
       return {
@@ -145,19 +145,19 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     });
   }
 
-  async #add(key: string, value: Rule, handle: NamespaceHandle): Promise<void> {
-    const request = kernelRule(value, (name) => this.#hostNameOf(key, value, name, handle));
+  private async add(key: string, value: Rule, handle: NamespaceHandle): Promise<void> {
+    const request = kernelRule(value, (name) => this.hostNameOf(key, value, name, handle));
     try {
       await handle.ruleAdd(request);
-      this.#made.set(key, request);
+      this.made.set(key, request);
     } catch (error) {
       // Of the same protocol number, so it is ours: the kernel takes rules of others for different ones.
       if (!isCode(error, "EEXIST")) throw error;
       // Another one that is being added at the same time has had its answer by then.
       await setImmediate();
-      const duplicate = this.#duplicateOf(key, value, handle);
+      const duplicate = this.duplicateOf(key, value, handle);
       if (duplicate === undefined) {
-        this.#made.set(key, request);
+        this.made.set(key, request);
         return;
       }
       this.parts.duplicateValues.lost(key, duplicate);
@@ -167,7 +167,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
   }
 
   /** Another value that has put the same rule there. */
-  #duplicateOf(key: string, value: Rule, { identity }: NamespaceHandle): string | undefined {
+  private duplicateOf(key: string, value: Rule, { identity }: NamespaceHandle): string | undefined {
     const { scheduler, leases } = this.parts;
     return scheduler.statuses(`${RULE_PREFIX}${value.priority ?? 0}`).find((other) => {
       const desired: Rule | undefined = other.key === key ? undefined : scheduler.desired(other.key);
@@ -176,11 +176,11 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     })?.key;
   }
 
-  #requestOf(value: Rule): KernelRule {
+  private requestOf(value: Rule): KernelRule {
     return kernelRule(value, (name) => this.parts.interfaces.get(name)?.hostName ?? name);
   }
 
-  async #remove(request: KernelRule, handle: NamespaceHandle): Promise<void> {
+  private async remove(request: KernelRule, handle: NamespaceHandle): Promise<void> {
     try {
       await handle.ruleDel(request);
     } catch (error) {
@@ -188,7 +188,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     }
   }
 
-  #hostNameOf(key: string, value: Rule, name: string, handle: NamespaceHandle): string {
+  private hostNameOf(key: string, value: Rule, name: string, handle: NamespaceHandle): string {
     const metadata = this.parts.interfaces.get(name);
     if (metadata?.namespaceIdentity === handle.identity) return metadata.hostName;
     const field = value.in_interface === name ? "in_interface" : "out_interface";
@@ -196,7 +196,7 @@ export class RuleDescriptor implements Descriptor<Rule, undefined> {
     throw new SouthboundError("ENODEV", `${key}: ${field}: ${message}`, { key, field });
   }
 
-  #nameOf(hostName: string, { identity }: NamespaceHandle): string {
+  private nameOf(hostName: string, { identity }: NamespaceHandle): string {
     const ours = this.parts.interfaces.byHostName(hostName).find((each) => each.namespaceIdentity === identity);
     return ours?.name ?? hostName;
   }

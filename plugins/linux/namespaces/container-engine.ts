@@ -31,7 +31,7 @@ const containerEvent = z.object({ Actor: z.object({ ID: z.string() }) });
  * too. The client library is loaded only where an engine is, since that takes a third of a second.
  */
 export class ContainerEngine {
-  readonly #closing = new AbortController();
+  private readonly closing = new AbortController();
 
   /** @param socketPath of the engine's Unix socket. */
   constructor(
@@ -47,7 +47,7 @@ export class ContainerEngine {
     // What happens while the list is made comes again with the events: whole seconds are all that the engine knows.
     const since = Math.floor(Date.now() / 1000) - 1;
     this.listener.running(await listRunning(client));
-    const { signal } = this.#closing;
+    const { signal } = this.closing;
     const streaming = new Client({ socketPath: this.socketPath });
     const events = await streaming.getEvents({ since, filters: JSON.stringify(EVENTS), abortSignal: signal });
     for await (const line of linesOf(events)) {
@@ -61,7 +61,7 @@ export class ContainerEngine {
   }
 
   close(): void {
-    this.#closing.abort();
+    this.closing.abort();
   }
 }
 

@@ -35,61 +35,61 @@ interface Connection {
  * was known of it until it answers again. Of several containers with one name the one that was found first counts.
  */
 export class Microservices {
-  readonly #options: MicroserviceOptions;
-  readonly #connections: Connection[] = [];
-  #closed = false;
+  private readonly options: MicroserviceOptions;
+  private readonly connections: Connection[] = [];
+  private closed = false;
 
   constructor(options: MicroserviceOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   /** Resolves when every engine that can be reached has said what runs. */
   async start(): Promise<void> {
-    await Promise.all(this.#options.sockets.map((socketPath) => this.#connect(socketPath)));
+    await Promise.all(this.options.sockets.map((socketPath) => this.connect(socketPath)));
   }
 
   /** The first process of a microservice; `undefined` when it does not run. */
   processOf(name: string): Running | undefined {
-    for (const { containers } of this.#connections) {
+    for (const { containers } of this.connections) {
       for (const running of containers.values()) if (running.name === name) return running;
     }
     return undefined;
   }
 
   close(): void {
-    this.#closed = true;
-    for (const { engine, retrying } of this.#connections) {
+    this.closed = true;
+    for (const { engine, retrying } of this.connections) {
       clearTimeout(retrying);
       engine.close();
     }
   }
 
-  #connect(socketPath: string): Promise<void> {
+  private connect(socketPath: string): Promise<void> {
     return new Promise((resolve) => {
       const containers = new Map<string, Running>();
       const engine = new ContainerEngine(socketPath, {
         running: (all) => {
-          this.#replace(containers, all);
-          this.#options.onEngine(socketPath);
+          this.replace(containers, all);
+          this.options.onEngine(socketPath);
           resolve();
         },
-        started: (container) => this.#set(containers, container.id, this.#describe(container)),
-        stopped: (id) => this.#set(containers, id, undefined),
+        started: (container) => this.set(containers, container.id, this.describe(container)),
+        stopped: (id) => this.set(containers, id, undefined),
       });
       const connection: Connection = { engine, containers, retrying: undefined };
-      this.#connections.push(connection);
-      this.#follow(connection, resolve);
+      this.connections.push(connection);
+      this.follow(connection, resolve);
     });
   }
 
   /** Follows an engine for good. `tried` is called when the first attempt is over. */
-  #follow(connection: Connection, tried: () => void): void {
+  private follow(connection: Connection, tried: () => void): void {
     const { engine } = connection;
     const again = (reason: string, code: string): void => {
       tried();
-      if (this.#closed) return;
-      this.#options.onEngine(engine.socketPath, { reason, code });
-      connection.retrying = setTimeout(() => this.#follow(connection, tried), this.#options.retry);
+      if (this.closed) return;
+      this.options.onEngine(engine.socketPath, { reason, code });
+      connection.retrying = setTimeout(() => this.follow(connection, tried), this.options.retry);
     };
     engine.follow().then(
       () => again("it ended the conversation", "ECONNRESET"),
@@ -97,25 +97,25 @@ export class Microservices {
     );
   }
 
-  #describe({ pid, environment, labels }: Container): Running | undefined {
-    const { variable, label } = this.#options;
+  private describe({ pid, environment, labels }: Container): Running | undefined {
+    const { variable, label } = this.options;
     const prefix = `${variable}=`;
     const name = environment.find((entry) => entry.startsWith(prefix))?.slice(prefix.length) || labels[label];
     return name ? { name, pid, startTime: startTimeOf(pid) } : undefined;
   }
 
-  #replace(containers: Map<string, Running>, all: readonly Container[]): void {
-    const found = new Map(all.map((container) => [container.id, this.#describe(container)]));
-    for (const id of [...containers.keys()]) if (!found.has(id)) this.#set(containers, id, undefined);
-    for (const [id, running] of found) this.#set(containers, id, running);
+  private replace(containers: Map<string, Running>, all: readonly Container[]): void {
+    const found = new Map(all.map((container) => [container.id, this.describe(container)]));
+    for (const id of [...containers.keys()]) if (!found.has(id)) this.set(containers, id, undefined);
+    for (const [id, running] of found) this.set(containers, id, running);
   }
 
-  #set(containers: Map<string, Running>, id: string, running: Running | undefined): void {
+  private set(containers: Map<string, Running>, id: string, running: Running | undefined): void {
     const before = containers.get(id);
     const isSame = before?.pid === running?.pid && before?.startTime === running?.startTime;
     if (before?.name === running?.name && isSame) return;
     if (running === undefined) containers.delete(id);
     else containers.set(id, running);
-    for (const name of new Set([before?.name, running?.name])) if (name !== undefined) this.#options.onChange(name);
+    for (const name of new Set([before?.name, running?.name])) if (name !== undefined) this.options.onChange(name);
   }
 }

@@ -55,20 +55,20 @@ export type NamespacesConfig = z.infer<typeof namespacesConfig>;
 })
 export class NamespacesPlugin implements Plugin {
   readonly namespaces: Namespaces;
-  readonly #named: ManagedNamespaces;
-  readonly #watch: NamespaceWatch;
-  readonly #microservices: Microservices;
+  private readonly named: ManagedNamespaces;
+  private readonly watch: NamespaceWatch;
+  private readonly microservices: Microservices;
   /** Namespaces of desired values, by key. */
-  readonly #desired = new Map<string, NetNamespace>();
+  private readonly desired = new Map<string, NetNamespace>();
   /** Sockets at which an engine has answered. */
-  readonly #engines = new Set<string>();
+  private readonly engines = new Set<string>();
   /** By socket. */
-  readonly #troubles = new Map<string, string>();
-  readonly #undo: (() => void)[] = [];
-  #closed = false;
-  #removing: NodeJS.Immediate | undefined;
+  private readonly troubles = new Map<string, string>();
+  private readonly undo: (() => void)[] = [];
+  private closed = false;
+  private removing: NodeJS.Immediate | undefined;
   /** Before the first transaction has ended nobody knows what is desired, and namespaces of the agent's last life may be needed. */
-  #isDesiredKnown = false;
+  private isDesiredKnown = false;
 
   constructor(
     @inject(Netlink) private readonly netlink: Netlink,
@@ -78,17 +78,17 @@ export class NamespacesPlugin implements Plugin {
     @inject(PluginHealthReporter) private readonly health: PluginHealthReporter,
     @inject(Logger) private readonly log: Logger,
   ) {
-    const locate = (namespace: NetNamespace | undefined) => this.#locate(namespace);
-    this.#named = new ManagedNamespaces(netlink, agent.label, () => this.#removeSoon());
-    this.#watch = new NamespaceWatch({ netlink, scheduler, locate });
-    this.namespaces = new NamespaceRegistry({ netlink, named: this.#named, watch: this.#watch });
-    this.#microservices = new Microservices({
+    const locate = (namespace: NetNamespace | undefined) => this.locate(namespace);
+    this.named = new ManagedNamespaces(netlink, agent.label, () => this.removeSoon());
+    this.watch = new NamespaceWatch({ netlink, scheduler, locate });
+    this.namespaces = new NamespaceRegistry({ netlink, named: this.named, watch: this.watch });
+    this.microservices = new Microservices({
       sockets: config.container_sockets,
       variable: config.microservice_variable,
       label: config.microservice_label,
       retry: config.engine_retry,
-      onChange: (name) => this.#check(isReference("MICROSERVICE", name)),
-      onEngine: (socketPath, trouble) => this.#hearOfEngine(socketPath, trouble),
+      onChange: (name) => this.check(isReference("MICROSERVICE", name)),
+      onEngine: (socketPath, trouble) => this.hearOfEngine(socketPath, trouble),
     });
   }
 
@@ -96,18 +96,18 @@ export class NamespacesPlugin implements Plugin {
     this.scheduler.registerDescriptor({
       name: "linux-namespace",
       prefix: NAMESPACE_PREFIX,
-      retrieve: async () => this.#watch.announced(),
+      retrieve: async () => this.watch.announced(),
     });
-    this.#undo.push(
+    this.undo.push(
       this.netlink.watchNamed((event) => {
-        this.#named.changed(event);
-        this.#check(isReference("NSID", event.name));
+        this.named.changed(event);
+        this.check(isReference("NSID", event.name));
       }),
-      this.scheduler.watchTransactions((record) => this.#hearOfTransaction(record)),
+      this.scheduler.watchTransactions((record) => this.hearOfTransaction(record)),
     );
-    const timer = setInterval(() => this.#check(), this.config.check_interval);
-    this.#undo.push(() => clearInterval(timer));
-    await this.#microservices.start();
+    const timer = setInterval(() => this.check(), this.config.check_interval);
+    this.undo.push(() => clearInterval(timer));
+    await this.microservices.start();
   }
 
   afterInit(): void {
@@ -115,68 +115,67 @@ export class NamespacesPlugin implements Plugin {
   }
 
   close(): void {
-    for (const undo of this.#undo.splice(0)) undo();
-    clearImmediate(this.#removing);
-    this.#closed = true;
-    this.#microservices.close();
-    this.#named.close();
+    for (const undo of this.undo.splice(0)) undo();
+    clearImmediate(this.removing);
+    this.closed = true;
+    this.microservices.close();
+    this.named.close();
   }
 
-  #locate(namespace: NetNamespace | undefined): NamespaceRef | undefined {
+  private locate(namespace: NetNamespace | undefined): NamespaceRef | undefined {
     if (namespaceKind(namespace) !== "MICROSERVICE") return namespaceRef(namespace);
-    const process = this.#microservices.processOf(namespace?.reference ?? "");
+    const process = this.microservices.processOf(namespace?.reference ?? "");
     return process && { kind: "pid", pid: process.pid, startTime: process.startTime };
   }
 
-  #hearOfTransaction({ kind, values }: TransactionRecord): void {
-    if (kind !== "notification") this.#isDesiredKnown = true;
+  private hearOfTransaction({ kind, values }: TransactionRecord): void {
+    if (kind !== "notification") this.isDesiredKnown = true;
     for (const { key } of values) {
       if (!key.startsWith(DESIRED_PREFIX)) continue;
       const desired: { readonly namespace?: NetNamespace } | undefined = this.scheduler.desired(key);
-      this.#watch.wants(key, desired?.namespace, this.#desired.get(key));
-      if (desired?.namespace === undefined) this.#desired.delete(key);
-      else this.#desired.set(key, desired.namespace);
+      this.watch.wants(key, desired?.namespace, this.desired.get(key));
+      if (desired?.namespace === undefined) this.desired.delete(key);
+      else this.desired.set(key, desired.namespace);
     }
-    this.#check(isUnsettled);
-    this.#removeSoon();
+    this.check(isUnsettled);
+    this.removeSoon();
   }
 
-  #check(selects?: (watched: Watched) => boolean): void {
-    this.#watch.check(selects).catch((error: unknown) => {
-      if (!this.#closed) this.log.warn({ error: errorMessage(error) }, "cannot see whether a namespace is still there");
+  private check(selects?: (watched: Watched) => boolean): void {
+    this.watch.check(selects).catch((error: unknown) => {
+      if (!this.closed) this.log.warn({ error: errorMessage(error) }, "cannot see whether a namespace is still there");
     });
   }
 
   /** An engine that has never been there is no trouble: the host may have none. */
-  #hearOfEngine(socketPath: string, trouble?: { readonly reason: string; readonly code: string }): void {
+  private hearOfEngine(socketPath: string, trouble?: { readonly reason: string; readonly code: string }): void {
     if (trouble === undefined) {
-      this.#engines.add(socketPath);
-      if (this.#troubles.delete(socketPath))
-        this.log.info({ socket: socketPath }, "the container engine answers again");
+      this.engines.add(socketPath);
+      if (this.troubles.delete(socketPath)) this.log.info({ socket: socketPath }, "the container engine answers again");
     } else if (
-      (trouble.code !== "ENOENT" || this.#engines.has(socketPath)) &&
-      this.#troubles.get(socketPath) !== trouble.reason
+      (trouble.code !== "ENOENT" || this.engines.has(socketPath)) &&
+      this.troubles.get(socketPath) !== trouble.reason
     ) {
-      this.#troubles.set(socketPath, trouble.reason);
+      this.troubles.set(socketPath, trouble.reason);
       this.log.warn({ socket: socketPath, error: trouble.reason }, "the container engine cannot be reached");
     }
-    const reasons = [...this.#troubles].map(([socket, reason]) => `the container engine at ${socket}: ${reason}`);
+    const reasons = [...this.troubles].map(([socket, reason]) => `the container engine at ${socket}: ${reason}`);
     if (reasons.length === 0) this.health.ok();
     else this.health.degraded(`microservices may not be found: ${reasons.join("; ")}`);
   }
 
   /** Once for all namespaces that become unused in one turn of the event loop. */
-  #removeSoon(): void {
-    if (this.#closed || !this.#isDesiredKnown || !this.#named.hasUnused) return;
-    this.#removing ??= setImmediate(() => {
-      this.#removing = undefined;
-      this.#removeUnused().catch((error: unknown) => this.log.error({ err: error }, "unused namespaces not removed"));
+  private removeSoon(): void {
+    if (this.closed || !this.isDesiredKnown || !this.named.hasUnused) return;
+    this.removing ??= setImmediate(() => {
+      this.removing = undefined;
+      this.removeUnused().catch((error: unknown) => this.log.error({ err: error }, "unused namespaces not removed"));
     });
   }
 
-  async #removeUnused(): Promise<void> {
-    const isDesired = (name: string) => this.#watch.isDesired(name);
-    const names = await this.#named.removeUnused(isDesired, (namespace, error) => {
+  private async removeUnused(): Promise<void> {
+    const isDesired = (name: string) => this.watch.isDesired(name);
+    const names = await this.named.removeUnused(isDesired, (namespace, error) => {
       if (isCode(error, "ENOENT")) this.log.debug({ namespace }, "unused namespace is gone already");
       else this.log.warn({ namespace, error: errorMessage(error) }, "unused namespace not removed");
     });

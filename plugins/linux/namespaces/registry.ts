@@ -15,18 +15,18 @@ export interface NamespaceRegistryParts {
 
 /** {@link Namespaces} on the netlink client. */
 export class NamespaceRegistry implements Namespaces {
-  readonly #netlink: Netlink;
-  readonly #named: ManagedNamespaces;
-  readonly #watch: NamespaceWatch;
+  private readonly netlink: Netlink;
+  private readonly named: ManagedNamespaces;
+  private readonly watch: NamespaceWatch;
 
   constructor({ netlink, named, watch }: NamespaceRegistryParts) {
-    this.#netlink = netlink;
-    this.#named = named;
-    this.#watch = watch;
+    this.netlink = netlink;
+    this.named = named;
+    this.watch = watch;
   }
 
   dependencies(namespace: NetNamespace | undefined): readonly Dependency[] {
-    return this.#watch.dependencies(namespace);
+    return this.watch.dependencies(namespace);
   }
 
   async acquire(
@@ -35,22 +35,22 @@ export class NamespaceRegistry implements Namespaces {
     { make = true }: { readonly make?: boolean } = {},
   ): Promise<NamespaceLease> {
     try {
-      const lease = await this.#lease(namespace, make);
-      return namespace === undefined ? lease : this.#watched(lease, namespace);
+      const lease = await this.lease(namespace, make);
+      return namespace === undefined ? lease : this.watched(lease, namespace);
     } catch (error) {
       throw refusal(error, namespace, key);
     }
   }
 
   async open(namespace: NetNamespace | undefined): Promise<NamespaceHandle> {
-    return this.#netlink.open(this.#found(namespace));
+    return this.netlink.open(this.found(namespace));
   }
 
   async survey(
     expected: Iterable<NetNamespace | undefined>,
     { named }: { readonly named: boolean },
   ): Promise<readonly SurveyedNamespace[]> {
-    const names = named ? await this.#netlink.listNamed() : [];
+    const names = named ? await this.netlink.listNamed() : [];
     const candidates = [
       undefined,
       ...expected,
@@ -58,7 +58,7 @@ export class NamespaceRegistry implements Namespaces {
     ];
     const references = new Map(candidates.map((namespace) => [namespaceText(namespace), namespace]));
     const leases = await Promise.allSettled(
-      [...references.values()].map(async (namespace) => ({ namespace, lease: await this.#find(namespace) })),
+      [...references.values()].map(async (namespace) => ({ namespace, lease: await this.find(namespace) })),
     );
     const surveyed = new Map<string, { references: (NetNamespace | undefined)[]; lease: NamespaceLease }>();
     for (const result of leases) {
@@ -75,8 +75,8 @@ export class NamespaceRegistry implements Namespaces {
   }
 
   /** The lease counts as a use of the reference until it is released. */
-  #watched(lease: OwnedLease, namespace: NetNamespace): NamespaceLease {
-    const released = this.#watch.leased(namespace, lease.handle, lease.owned);
+  private watched(lease: OwnedLease, namespace: NetNamespace): NamespaceLease {
+    const released = this.watch.leased(namespace, lease.handle, lease.owned);
     const release = once(() => {
       lease.release();
       released();
@@ -85,26 +85,26 @@ export class NamespaceRegistry implements Namespaces {
   }
 
   /** Leads to where values still are also when the reference does not any more. */
-  async #find(namespace: NetNamespace | undefined): Promise<NamespaceLease> {
+  private async find(namespace: NetNamespace | undefined): Promise<NamespaceLease> {
     try {
-      return await this.#lease(namespace, false);
+      return await this.lease(namespace, false);
     } catch (error) {
-      const last = this.#watch.lastPlace(namespace);
+      const last = this.watch.lastPlace(namespace);
       if (last === undefined) throw error;
-      const handle = await this.#netlink.open(last);
+      const handle = await this.netlink.open(last);
       return { handle, release: once(() => handle.close()) };
     }
   }
 
-  async #lease(namespace: NetNamespace | undefined, make: boolean): Promise<OwnedLease> {
-    const ref = this.#found(namespace);
-    if (ref.kind === "named") return this.#named.acquire(ref.name, make);
-    const handle = await this.#netlink.open(ref);
+  private async lease(namespace: NetNamespace | undefined, make: boolean): Promise<OwnedLease> {
+    const ref = this.found(namespace);
+    if (ref.kind === "named") return this.named.acquire(ref.name, make);
+    const handle = await this.netlink.open(ref);
     return { handle, owned: false, release: once(() => handle.close()) };
   }
 
-  #found(namespace: NetNamespace | undefined): NamespaceRef {
-    const ref = this.#watch.located(namespace);
+  private found(namespace: NetNamespace | undefined): NamespaceRef {
+    const ref = this.watch.located(namespace);
     if (ref === undefined) throw new SouthboundError("ENOENT", `${namespaceText(namespace)} is not there`);
     return ref;
   }

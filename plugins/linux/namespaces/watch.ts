@@ -48,24 +48,24 @@ export interface NamespaceWatchOptions {
  * for as long as nothing is known to be wrong with the reference, and on the reference's own key after that.
  */
 export class NamespaceWatch {
-  readonly #options: NamespaceWatchOptions;
+  private readonly options: NamespaceWatchOptions;
   /** By `namespaceText`. */
-  readonly #watched = new Map<string, Watched>();
+  private readonly watched = new Map<string, Watched>();
 
   constructor(options: NamespaceWatchOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   dependencies(namespace: NetNamespace | undefined): readonly Dependency[] {
     const own = namespaceKey(namespace);
     if (namespace === undefined || own === undefined) return [];
-    const matches = (key: string) => key === own || (key === OWN_NAMESPACE_KEY && this.#seemsThere(namespace));
+    const matches = (key: string) => key === own || (key === OWN_NAMESPACE_KEY && this.seemsThere(namespace));
     return [{ label: namespaceLabel(namespace), anyOf: { prefixes: [own, OWN_NAMESPACE_KEY], matches } }];
   }
 
   /** The keys that values can depend on now. */
   announced(): readonly RetrievedValue[] {
-    const keys = [...this.#watched.values()].flatMap(({ announced, namespace }) =>
+    const keys = [...this.watched.values()].flatMap(({ announced, namespace }) =>
       announced ? (namespaceKey(namespace) ?? []) : [],
     );
     return [OWN_NAMESPACE_KEY, ...keys].map((key) => ({ key, value: {}, origin: "southbound" }));
@@ -73,23 +73,23 @@ export class NamespaceWatch {
 
   /** Desired values that are in that named namespace, or wait for it? */
   isDesired(name: string): boolean {
-    return (this.#watched.get(namespaceText({ type: "NSID", reference: name }))?.desiredBy.size ?? 0) > 0;
+    return (this.watched.get(namespaceText({ type: "NSID", reference: name }))?.desiredBy.size ?? 0) > 0;
   }
 
   /** The value under `key` wants to be in `namespace` from now on, and not in `before`. */
   wants(key: string, namespace: NetNamespace | undefined, before: NetNamespace | undefined): void {
     if (before !== undefined && namespaceText(before) !== namespaceText(namespace)) {
-      const watched = this.#watched.get(namespaceText(before));
+      const watched = this.watched.get(namespaceText(before));
       watched?.desiredBy.delete(key);
-      this.#forgetUnused(namespaceText(before));
+      this.forgetUnused(namespaceText(before));
     }
     if (namespace === undefined || namespaceKey(namespace) === undefined) return;
-    this.#entry(namespace).desiredBy.add(key);
+    this.entry(namespace).desiredBy.add(key);
   }
 
   /** A lease was made; `ours`: of a namespace that the agent made. Returns what to call when it is released. */
   leased(namespace: NetNamespace, handle: NamespaceHandle, ours: boolean): () => void {
-    const watched = this.#entry(namespace);
+    const watched = this.entry(namespace);
     watched.ours = ours;
     if (namespaceKind(namespace) === "PID" && handle.ref.kind === "pid") watched.startTime = handle.ref.startTime;
     const leases = watched.leases.get(handle.identity) ?? { count: 0, handle };
@@ -98,67 +98,67 @@ export class NamespaceWatch {
     return () => {
       leases.count -= 1;
       if (leases.count === 0) watched.leases.delete(handle.identity);
-      this.#forgetUnused(namespaceText(namespace));
+      this.forgetUnused(namespaceText(namespace));
     };
   }
 
   /** A way to the namespace that the reference led to, and in which values still are. */
   lastPlace(namespace: NetNamespace | undefined): NamespaceRef | undefined {
-    const [leases] = this.#watched.get(namespaceText(namespace))?.leases.values() ?? [];
+    const [leases] = this.watched.get(namespaceText(namespace))?.leases.values() ?? [];
     return leases === undefined ? undefined : { kind: "path", path: `/proc/self/fd/${leases.handle.fd}` };
   }
 
   /** Looks where references lead now: all, or only those that `selects` says. */
   async check(selects: (watched: Watched) => boolean = () => true): Promise<void> {
-    await Promise.all([...this.#watched.values()].filter(selects).map((watched) => this.#check(watched)));
+    await Promise.all([...this.watched.values()].filter(selects).map((watched) => this.checkNow(watched)));
   }
 
-  async #check(watched: Watched): Promise<void> {
+  private async checkNow(watched: Watched): Promise<void> {
     if (watched.leases.size === 0) {
-      const isThere = await this.#isThere(watched);
+      const isThere = await this.isThere(watched);
       // The first value has come meanwhile (or below, the last one gone): what has been read answers another question.
-      if (watched.leases.size > 0) return this.#check(watched);
-      if (isThere) this.#arrive(watched);
-      else if (watched.announced) this.#depart(watched);
+      if (watched.leases.size > 0) return this.checkNow(watched);
+      if (isThere) this.arrive(watched);
+      else if (watched.announced) this.depart(watched);
       else if (!isNamed(watched.namespace)) watched.away = true;
       return;
     }
-    const identity = await this.#identify(watched.namespace);
-    if (watched.leases.size === 0) return this.#check(watched);
+    const identity = await this.identify(watched.namespace);
+    if (watched.leases.size === 0) return this.checkNow(watched);
     const moved = [...watched.leases.keys()].some((leased) => leased !== identity);
-    if (!moved && watched.away) this.#arrive(watched);
-    else if (moved && !watched.away) this.#depart(watched);
+    if (!moved && watched.away) this.arrive(watched);
+    else if (moved && !watched.away) this.depart(watched);
   }
 
-  #depart(watched: Watched): void {
+  private depart(watched: Watched): void {
     watched.away = true;
     watched.announced = false;
-    this.#notify(watched.namespace, undefined);
+    this.notify(watched.namespace, undefined);
   }
 
-  #arrive(watched: Watched): void {
+  private arrive(watched: Watched): void {
     watched.away = false;
-    if (watched.announced || this.#watched.get(namespaceText(watched.namespace)) !== watched) return;
+    if (watched.announced || this.watched.get(namespaceText(watched.namespace)) !== watched) return;
     watched.announced = true;
-    this.#notify(watched.namespace, {});
+    this.notify(watched.namespace, {});
   }
 
-  #notify(namespace: NetNamespace, value: object | undefined): void {
+  private notify(namespace: NetNamespace, value: object | undefined): void {
     const key = namespaceKey(namespace);
-    if (key !== undefined) this.#options.scheduler.notify([{ key, value }]);
+    if (key !== undefined) this.options.scheduler.notify([{ key, value }]);
   }
 
-  #seemsThere(namespace: NetNamespace): boolean {
-    return !this.#watched.get(namespaceText(namespace))?.away && this.#exists(namespace);
+  private seemsThere(namespace: NetNamespace): boolean {
+    return !this.watched.get(namespaceText(namespace))?.away && this.exists(namespace);
   }
 
-  async #isThere({ namespace, away, ours }: Watched): Promise<boolean> {
-    if (!isNamed(namespace)) return this.#exists(namespace);
-    return (away && ours) || (await this.#identify(namespace)) !== undefined;
+  private async isThere({ namespace, away, ours }: Watched): Promise<boolean> {
+    if (!isNamed(namespace)) return this.exists(namespace);
+    return (away && ours) || (await this.identify(namespace)) !== undefined;
   }
 
   /** Does the reference lead anywhere? Of named namespaces, which are made when they are missing, always true. */
-  #exists(namespace: NetNamespace): boolean {
+  private exists(namespace: NetNamespace): boolean {
     const ref = this.located(namespace);
     switch (ref?.kind) {
       case undefined:
@@ -174,16 +174,16 @@ export class NamespaceWatch {
 
   /** How to find it; a process that was found before is meant, and no other that has its id now. */
   located(namespace: NetNamespace | undefined): NamespaceRef | undefined {
-    const ref = this.#options.locate(namespace);
-    const startTime = this.#watched.get(namespaceText(namespace))?.startTime;
+    const ref = this.options.locate(namespace);
+    const startTime = this.watched.get(namespaceText(namespace))?.startTime;
     return ref?.kind === "pid" && startTime !== undefined ? { ...ref, startTime } : ref;
   }
 
-  async #identify(namespace: NetNamespace): Promise<string | undefined> {
+  private async identify(namespace: NetNamespace): Promise<string | undefined> {
     const ref = this.located(namespace);
     if (ref === undefined) return undefined;
     try {
-      const handle = await this.#options.netlink.open(ref);
+      const handle = await this.options.netlink.open(ref);
       handle.close();
       return handle.identity;
     } catch (error) {
@@ -192,9 +192,9 @@ export class NamespaceWatch {
     }
   }
 
-  #entry(namespace: NetNamespace): Watched {
+  private entry(namespace: NetNamespace): Watched {
     const text = namespaceText(namespace);
-    const known = this.#watched.get(text);
+    const known = this.watched.get(text);
     if (known !== undefined) return known;
     const watched: Watched = {
       namespace,
@@ -205,15 +205,15 @@ export class NamespaceWatch {
       ours: false,
       startTime: undefined,
     };
-    this.#watched.set(text, watched);
+    this.watched.set(text, watched);
     return watched;
   }
 
-  #forgetUnused(text: string): void {
-    const watched = this.#watched.get(text);
+  private forgetUnused(text: string): void {
+    const watched = this.watched.get(text);
     if (watched === undefined || watched.desiredBy.size > 0 || watched.leases.size > 0) return;
-    this.#watched.delete(text);
-    if (watched.announced) this.#notify(watched.namespace, undefined);
+    this.watched.delete(text);
+    if (watched.announced) this.notify(watched.namespace, undefined);
   }
 }
 

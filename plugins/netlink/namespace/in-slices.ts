@@ -6,40 +6,40 @@ const SLICE = 1;
  * before anything else: in a flood of events answers, timers and sockets would wait for the last of them. Here they get their turn.
  */
 export class InSlices<T> {
-  #waiting: T[] = [];
-  #scheduled = false;
+  private waiting: T[] = [];
+  private scheduled = false;
 
   constructor(private readonly handle: (item: T) => void) {}
 
   add(item: T): void {
-    if (this.#scheduled) {
-      this.#waiting.push(item);
+    if (this.scheduled) {
+      this.waiting.push(item);
       return;
     }
-    this.#schedule();
+    this.schedule();
     this.handle(item);
   }
 
   clear(): void {
-    this.#waiting = [];
+    this.waiting = [];
   }
 
-  #schedule(): void {
-    this.#scheduled = true;
-    setImmediate(this.#next);
+  private schedule(): void {
+    this.scheduled = true;
+    setImmediate(this.next);
   }
 
-  readonly #next = (): void => {
-    this.#scheduled = false;
-    const items = this.#waiting;
+  private readonly next = (): void => {
+    this.scheduled = false;
+    const items = this.waiting;
     if (items.length === 0) return;
-    this.#schedule();
+    this.schedule();
     const end = performance.now() + SLICE;
     let done = 0;
     do {
       const item = items[done++];
       if (item !== undefined) this.handle(item);
-    } while (done < items.length && this.#waiting === items && performance.now() < end);
-    if (this.#waiting === items) items.splice(0, done);
+    } while (done < items.length && this.waiting === items && performance.now() < end);
+    if (this.waiting === items) items.splice(0, done);
   };
 }

@@ -31,10 +31,10 @@ type Moment = (typeof MOMENTS)[number];
 
 /** Transactions `0 … count - 1`: each adds a route, deletes an old one and gives an interface another MTU. */
 export class Stream {
-  readonly #count: number;
-  readonly #run = randomUUID();
-  readonly #word: string;
-  readonly #strikes = new Map<string, () => void>();
+  private readonly count: number;
+  private readonly running = randomUUID();
+  private readonly word: string;
+  private readonly strikes = new Map<string, () => void>();
 
   /** `word`: at most 6 letters, for the names of interfaces; `net`: the first number of the routes' destinations. */
   constructor(
@@ -42,16 +42,16 @@ export class Stream {
     private readonly net: number,
     count: number,
   ) {
-    this.#word = word;
-    this.#count = count;
+    this.word = word;
+    this.count = count;
   }
 
   idOf(index: number): string {
-    return `${this.#run}-${index}`;
+    return `${this.running}-${index}`;
   }
 
   transaction(index: number): Transaction {
-    const name = this.#link(index);
+    const name = this.link(index);
     const old = index - KEPT * SENDERS;
     const first = index < SENDERS;
     return {
@@ -60,10 +60,10 @@ export class Stream {
         end(name, `${name}-p`, { mtu: MTU + index, ip_addresses: [`10.250.${index % SENDERS}.1/32`] }),
         ...(first ? [end(`${name}-p`, name)] : []),
         {
-          key: this.#routeKey(index),
-          value: { outgoing_interface: name, dst_network: this.#network(index), scope: "LINK" },
+          key: this.routeKey(index),
+          value: { outgoing_interface: name, dst_network: this.network(index), scope: "LINK" },
         },
-        ...(old < 0 ? [] : [{ key: this.#routeKey(old), delete: true } as const]),
+        ...(old < 0 ? [] : [{ key: this.routeKey(old), delete: true } as const]),
       ],
     };
   }
@@ -77,14 +77,14 @@ export class Stream {
     times: number,
     strike: () => Promise<void>,
   ): Promise<readonly Result[]> {
-    const strikes = this.#plan(times, strike);
+    const strikes = this.plan(times, strike);
     const answers: Result[] = [];
     const sender = async (first: number): Promise<void> => {
-      for (let index = first; index < this.#count; index += SENDERS) {
+      for (let index = first; index < this.count; index += SENDERS) {
         const answer = commit(this.transaction(index));
-        this.#reached("sent", index);
+        this.reached("sent", index);
         answers[index] = await answer;
-        this.#reached("answered", index);
+        this.reached("answered", index);
       }
     };
     await Promise.all(Array.from({ length: SENDERS }, (_, first) => sender(first)));
@@ -94,7 +94,7 @@ export class Stream {
 
   /** Follows what the kernel says of the stream's routes. */
   async watchKernel(): Promise<RouteWatch> {
-    const pattern = new RegExp(`^(Deleted )?${this.net}\\.(\\d+)\\.(\\d+)\\.0/24 dev ${this.#word}`);
+    const pattern = new RegExp(`^(Deleted )?${this.net}\\.(\\d+)\\.(\\d+)\\.0/24 dev ${this.word}`);
     const seen = { added: new Map<number, number>(), deleted: new Map<number, number>() };
     const monitor = await Child.start(["ip", "-oneline", "-rcvbuf", "16777216", "monitor", "route"], {
       onLine: (line) => {
@@ -103,7 +103,7 @@ export class Stream {
         const index = Number(high) * 250 + Number(low);
         const counts = deleted === undefined ? seen.added : seen.deleted;
         counts.set(index, (counts.get(index) ?? 0) + 1);
-        if (deleted === undefined) this.#reached("in the kernel", index);
+        if (deleted === undefined) this.reached("in the kernel", index);
       },
     });
     await eventually(async () => {
@@ -116,10 +116,10 @@ export class Stream {
 
   /** Waits until the kernel, and what the agent says is desired, are as the last transactions asked for. */
   async settled(agent: AgentProcess): Promise<void> {
-    const expected = this.#lastState();
+    const expected = this.lastState();
     await eventually(
       async () => {
-        const found = [...(await this.#inKernel()), ...(await this.#desired(agent))].join("\n");
+        const found = [...(await this.inKernel()), ...(await this.desired(agent))].join("\n");
         const all = [...expected.kernel, ...expected.desired].join("\n");
         if (found !== all) throw new Error(`expected\n${all}\nfound\n${found}`);
         return true;
@@ -130,7 +130,7 @@ export class Stream {
 
   /** Names of the interfaces, for somebody who deletes one. */
   get links(): readonly string[] {
-    return Array.from({ length: SENDERS }, (_, sender) => this.#link(sender));
+    return Array.from({ length: SENDERS }, (_, sender) => this.link(sender));
   }
 
   /** Transactions that may be on their way at the same time. */
@@ -138,16 +138,16 @@ export class Stream {
     return SENDERS;
   }
 
-  #plan(times: number, strike: () => Promise<void>): () => Promise<void> {
+  private plan(times: number, strike: () => Promise<void>): () => Promise<void> {
     let last = Promise.resolve();
     let left = times;
-    const slice = this.#count / times;
+    const slice = this.count / times;
     const done = new Promise<void>((resolve) => {
       if (times === 0) resolve();
       for (let time = 0; time < times; time += 1) {
         const index = Math.floor(slice * time) + randomInt(Math.max(1, Math.floor(slice)));
         const moment = MOMENTS[randomInt(MOMENTS.length)];
-        this.#strikes.set(`${moment} ${index}`, () => {
+        this.strikes.set(`${moment} ${index}`, () => {
           last = last.then(strike);
           left -= 1;
           if (left === 0) resolve();
@@ -160,41 +160,41 @@ export class Stream {
     };
   }
 
-  #reached(moment: Moment, index: number): void {
+  private reached(moment: Moment, index: number): void {
     const name = `${moment} ${index}`;
-    this.#strikes.get(name)?.();
-    this.#strikes.delete(name);
+    this.strikes.get(name)?.();
+    this.strikes.delete(name);
   }
 
-  #link(index: number): string {
-    return `${this.#word}${index % SENDERS}`;
+  private link(index: number): string {
+    return `${this.word}${index % SENDERS}`;
   }
 
-  #network(index: number): string {
+  private network(index: number): string {
     return `${this.net}.${Math.floor(index / 250)}.${index % 250}.0/24`;
   }
 
-  #routeKey(index: number): string {
-    return `config/linux/l3/v2/route/${this.#network(index)}/${this.#link(index)}`;
+  private routeKey(index: number): string {
+    return `config/linux/l3/v2/route/${this.network(index)}/${this.link(index)}`;
   }
 
-  #lastState(): { readonly kernel: readonly string[]; readonly desired: readonly string[] } {
-    const kept = Math.min(this.#count, KEPT * SENDERS);
-    const routes = Array.from({ length: kept }, (_, index) => this.#count - kept + index);
-    const last = Array.from({ length: SENDERS }, (_, index) => this.#count - SENDERS + index);
+  private lastState(): { readonly kernel: readonly string[]; readonly desired: readonly string[] } {
+    const kept = Math.min(this.count, KEPT * SENDERS);
+    const routes = Array.from({ length: kept }, (_, index) => this.count - kept + index);
+    const last = Array.from({ length: SENDERS }, (_, index) => this.count - SENDERS + index);
     return {
       kernel: [
-        ...last.map((index) => `${this.#link(index)} ${MTU + index}`).toSorted(),
-        ...routes.map((index) => `${this.#network(index)} ${this.#link(index)}`).toSorted(),
+        ...last.map((index) => `${this.link(index)} ${MTU + index}`).toSorted(),
+        ...routes.map((index) => `${this.network(index)} ${this.link(index)}`).toSorted(),
       ],
       desired: [
         ...this.links.flatMap((name) => [INTERFACE + name, `${INTERFACE}${name}-p`]),
-        ...routes.map((index) => this.#routeKey(index)),
+        ...routes.map((index) => this.routeKey(index)),
       ].toSorted(),
     };
   }
 
-  async #inKernel(): Promise<readonly string[]> {
+  private async inKernel(): Promise<readonly string[]> {
     const links = await Promise.all(this.links.map((name) => link(name)));
     const routes = await ip<{ dst: string; dev: string }>("route", "show", "root", `${this.net}.0.0.0/8`);
     return [
@@ -203,10 +203,10 @@ export class Stream {
     ];
   }
 
-  async #desired(agent: AgentProcess): Promise<readonly string[]> {
+  private async desired(agent: AgentProcess): Promise<readonly string[]> {
     const { stdout } = await agent.tenuto(["get", "-o", "json"]);
     const keys = (JSON.parse(stdout) as { key: string }[]).map(({ key }) => key);
-    return keys.filter((key) => key.split("/").at(-1)?.startsWith(this.#word)).toSorted();
+    return keys.filter((key) => key.split("/").at(-1)?.startsWith(this.word)).toSorted();
   }
 }
 

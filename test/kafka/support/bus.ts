@@ -35,9 +35,9 @@ export interface ResultView {
 
 export class KafkaBus {
   readonly kafka: Kafka;
-  readonly #producer: Producer;
-  readonly #views = new Map<string, Promise<TopicView>>();
-  readonly #closing: (() => Promise<void>)[] = [];
+  private readonly producer: Producer;
+  private readonly views = new Map<string, Promise<TopicView>>();
+  private readonly closing: (() => Promise<void>)[] = [];
 
   private constructor(brokers: string) {
     this.kafka = new Kafka({
@@ -46,26 +46,26 @@ export class KafkaBus {
       logLevel: logLevel.NOTHING,
       retry: { initialRetryTime: 50, retries: 30, maxRetryTime: 500 },
     });
-    this.#producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    this.producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
   }
 
   /** Waits for a broker that is about to start: a client of this library that came too early may never find it. */
   static async connect(brokers: string): Promise<KafkaBus> {
     await eventually(() => answers(brokers), { what: `Kafka at ${brokers}`, timeout: 180_000 });
     const bus = new KafkaBus(brokers);
-    await bus.#producer.connect();
+    await bus.producer.connect();
     return bus;
   }
 
   async close(): Promise<void> {
-    await this.#producer.disconnect();
-    await Promise.all(this.#closing.map((close) => close()));
+    await this.producer.disconnect();
+    await Promise.all(this.closing.map((close) => close()));
   }
 
   /** Tries again while the broker is away, so that a message may come twice. */
   async send(topic: string, messages: readonly Message[]): Promise<void> {
     const record = { topic, messages: messages.map((message) => ({ ...message })) };
-    await eventually(async () => (await this.#producer.send(record)).length > 0, { timeout: 60_000 });
+    await eventually(async () => (await this.producer.send(record)).length > 0, { timeout: 60_000 });
   }
 
   /** Sends a transaction as JSON. */
@@ -84,8 +84,8 @@ export class KafkaBus {
 
   /** Reads a topic from its beginning on. */
   view(topic: string): Promise<TopicView> {
-    const known = this.#views.get(topic) ?? this.#read(topic);
-    this.#views.set(topic, known);
+    const known = this.views.get(topic) ?? this.read(topic);
+    this.views.set(topic, known);
     return known;
   }
 
@@ -104,14 +104,14 @@ export class KafkaBus {
 
   async createTopic(topic: string, configuration: Readonly<Record<string, string>> = {}): Promise<void> {
     const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }));
-    await this.#administer(async (admin) => {
+    await this.administer(async (admin) => {
       await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }], waitForLeaders: false });
       await eventually(() => admin.fetchTopicMetadata({ topics: [topic] }));
     });
   }
 
   async deleteTopics(topics: readonly string[]): Promise<void> {
-    await this.#administer((admin) => admin.deleteTopics({ topics: [...topics] }));
+    await this.administer((admin) => admin.deleteTopics({ topics: [...topics] }));
   }
 
   /** Deletes topics that have records, and waits until each has been made anew: by an agent, or by `make`. */
@@ -130,13 +130,13 @@ export class KafkaBus {
 
   /** Offset of the next message in a topic of one partition. */
   async endOf(topic: string): Promise<string | undefined> {
-    const [partition] = await this.#administer((admin) => admin.fetchTopicOffsets(topic));
+    const [partition] = await this.administer((admin) => admin.fetchTopicOffsets(topic));
     return partition?.high;
   }
 
   /** Deletes the records of a topic's first partition that are before this offset. */
   async deleteRecords(topic: string, offset: string): Promise<void> {
-    await this.#administer(async (admin) => {
+    await this.administer(async (admin) => {
       // kafkajs deletes only from topics that it knows.
       await admin.fetchTopicOffsets(topic);
       await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
@@ -146,13 +146,13 @@ export class KafkaBus {
   async configure(topic: string, configuration: Readonly<Record<string, string>>): Promise<void> {
     const configEntries = Object.entries(configuration).map(([name, value]) => ({ name, value }));
     const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries };
-    await this.#administer((admin) => admin.alterConfigs({ validateOnly: false, resources: [resource] }));
+    await this.administer((admin) => admin.alterConfigs({ validateOnly: false, resources: [resource] }));
   }
 
   /** Keys of all records that a topic has now. */
   async keysOf(topic: string): Promise<readonly (string | undefined)[]> {
     const end = Number(await this.endOf(topic));
-    const { messages, close } = await this.#consume(topic);
+    const { messages, close } = await this.consume(topic);
     await eventually(() => Number(messages.at(-1)?.offset ?? -1) >= end - 1, { what: `${topic} to be read` });
     await close();
     return messages.map(({ key }) => key?.toString());
@@ -160,7 +160,7 @@ export class KafkaBus {
 
   /** A consumer group as its coordinator sees it. */
   async group(id: string): Promise<GroupDescription> {
-    const { groups } = await this.#administer((admin) => admin.describeGroups([id]));
+    const { groups } = await this.administer((admin) => admin.describeGroups([id]));
     const [group] = groups;
     if (group === undefined) throw new Error(`there is no group ${id}`);
     return group;
@@ -169,7 +169,7 @@ export class KafkaBus {
   /** What becomes of a topic's old messages: `compact` or `delete`. */
   async policyOf(topic: string): Promise<string | undefined> {
     const configNames = ["cleanup.policy"];
-    const { resources } = await this.#administer((admin) =>
+    const { resources } = await this.administer((admin) =>
       admin.describeConfigs({
         includeSynonyms: false,
         resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }],
@@ -178,7 +178,7 @@ export class KafkaBus {
     return resources[0]?.configEntries[0]?.configValue;
   }
 
-  async #administer<T>(use: (admin: Admin) => Promise<T>): Promise<T> {
+  private async administer<T>(use: (admin: Admin) => Promise<T>): Promise<T> {
     const admin = this.kafka.admin();
     await admin.connect();
     try {
@@ -188,13 +188,13 @@ export class KafkaBus {
     }
   }
 
-  async #read(topic: string): Promise<TopicView> {
-    const { messages, close } = await this.#consume(topic);
-    this.#closing.push(close);
+  private async read(topic: string): Promise<TopicView> {
+    const { messages, close } = await this.consume(topic);
+    this.closing.push(close);
     return { messages };
   }
 
-  async #consume(topic: string): Promise<TopicView & { readonly close: () => Promise<void> }> {
+  private async consume(topic: string): Promise<TopicView & { readonly close: () => Promise<void> }> {
     const consumer = this.kafka.consumer({
       groupId: `test-${topic}-${Math.random().toString(36).slice(2)}`,
       maxWaitTimeInMs: 100,

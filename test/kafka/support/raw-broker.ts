@@ -27,18 +27,18 @@ function int16(value: number): Buffer {
 const NO_TRANSACTION = int16(-1);
 
 export class RawBroker {
-  readonly #socket: Socket;
-  #received = Buffer.alloc(0);
-  #waiting: ((answer: ByteReader) => void) | undefined;
+  private readonly socket: Socket;
+  private received = Buffer.alloc(0);
+  private waiting: ((answer: ByteReader) => void) | undefined;
 
   private constructor(socket: Socket) {
-    this.#socket = socket;
+    this.socket = socket;
     socket.on("data", (bytes) => {
-      this.#received = Buffer.concat([this.#received, bytes]);
-      if (this.#received.length < 4 || this.#received.length < 4 + this.#received.readInt32BE(0)) return;
-      const answer = new ByteReader(this.#received.subarray(8));
-      this.#received = Buffer.alloc(0);
-      this.#waiting?.(answer);
+      this.received = Buffer.concat([this.received, bytes]);
+      if (this.received.length < 4 || this.received.length < 4 + this.received.readInt32BE(0)) return;
+      const answer = new ByteReader(this.received.subarray(8));
+      this.received = Buffer.alloc(0);
+      this.waiting?.(answer);
     });
   }
 
@@ -50,24 +50,24 @@ export class RawBroker {
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   /** Writes batches as they are to the first partition. Returns Kafka's error code, 0 when they were taken. */
   async produce(topic: string, log: Buffer): Promise<number> {
     const partition = [int32(1), int32(0), int32(log.length), log];
     const topics = [int32(1), string(topic), ...partition];
-    const answer = await this.#ask(PRODUCE, 7, [NO_TRANSACTION, int16(-1), int32(30_000), ...topics]);
+    const answer = await this.ask(PRODUCE, 7, [NO_TRANSACTION, int16(-1), int32(30_000), ...topics]);
     answer.bytes(4);
     answer.bytes(answer.int16());
     answer.bytes(8);
     return answer.int16();
   }
 
-  async #ask(api: number, version: number, body: readonly Buffer[]): Promise<ByteReader> {
+  private async ask(api: number, version: number, body: readonly Buffer[]): Promise<ByteReader> {
     const request = Buffer.concat([int16(api), int16(version), int32(1), string("raw"), ...body]);
-    const answer = new Promise<ByteReader>((resolve) => (this.#waiting = resolve));
-    this.#socket.write(Buffer.concat([int32(request.length), request]));
+    const answer = new Promise<ByteReader>((resolve) => (this.waiting = resolve));
+    this.socket.write(Buffer.concat([int32(request.length), request]));
     return await answer;
   }
 }

@@ -94,51 +94,51 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   readonly outsideVrfs: boolean;
   readonly membership?: Membership;
   readonly defaultMtu?: NonNullable<LinkType["defaultMtu"]>;
-  readonly #spec: KernelLink<F>;
+  private readonly spec: KernelLink<F>;
 
   constructor(spec: KernelLink<F>) {
-    this.#spec = spec;
+    this.spec = spec;
     this.type = spec.type;
     this.field = spec.field;
     this.kinds = spec.kinds;
     this.movable = spec.movable ?? false;
     this.outsideVrfs = spec.outsideVrfs ?? false;
     const { ownMtu } = spec;
-    if (ownMtu !== undefined) this.defaultMtu = (value, context) => this.#ownMtu(ownMtu, value, context);
+    if (ownMtu !== undefined) this.defaultMtu = (value, context) => this.ownMtu(ownMtu, value, context);
     if (spec.membership !== undefined) this.membership = spec.membership;
   }
 
   withoutMac(value: Interface): string | undefined {
-    return this.#spec.withoutMac?.(this.#part(value));
+    return this.spec.withoutMac?.(this.part(value));
   }
 
   derivedValues(value: Interface): readonly KeyedValue[] {
-    return this.#spec.derivedValues?.(this.#part(value), value) ?? [];
+    return this.spec.derivedValues?.(this.part(value), value) ?? [];
   }
 
   validate(value: Interface): readonly InvalidField[] {
-    return this.#spec.validate?.(this.#part(value), value) ?? [];
+    return this.spec.validate?.(this.part(value), value) ?? [];
   }
 
   dependencies(value: Interface): readonly Dependency[] {
-    const name = this.#lowerOf(value);
+    const name = this.lowerOf(value);
     const lower = name === "" ? [] : [{ label: `interface ${name}`, key: interfaceAttachmentKey(name) }];
-    return [...lower, ...(this.#spec.dependencies?.(this.#part(value)) ?? [])];
+    return [...lower, ...(this.spec.dependencies?.(this.part(value)) ?? [])];
   }
 
   async create(value: Interface, context: LinkContext): Promise<Link> {
-    const { options, shared } = this.#spec;
-    const part = this.#part(value);
-    const name = this.#lowerOf(value);
+    const { options, shared } = this.spec;
+    const part = this.part(value);
+    const name = this.lowerOf(value);
     const place = name === "" ? undefined : context.locationOf(name);
     const body = {
-      kind: this.#kind(value),
-      data: { ...encodeNew(options, part), ...shared?.encode(part), ...this.#standingOn(value, context) },
-      ...(this.#spec.lower?.attribute === undefined && place !== undefined ? { link: place.index } : {}),
+      kind: this.kind(value),
+      data: { ...encodeNew(options, part), ...shared?.encode(part), ...this.standingOn(value, context) },
+      ...(this.spec.lower?.attribute === undefined && place !== undefined ? { link: place.index } : {}),
     };
     const link = await makeLink(value, hostNameOf(value, this), body, context, place);
     try {
-      await this.#spec.finish?.(value, link, context);
+      await this.spec.finish?.(value, link, context);
     } catch (error) {
       await removeLink(context.handle, link.index);
       throw error;
@@ -147,36 +147,36 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   }
 
   shared(value: Interface): SharedSettings | undefined {
-    return this.#spec.sharedWithLower?.(this.#part(value));
+    return this.spec.sharedWithLower?.(this.part(value));
   }
 
   same(a: Interface, b: Interface): boolean {
-    if (!sameAttributes(this.#attributes(a), this.#attributes(b))) return false;
-    return this.#spec.same?.(this.#part(a), this.#part(b)) ?? true;
+    if (!sameAttributes(this.attributes(a), this.attributes(b))) return false;
+    return this.spec.same?.(this.part(a), this.part(b)) ?? true;
   }
 
   recreates(before: Interface, after: Interface): boolean {
-    const [was, is] = [this.#fixed(before), this.#fixed(after)];
+    const [was, is] = [this.fixed(before), this.fixed(after)];
     return (
-      this.#kind(before) !== this.#kind(after) ||
-      this.#lowerOf(before) !== this.#lowerOf(after) ||
+      this.kind(before) !== this.kind(after) ||
+      this.lowerOf(before) !== this.lowerOf(after) ||
       !sameAttributes(was, is) ||
       // What is not said any more is another choice, too.
       !sameAttributes(is, was) ||
-      (this.#spec.recreates?.(this.#part(before), this.#part(after)) ?? false)
+      (this.spec.recreates?.(this.part(before), this.part(after)) ?? false)
     );
   }
 
   async update(before: Interface, after: Interface, index: number, context: LinkContext): Promise<void> {
     if (this.same(before, after)) return;
-    const { options, shared } = this.#spec;
+    const { options, shared } = this.spec;
     const data = {
-      ...encodeChanged(options, this.#part(before), this.#part(after)),
-      ...(shared?.fixed ? {} : shared?.encode(this.#part(after))),
-      ...this.#standingOn(after, context),
+      ...encodeChanged(options, this.part(before), this.part(after)),
+      ...(shared?.fixed ? {} : shared?.encode(this.part(after))),
+      ...this.standingOn(after, context),
     };
-    await context.handle.linkSet({ index, kind: this.#kind(after), data });
-    await this.#spec.change?.(this.#part(before), this.#part(after), index, context);
+    await context.handle.linkSet({ index, kind: this.kind(after), data });
+    await this.spec.change?.(this.part(before), this.part(after), index, context);
   }
 
   remove(_value: Interface, index: number, { handle }: LinkContext): Promise<void> {
@@ -184,59 +184,63 @@ export class KernelLinkType<F extends LinkField> implements LinkType {
   }
 
   async decode(found: FoundLink, links: FoundLinks, expected: Interface | undefined): Promise<Partial<Interface>> {
-    const { options, shared, lower, field } = this.#spec;
+    const { options, shared, lower, field } = this.spec;
     const data = found.link.data ?? {};
-    const desired = expected && this.#part(expected);
+    const desired = expected && this.part(expected);
     const part = {
       ...decodeOptions(options, data, desired),
       ...shared?.decode(data),
-      ...(await this.#spec.decodeMore?.(found, links, desired)),
+      ...(await this.spec.decodeMore?.(found, links, desired)),
     };
     if (lower === undefined) return { [field]: part };
     const index = lower.attribute === undefined ? undefined : Number(data[lower.attribute] ?? 0);
     // Where nobody looked, nothing says that the lower link is another one than it should be.
-    const name = (await links.linkedName(found, index)) ?? (expected && this.#lowerOf(expected));
+    const name = (await links.linkedName(found, index)) ?? (expected && this.lowerOf(expected));
     return { [field]: name ? { ...part, [lower.field]: name } : part };
   }
 
-  async #ownMtu(mtu: NonNullable<KernelLink<F>["ownMtu"]>, value: Interface, context: LinkContext): Promise<number> {
+  private async ownMtu(
+    mtu: NonNullable<KernelLink<F>["ownMtu"]>,
+    value: Interface,
+    context: LinkContext,
+  ): Promise<number> {
     if (typeof mtu === "number") return mtu;
-    const { handle, index } = context.locationOf(mtu === "lower" ? this.#lowerOf(value) : (value.name ?? ""));
+    const { handle, index } = context.locationOf(mtu === "lower" ? this.lowerOf(value) : (value.name ?? ""));
     if (mtu === "lower") return (await handle.linkByIndex(index))?.mtu ?? ETHERNET_MTU;
     const ports = await handle.linkList({ master: index });
     return ports.length === 0 ? ETHERNET_MTU : Math.min(...ports.map((port) => port.mtu));
   }
 
-  #part(value: Interface): TypeOptions<F> {
+  private part(value: Interface): TypeOptions<F> {
     return value[this.field] ?? {};
   }
 
-  #attributes(value: Interface): Attributes {
-    const { options, shared } = this.#spec;
-    const part = this.#part(value);
+  private attributes(value: Interface): Attributes {
+    const { options, shared } = this.spec;
+    const part = this.part(value);
     return { ...encodeOptions(options, part), ...shared?.encode(part) };
   }
 
-  #fixed(value: Interface): Attributes {
-    const { options, shared } = this.#spec;
-    const part = this.#part(value);
+  private fixed(value: Interface): Attributes {
+    const { options, shared } = this.spec;
+    const part = this.part(value);
     return { ...encodeFixed(options, part), ...(shared?.fixed ? shared.encode(part) : {}) };
   }
 
-  #kind(value: Interface): string {
-    return this.#spec.kindOf?.(this.#part(value)) ?? this.#spec.kinds[0];
+  private kind(value: Interface): string {
+    return this.spec.kindOf?.(this.part(value)) ?? this.spec.kinds[0];
   }
 
   /** The attribute that says which link it stands on, for the kinds that have one. */
-  #standingOn(value: Interface, context: LinkContext): Attributes {
-    const attribute = this.#spec.lower?.attribute;
-    const name = this.#lowerOf(value);
+  private standingOn(value: Interface, context: LinkContext): Attributes {
+    const attribute = this.spec.lower?.attribute;
+    const name = this.lowerOf(value);
     return attribute === undefined || name === "" ? {} : { [attribute]: context.locationOf(name).index };
   }
 
   /** Logical name of the lower link; empty when there is none. */
-  #lowerOf(value: Interface): string {
-    const { lower } = this.#spec;
-    return lower === undefined ? "" : String(this.#part(value)[lower.field] ?? "");
+  private lowerOf(value: Interface): string {
+    const { lower } = this.spec;
+    return lower === undefined ? "" : String(this.part(value)[lower.field] ?? "");
   }
 }
