@@ -9,7 +9,7 @@ export interface Request {
   readonly changes: ReadonlyMap<string, object | undefined>;
   /** The changes are all the desired values there are. */
   readonly replaceAll: boolean;
-  /** What to read from below first. */
+  /** What to read from the southbound first. */
   readonly read: "nothing" | "everything" | ReadonlySet<string>;
   readonly notifications: readonly SouthboundNotification[];
   /** Further keys to look at. */
@@ -58,7 +58,7 @@ export function downstreamResyncRequest(description: string): Request {
 }
 
 export function notificationRequest(notifications: readonly SouthboundNotification[]): Request {
-  return { ...nothing, kind: "notification", description: "notification from below", notifications };
+  return { ...nothing, kind: "notification", description: "notification from the southbound", notifications };
 }
 
 /** Reads base keys and puts right what differs; not what `judge` says. */

@@ -165,7 +165,7 @@ class KVScheduler implements Scheduler {
     if (roots.size === 0) return undefined;
     const ours = policy === "repair";
     const judge = ours ? undefined : (found: readonly Difference[]) => this.driftGuard.judge(found, policy);
-    // Before a refresh that waits already finds it and calls it drift.
+    // Urgent: a refresh that waits already would take our own change for drift.
     const finished = await this.enqueue(() => refreshRequest(reason, roots, judge), undefined, ours);
     return finished === undefined || finished.record.executed.length === 0 ? undefined : finished.record;
   }
@@ -280,7 +280,7 @@ class KVScheduler implements Scheduler {
     return finished;
   }
 
-  /** A transaction is done: its retries are put on their way, it is remembered, and whoever watches is told. */
+  /** Ends a transaction: schedules its retries, records it, and calls the watchers. */
   private async conclude(finished: FinishedTransaction, seq: number, policy: RetryPolicy | false): Promise<void> {
     const slices = new Slices();
     const { record, failed, looked } = finished;
@@ -341,7 +341,7 @@ class KVScheduler implements Scheduler {
     );
   }
 
-  /** Nobody waits for it. That a closed scheduler refuses it is no problem. */
+  /** Nobody waits for the result. A closed scheduler refuses it, which is not an error. */
   private unattended(name: string, work: Promise<unknown>): void {
     work.catch((error: unknown) => this.problem(name, error));
   }

@@ -62,8 +62,7 @@ class TransactionRun {
   private readonly executed: RecordedOperation[] = [];
   private readonly failed = new Set<Node>();
   /**
-   * Base values that had failed before, and that nothing was said about now: they are tried again where it fits, and that they fail again
-   * is nothing that the transaction did.
+   * Base values that had failed before and that this transaction does not change. They are tried again on the way; another failure does not count as this transaction's.
    */
   private readonly previouslyFailed = new Set<Node>();
   private readonly repeatedFailures = new Set<RecordedOperation>();
@@ -71,7 +70,7 @@ class TransactionRun {
   /** Base values that are not as desired, and are to be left so. */
   private held: ReadonlySet<Node> = new Set();
   private reverted = false;
-  /** Values are tried again that had failed: what they depend on may have gone, and they not. */
+  /** Failed values are tried again. Their dependencies may have gone since, so they are checked again. */
   private recheckDependencies: boolean;
 
   constructor(
@@ -119,7 +118,7 @@ class TransactionRun {
     if (this.slices.hasBegun && this.slices.isOver) await this.slices.next();
   }
 
-  /** Reads some keys, since they may have changed below. */
+  /** Reads some keys, since they may have changed in the southbound. */
   private async refresh(keys: ReadonlySet<string>): Promise<void> {
     const { graph, descriptors } = this.context;
     const found = new Map<string, object>();
@@ -184,7 +183,7 @@ class TransactionRun {
     } else this.context.graph.setDesired(node, desired, this.touched);
   }
 
-  /** Has a value looked at, with its parts. */
+  /** Adds a value and its parts to those that the plan looks at. */
   private touch(node: Node | undefined): void {
     for (const part of withParts(node)) this.touched.push(part);
   }
@@ -266,7 +265,7 @@ class TransactionRun {
     }
   }
 
-  /** What a failed operation left behind cannot be assumed. */
+  /** The southbound state after a failed operation is unknown, so it is read. */
   private async readFailed(failed: readonly Node[]): Promise<void> {
     if (failed.length === 0) return;
     const { graph, descriptors } = this.context;
@@ -309,13 +308,13 @@ class TransactionRun {
     }
   }
 
-  /** What had failed of the values that the transaction changes is forgotten by now. */
+  /** Failures of the values that the transaction changes have been cleared before this. */
   private notePreviouslyFailed({ operations }: Plan): void {
     if (this.journal.length === 0) return;
     for (const { node } of operations) if (node.failure !== undefined) this.previouslyFailed.add(root(node));
   }
 
-  /** Does its failure count as one of the transaction? */
+  /** Is its failure one of this transaction's, and not one that was there before? */
   private readonly isOwnFailure = (node: Node): boolean =>
     this.previouslyFailed.size === 0 || !this.previouslyFailed.has(root(node));
 
@@ -414,13 +413,13 @@ function isRejected(node: Node): boolean {
   return false;
 }
 
-/** An orphan that went with what it rested on, which nobody wants: there is nothing that it could come back to. */
+/** An orphan that was removed with its dependency, which nobody asks for: nothing can bring it back. */
 function isOrphanGone(graph: Graph, { orphaned, present, failure, desiredDependencies }: Node): boolean {
   if (!orphaned || present || failure !== undefined) return false;
   return !desiredDependencies.every((each) => "key" in each && graph.get(each.key)?.desired !== undefined);
 }
 
-/** Were there any? */
+/** Returns whether there were any. */
 function forgetFailures(node: Node): boolean {
   let forgotten = node.failure !== undefined;
   node.failure = undefined;
@@ -428,7 +427,7 @@ function forgetFailures(node: Node): boolean {
   return forgotten;
 }
 
-/** What there is to say of a node, apart from a failure of a value that it had before. */
+/** Calls `say` as if the node's last operation had not failed. */
 function withoutFailure<T>(node: Node, say: () => T): T {
   const { failure } = node;
   node.failure = undefined;
@@ -442,12 +441,12 @@ function adopt(graph: Graph, node: Node): void {
   else graph.showObtained(node);
 }
 
-/** Something that it depends on is not there: what it failed of before says nothing any more. */
+/** A dependency is missing: an earlier failure says nothing any more. */
 function isWaiting(node: Node): boolean {
   return node.eligible && !node.present && !node.granted;
 }
 
-/** What is below is what is desired. */
+/** What is in the southbound is what is desired. */
 function isAsDesired(node: Node): boolean {
   return node.desired === undefined ? !node.managed : node.eligible && node.value === node.desired && node.managed;
 }

@@ -7,7 +7,7 @@ const LONGEST_NAME = 15;
 /** What a registration may put into the environment of its programs: names that mean nothing to a loader or a shell. */
 const VARIABLE = /^HOOK_[A-Z0-9_]+$/;
 
-/** Registrations for the scheduler's graph: nothing is made below, the gate acts on what is desired. */
+/** Registrations for the scheduler's graph: nothing is made in the southbound, the gate acts on what is desired. */
 export const registrationDescriptor: Descriptor<Registration> = {
   name: "ifmgr-registration",
   prefix: REGISTRATION_PREFIX,

@@ -37,14 +37,14 @@ export interface Committed {
   readonly undo: Changes;
   /** Orphaned values that gave way: given up when the commit is concluded, kept when it is undone. */
   readonly yielded: Yielded;
-  /** Values that had been found below, that nobody desired, and that the commit changed or removed. */
+  /** Values that had been found in the southbound, that nobody desired, and that the commit changed or removed. */
   readonly displaced: ReadonlyMap<string, object>;
 }
 
 /** What to remove that nobody asks for any more. */
 export interface Prune {
   readonly description: string;
-  /** Also what sources have lost, not only what was found below. */
+  /** Also what sources have lost, not only what was found in the southbound. */
   readonly marked: boolean;
   readonly simulate?: boolean;
 }
@@ -103,7 +103,7 @@ export class Committer {
   }
 
   /**
-   * Hands everything that is desired to the scheduler, to be compared with what is below. `orphans`: what becomes of values of
+   * Hands everything that is desired to the scheduler, to be compared with what is in the southbound. `orphans`: what becomes of values of
    * ours that nobody wants. Call it {@link exclusively}.
    */
   async resync(description: string, orphans: "keep" | "remove"): Promise<TransactionRecord> {

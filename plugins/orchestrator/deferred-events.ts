@@ -3,7 +3,7 @@ import type { AgentEvent, EventPublisher } from "#core/northbound/index.js";
 import { Slices } from "#core/slices.js";
 import type { Store } from "#plugins/store/index.js";
 
-/** Publishes events in the order in which they are given, but lets go first who waits for an answer. */
+/** Publishes events in the order in which they are given, after the answers that are due. */
 export class DeferredEvents {
   private readonly waiting: Iterator<AgentEvent>[] = [];
   private isDue = false;

@@ -31,7 +31,7 @@ export function lostDetail(source: string, { reason, since }: OrphanMark): strin
   return `orphaned since ${toSeconds(since)}: source ${source} has lost it: ${reason}`;
 }
 
-/** Of a value that was found below. */
+/** Of a value that was found in the southbound. */
 export function foundDetail({ reason, since }: OrphanMark): string {
   return `orphaned since ${toSeconds(since)}: found, and nobody asks for it: ${reason}`;
 }

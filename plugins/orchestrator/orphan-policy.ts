@@ -40,7 +40,7 @@ export class OrphanPolicy {
 
   constructor(private readonly parts: OrphanPolicyParts) {}
 
-  /** The first transaction of the agent's life: what is desired, as far as known, meets what is below. */
+  /** The first transaction of the agent's life: what is desired, as far as known, meets what is in the southbound. */
   async firstResync(): Promise<void> {
     this.remember();
     await this.parts.committer.exclusively(async () => {
@@ -51,7 +51,7 @@ export class OrphanPolicy {
       if (error !== "") this.parts.log.warn({ error }, "the first resync could not do everything");
       const { orphanCount: count } = this.parts.scheduler;
       if (count > 0) this.parts.log.warn({ count }, "values were found that nobody asks for; they stay");
-      // With an error it may not have seen everything that is below.
+      // With an error it may not have seen everything that is in the southbound.
       this.isFirstDone = error === "";
       this.review();
     });

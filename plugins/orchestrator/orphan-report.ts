@@ -11,7 +11,7 @@ const ADVICE =
 
 /** Says which values nobody asks for any more: in the status of each, in events when that changes, and in the health. */
 export class OrphanReport {
-  /** Why values may be found below that nobody wants. */
+  /** Why values may be found in the southbound that nobody wants. */
   found: OrphanMark | undefined;
   private told = new Map<string, OrphanMark>();
   private revision = 0;

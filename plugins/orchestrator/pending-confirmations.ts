@@ -7,7 +7,7 @@ export interface Unconfirmed {
   /** What it changed among the values set by request, and what undoes that. */
   readonly changes: Changes;
   readonly undo: Changes;
-  /** Orphaned values that gave way to it until it is decided; and such as had been found below and belong to nobody. */
+  /** Orphaned values that gave way to it until it is decided; and such as had been found in the southbound and belong to nobody. */
   readonly yielded: Yielded;
   readonly displaced: ReadonlyMap<string, object>;
   /** It said that these are all the values there are. */

@@ -281,7 +281,7 @@ export class Requests {
     return await reverted?.conclusion;
   }
 
-  /** What had been found below and belonged to nobody is there again, as an orphan of the requests. */
+  /** What had been found in the southbound and belonged to nobody is there again, as an orphan of the requests. */
   private restored(changes: ReadonlyMap<string, object>): StoreUpdate {
     const mark = {
       reason: "a transaction that was not confirmed had taken its place",

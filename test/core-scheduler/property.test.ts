@@ -128,7 +128,8 @@ function step(faulty: boolean): fc.Arbitrary<Step> {
   );
 }
 
-const claim = "what is desired and possible is below, nothing else of ours is, and nothing was ever without its needs";
+const claim =
+  "what is desired and possible is in the southbound, nothing else of ours is, and nothing was ever without its needs";
 
 // With faults, values can be left that keep each other alive through `anyOf`. No order of taking those apart is without a moment in
 // which one of them has lost the other, so that the second property looks at all other values only; they must go all the same.

@@ -18,7 +18,7 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith(".txt"))) 
       if (expectation === undefined) continue;
       t.deepEqual(expectation.found, expectation.expected, `${file}, line ${step.line}: ${step.text}`);
     }
-    t.deepEqual(scenario.violations, [], "something was below without what it needs");
+    t.deepEqual(scenario.violations, [], "something was in the southbound without what it needs");
     await scenario.close();
   });
 }

@@ -21,7 +21,7 @@ export interface Call {
   readonly key: string;
 }
 
-/** What is below, in memory, with faults on demand. It checks that no value is ever there without what it needs. */
+/** What is in the southbound, in memory, with faults on demand. It checks that no value is ever there without what it needs. */
 export class Southbound {
   readonly values = new Map<string, Thing>();
   /** Keys that do not belong to us. */
@@ -201,7 +201,7 @@ export class Southbound {
       }));
   }
 
-  /** A descriptor's `retrieve` that answers with the very objects it got for what is below just as expected. */
+  /** A descriptor's `retrieve` that answers with the very objects it got for what is in the southbound just as expected. */
   recalling(prefix: string): Pick<Descriptor<Thing, number>, "retrieve"> {
     return {
       retrieve: async (correlate, only) => {

@@ -1,4 +1,4 @@
-/** Who a value below belongs to: `northbound`, we made it; `southbound`, somebody else did; `unknown`, told by retrieve. */
+/** Who a southbound value belongs to: `northbound`, we made it; `southbound`, somebody else did; `unknown`, told by retrieve. */
 export type Origin = "northbound" | "southbound" | "unknown";
 
 export interface KeyedValue<V extends object = object> {
@@ -6,12 +6,12 @@ export interface KeyedValue<V extends object = object> {
   readonly value: V;
 }
 
-/** A value that is below, as its descriptor gets it back. */
+/** A value that is in the southbound, as its descriptor gets it back. */
 export interface ExistingValue<V extends object = object, M = unknown> extends KeyedValue<V> {
   readonly metadata: M;
 }
 
-/** What `retrieve` found below. */
+/** What `retrieve` found in the southbound. */
 export interface RetrievedValue<V extends object = object, M = unknown> {
   readonly key: string;
   readonly value: V;
@@ -24,7 +24,7 @@ export interface RetrievedValue<V extends object = object, M = unknown> {
 /**
  * What a value waits for. Dependencies of a value are ANDed.
  *
- * - `key`: the value under that key exists below.
+ * - `key`: the value under that key exists in the southbound.
  * - `anyOf`: at least one existing value's key begins with one of `prefixes` (all keys when left out) and satisfies
  *   `matches` (when given). With prefixes the cost follows the matches.
  * - `peer`: the value under that key is desired and valid, depends on this value in turn, and everything else that it depends on
@@ -64,13 +64,13 @@ export interface Descriptor<V extends object = object, M = unknown> {
   /** Called before anything is planned. Returns the wrong fields; a value with any is INVALID and is not applied. */
   validate?(key: string, value: V): readonly InvalidField[];
 
-  /** Makes the value below. Called when it does not exist and all its dependencies do. Returns its metadata. */
+  /** Makes the southbound value. Called when it does not exist and all its dependencies do. Returns its metadata. */
   create?(key: string, value: V): Promise<M> | M;
   /** Changes the value in place. Left out: every change is a re-creation. Returns its new metadata. */
   update?(key: string, oldValue: V, newValue: V, metadata: M): Promise<M> | M;
   /** True when the change needs delete + create; what depends on the value is put aside and brought back. */
   updateWithRecreate?(key: string, oldValue: V, newValue: V, metadata: M): boolean;
-  /** Removes the value below. Called when nothing depends on it any more. Deleting what is gone already succeeds. */
+  /** Removes the southbound value. Called when nothing depends on it any more. Deleting what is gone already succeeds. */
   delete?(key: string, value: V, metadata: M): Promise<void> | void;
 
   /**
@@ -82,12 +82,12 @@ export interface Descriptor<V extends object = object, M = unknown> {
   deleteMany?(values: readonly ExistingValue<V, M>[]): Promise<readonly PromiseSettledResult<void>[]>;
 
   /**
-   * Reads what is below. `correlate` are the values the scheduler expects, to map what is found back to keys; with
+   * Reads the southbound state. `correlate` are the values the scheduler expects, to map what is found back to keys; with
    * `only` it may limit itself to those keys. Left out: the scheduler believes its own cache.
    * Values with origin `northbound` that nobody wants become orphans: they stay until somebody says something about them. `remains` are
    * removed.
    *
-   * What is below exactly as expected, metadata and all, may be returned as the very object of `correlate`; that is quickest. It is
+   * What is in the southbound exactly as expected, metadata and all, may be returned as the very object of `correlate`; that is quickest. It is
    * the same object in every read, until something else is expected.
    */
   retrieve?(
@@ -104,7 +104,7 @@ export interface Descriptor<V extends object = object, M = unknown> {
    * values that give up a claim go before those that take it. Pure.
    */
   claims?(key: string, value: V): readonly string[];
-  /** Do both values mean the same below? Default: deep equality. Pure. */
+  /** Do both values mean the same in the southbound? Default: deep equality. Pure. */
   equivalent?(key: string, a: V, b: V): boolean;
   /** False when trying the same again is useless. Default: every failure but `InvalidInputError` is retriable. */
   isRetriableFailure?(error: unknown): boolean;
@@ -133,7 +133,7 @@ export interface MetadataMap<M> {
 }
 
 /**
- * What to do about drift, that is when a managed value was changed or removed below by somebody else. All but `ignore` tell the
+ * What to do about drift, that is when a managed value was changed or removed in the southbound by somebody else. All but `ignore` tell the
  * watchers. `enforce` repairs it: at once the first time, with growing delays when the same value drifts again and again, so
  * that two managers do not fight. `report` leaves it as it is until a transaction names the value or a resync comes. `ignore`
  * does not even look.

@@ -8,7 +8,7 @@ export type * from "./descriptor.js";
  * - `NONEXISTENT`: unknown key. `MISSING`: desired, but a resync did not find it and it could not be re-created yet.
  * - `UNIMPLEMENTED`: desired, and no descriptor handles its key. `REMOVED`: was deleted; said once, by the
  *   transaction that did it.
- * - `CONFIGURED`: desired and there. `OBTAINED`: there, made by somebody else. `DISCOVERED`: ours, found below, and nobody said
+ * - `CONFIGURED`: desired and there. `OBTAINED`: there, made by somebody else. `DISCOVERED`: ours, found in the southbound, and nobody said
  *   anything about it: an orphan, which stays until somebody does.
  * - `PENDING`: desired, waits for its dependencies. `INVALID`: its descriptor refused it.
  * - `FAILED`: the last operation failed and is not retried. `RETRYING`: it failed, and a retry is on its way.
@@ -55,7 +55,7 @@ export interface TransactionSpec {
   /** Refuse the whole transaction, before anything is touched, when one of its values is INVALID. */
   readonly rejectInvalid?: boolean;
   /**
-   * Resyncs only: `remove` values of ours that are below and that nobody wants. Default `keep`: they stay DISCOVERED, and are held as
+   * Resyncs only: `remove` values of ours that are in the southbound and that nobody wants. Default `keep`: they stay DISCOVERED, and are held as
    * they were found, until a change names their key or wants what only one value can have.
    */
   readonly orphans?: "keep" | "remove";
@@ -105,7 +105,7 @@ export interface ValueStatusRecord {
   readonly derived: readonly ValueStatusRecord[];
 }
 
-/** Something happened below: a value of somebody else's came, changed or (`undefined`) went. */
+/** Something happened in the southbound: a value of somebody else's came, changed or (`undefined`) went. */
 export interface SouthboundNotification {
   readonly key: string;
   readonly value: object | undefined;
@@ -116,7 +116,7 @@ export interface SouthboundNotification {
 export interface ValueRecord {
   readonly key: string;
   readonly state: ValueState;
-  /** What was below; what was desired when nothing was. */
+  /** What was in the southbound; what was desired when nothing was. */
   readonly value: object;
   readonly error: string;
   readonly details: readonly string[];
@@ -188,12 +188,12 @@ export interface Scheduler {
   /** Keeps, or reverts at once, a transaction that waits for confirmation. Resolves `undefined` when none does. */
   confirm(seq: number): Promise<TransactionRecord | undefined>;
   cancel(seq: number): Promise<TransactionRecord | undefined>;
-  /** Reads everything below anew and repairs what differs from what is desired. */
+  /** Reads the whole southbound state anew and repairs what differs from what is desired. */
   resyncDownstream(description?: string): Promise<TransactionRecord>;
   /** Values of others (OBTAINED). Notifications about values that northbound manages are ignored. Applied in order, batched. */
   notify(notifications: readonly SouthboundNotification[]): void;
   /**
-   * Drift: these managed values may have changed below. They are retrieved and compared, with what depends on those that have
+   * Drift: these managed values may have changed in the southbound. They are retrieved and compared, with what depends on those that have
    * vanished; what differs is told to the watchers and treated as `policy` says (default: the descriptor's, then the
    * scheduler's). `repair` is for changes that are our own doing: put right before anything else that waits, told to
    * nobody. Resolves with what was done, `undefined` when nothing was.
@@ -223,7 +223,7 @@ export interface Scheduler {
   dump(view: GraphView, prefix?: string): Promise<readonly (RetrievedValue & { readonly state: ValueState })[]>;
   /** The desired value, or that of an orphan, or `undefined`. */
   desired(key: string): object | undefined;
-  /** Values of ours that were found below and that nobody wants, base values alone. */
+  /** Values of ours that were found in the southbound and that nobody wants, base values alone. */
   orphans(): Iterable<KeyedValue>;
   readonly orphanCount: number;
   history(options?: {

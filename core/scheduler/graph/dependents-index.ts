@@ -12,7 +12,7 @@ interface Group {
 export const NOBODY: readonly Node[] = [];
 
 /**
- * Who depends on what: finds the values to look at again when a key comes or goes. A value that was desired with other
+ * Index of dependents: finds the values to look at again when a key comes or goes. A value that was desired with other
  * dependencies than it has may be found twice.
  */
 export class DependentsIndex {

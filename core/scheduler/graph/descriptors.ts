@@ -34,7 +34,7 @@ export class Descriptors {
     return [...this.byName.values()];
   }
 
-  /** Those that can read what is below, each after the ones it names in `retrieveAfter`. */
+  /** Those that can read what is in the southbound, each after the ones it names in `retrieveAfter`. */
   inRetrieveOrder(): readonly AnyDescriptor[] {
     const ordered = new Set<AnyDescriptor>();
     const visiting = new Set<AnyDescriptor>();

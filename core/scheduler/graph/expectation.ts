@@ -1,7 +1,7 @@
 import type { Origin, RetrievedValue } from "../api/scheduler.js";
 import type { Node } from "./node.js";
 
-/** What the cache expects to be found below under a key: what a descriptor gets to correlate. */
+/** What the cache expects to be found in the southbound under a key: what a descriptor gets to correlate. */
 export class Expectation implements RetrievedValue {
   private readonly node: Node;
 

@@ -16,7 +16,7 @@ export class Graph {
   /** Values that stay since they were found, and nobody wants, each with its claims; and who has a claim. */
   readonly orphans = new Map<Node, readonly string[]>();
   readonly orphanClaims = new Map<string, Node>();
-  /** Number of the last read of what is below. */
+  /** Number of the last read of what is in the southbound. */
   reads = 0;
   private readonly nodes = new Map<string, Node>();
   private readonly presentKeys = new KeyIndex(() => this.managedKeys());
@@ -58,7 +58,7 @@ export class Graph {
    * desired before stays. `touched` gets every node that was asked to change.
    */
   setDesired(node: Node, asked: object | undefined, touched: Node[]): void {
-    // What is below already stays the same object, so that comparing objects tells whether something is to be done.
+    // What is in the southbound already stays the same object, so that comparing objects tells whether something is to be done.
     const desired = node.managed && deepEqual(node.value, asked) ? node.value : asked;
     touched.push(node);
     const fields = desired === undefined ? undefined : invalidFields(node, desired);
@@ -93,7 +93,7 @@ export class Graph {
     for (const claim of claims) this.orphanClaims.set(claim, node);
   }
 
-  /** Takes an orphan over as it was found below. */
+  /** Takes an orphan over as it was found in the southbound. */
   setFoundOrphan(node: Node, found: object, metadata: unknown, touched: Node[]): void {
     this.setOrphan(node, found, touched);
     this.setFound(node, found, metadata, touched);
@@ -120,7 +120,7 @@ export class Graph {
     this.orphans.delete(node);
   }
 
-  /** Records that `value` is below. */
+  /** Records that `value` is in the southbound. */
   setPresent(node: Node, value: object, managed: boolean, metadata: unknown): void {
     const appeared = node.value === undefined;
     node.value = value;
@@ -133,7 +133,7 @@ export class Graph {
     if (appeared) this.presentKeys.add(node.key);
   }
 
-  /** Records that nothing is below. */
+  /** Records that nothing is in the southbound. */
   setAbsent(node: Node): void {
     if (node.value === undefined) return;
     node.value = undefined;
@@ -189,7 +189,7 @@ export class Graph {
     for (const child of node.derived ?? []) if (child.obtained !== undefined) this.dropObtained(child, touched);
   }
 
-  /** Lets the obtained value (or nothing) be what is below. */
+  /** Lets the obtained value (or nothing) be what is in the southbound. */
   showObtained(node: Node, metadata: unknown = node.metadata): void {
     if (node.obtained === undefined) this.setAbsent(node);
     else this.setPresent(node, node.obtained, false, metadata);
@@ -341,7 +341,7 @@ export function outlastsDeletion({ obtained, descriptor }: Node): boolean {
   return obtained !== undefined && descriptor?.delete === undefined;
 }
 
-/** Do both values mean the same below? */
+/** Do both values mean the same in the southbound? */
 export function equivalent(node: Node, a: object, b: object): boolean {
   if (a === b) return true;
   return node.descriptor?.equivalent?.(node.key, a, b) ?? deepEqual(a, b);

@@ -37,22 +37,22 @@ export interface Moment {
 }
 
 /**
- * One key of the graph: what northbound wants there, what somebody else put there, and what is below as far as known.
+ * One key of the graph: what northbound wants there, what somebody else put there, and what is in the southbound as far as known.
  * `value !== undefined` means that it is present.
  */
 export class Node {
   /** What northbound wants, and valid (for a derived value: what its base's desired value derives). */
   desired: object | undefined = undefined;
   /**
-   * `desired` is what was found below, ours and asked for by nobody: it stays as it is until somebody says something about it. Of a base
+   * `desired` is what was found in the southbound, ours and asked for by nobody: it stays as it is until somebody says something about it. Of a base
    * value; what derives from it goes along.
    */
   orphaned = false;
   /** What somebody else put there; shows through when nobody wants anything. */
   obtained: object | undefined = undefined;
-  /** What is below. */
+  /** What is in the southbound. */
   value: object | undefined = undefined;
-  /** The value below is ours. False for an obtained one. */
+  /** The southbound value is ours. False for an obtained one. */
   managed = false;
   metadata: unknown = undefined;
   /** What the last read expected here; see `expectation`. */
@@ -95,7 +95,7 @@ export class Node {
   broken = false;
   /** Exists when the plan is done. */
   exists = false;
-  /** Its desired value is below when the plan is done. */
+  /** Its desired value is in the southbound when the plan is done. */
   granted = false;
   /** Present, and its dependencies have to be checked anew. */
   tentative = false;

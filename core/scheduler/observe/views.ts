@@ -21,7 +21,7 @@ export function bases(graph: Graph, prefix: string): Node[] {
   return nodes.sort(byKey);
 }
 
-/** Base values as the cache has them: what is desired, or what is below. */
+/** Base values as the cache has them: what is desired, or what is in the southbound. */
 export function dumpCached(graph: Graph, view: "northbound" | "cached", prefix: string): readonly DumpedValue[] {
   return bases(graph, prefix).flatMap((node) => {
     const value = view === "northbound" ? asked(node) : node.value;
@@ -31,7 +31,7 @@ export function dumpCached(graph: Graph, view: "northbound" | "cached", prefix: 
   });
 }
 
-/** Base values as they are below, read anew. Changes nothing in the cache. */
+/** Base values as they are in the southbound, read anew. Changes nothing in the cache. */
 export async function dumpSouthbound(
   graph: Graph,
   descriptors: Descriptors,

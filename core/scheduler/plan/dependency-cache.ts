@@ -10,8 +10,7 @@ interface SatisfiedDependencies {
 }
 
 /**
- * What the values of one plan rest on. Whether the dependencies of a value hold is found out once for all values that share the list:
- * a hundred thousand routes rest on a handful of addresses.
+ * Which dependencies the values of one plan have been found to have. The result is kept for all values that share a list of dependencies: a hundred thousand routes depend on a handful of addresses.
  */
 export class DependencyCache {
   /** Keys that may satisfy an `anyOf` once they exist, and those that were relied on. */
@@ -81,12 +80,12 @@ export class DependencyCache {
     const key = support(this.graph, dependency, node, this.exists, this.hints.get(dependency));
     if (key === undefined) return false;
     this.note(node, dependency, key);
-    // Whoever shares the dependency need not search again.
+    // Other values with the same dependency need not search again.
     this.hints.set(dependency, key);
     return true;
   }
 
-  /** What a peer needs depends on who asks. */
+  /** A peer's dependencies differ for each value that asks. */
   private remember(dependencies: readonly Dependency[], node: Node): void {
     if (dependencies.some((each) => "peer" in each)) return;
     const supports = this.supportsOf(node);

@@ -18,9 +18,9 @@ import { type Cycle, sort } from "./operation-order.js";
 export interface Operation {
   readonly kind: "CREATE" | "UPDATE" | "DELETE";
   readonly node: Node;
-  /** The value to put below; for DELETE the one to remove. */
+  /** The value to put in the southbound; for DELETE the one to remove. */
   readonly value: object;
-  /** The value put below is ours; false when an obtained value is given way to. */
+  /** The value put in the southbound is ours; false when an obtained value is given way to. */
   readonly managed: boolean;
   /** Half of a delete + create pair. */
   readonly recreate: boolean;
@@ -122,7 +122,7 @@ function givesWay(node: Node): boolean {
 interface Rest {
   readonly dependencies: readonly Dependency[];
   readonly supports: ReadonlyMap<string, string> | undefined;
-  /** `supports` are those of the value below, not of the one to come. */
+  /** `supports` are those of the southbound value, not of the one to come. */
   readonly own: boolean;
   readonly nodes: readonly Node[];
 }

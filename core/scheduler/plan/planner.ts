@@ -25,7 +25,7 @@ export interface Plan {
   readonly operations: readonly Operation[];
   /** Every node that was looked at. */
   readonly nodes: readonly Node[];
-  /** Nodes whose value below already means what is desired: to be written into the cache, nothing to do below. */
+  /** Nodes whose southbound value already means what is desired: to be written into the cache, nothing to do in the southbound. */
   readonly adopted: readonly Node[];
   /** Nodes with a note of what the `anyOf` dependencies of the value to come rest on. */
   readonly supported: readonly Node[];
@@ -410,7 +410,7 @@ function staysPresent(node: Node): boolean {
   return node.managed && outlastsDeletion(node);
 }
 
-/** The change from what is below to what is desired cannot be made in place. */
+/** The change from what is in the southbound to what is desired cannot be made in place. */
 function mustRecreate(node: Node): boolean {
   const { descriptor, value, desired } = node;
   if (descriptor === undefined || value === undefined || desired === undefined || equivalent(node, value, desired))

@@ -13,7 +13,7 @@ export interface RetrievalOptions {
   readonly only?: ReadonlySet<string> | undefined;
   /** Values of ours that nobody wants are taken over as orphans, which stay. */
   readonly keepOrphans: boolean;
-  /** What was desired before the transaction changed it: that is what is below, if anything is. */
+  /** What was desired before the transaction changed it: that is what is in the southbound, if anything is. */
   readonly before?: ReadonlyMap<Node, object | undefined> | undefined;
   /** Gets what was found, by key. */
   readonly found?: Map<string, object> | undefined;
@@ -24,7 +24,7 @@ export interface RetrievalOptions {
 }
 
 /**
- * Reads what is below into the graph. Returns a sentence for each descriptor that could not read; its values stay as the cache
+ * Reads the southbound state into the graph. Returns a sentence for each descriptor that could not read; its values stay as the cache
  * have them.
  */
 export async function readSouthbound(
@@ -63,7 +63,7 @@ function unread(bases: readonly Node[]): readonly Node[] {
 }
 
 /**
- * Sorts what was read: values that are below just as the cache had them, and as they are desired, need no look, unless something else is
+ * Sorts what was read: values that are in the southbound just as the cache had them, and as they are desired, need no look, unless something else is
  * different: what they rest on may be.
  */
 class Review {
@@ -75,7 +75,7 @@ class Review {
 
   constructor(private readonly touched: Node[]) {}
 
-  /** True when a value without parts is below as the cache has it and as it is desired; then there is nothing to take over. */
+  /** True when a value without parts is in the southbound as the cache has it and as it is desired; then there is nothing to take over. */
   isUnchanged(node: Node, { value, metadata }: RetrievedValue): boolean {
     const isSettled =
       node.value === value &&
@@ -118,7 +118,7 @@ function isSound({ value, failure, lateAnswer, rejected }: Node): boolean {
   return value !== undefined && failure === undefined && lateAnswer === "none" && rejected === undefined;
 }
 
-/** What is below is still the same, and what northbound wants if it is ours. */
+/** What is in the southbound is still the same, and what northbound wants if it is ours. */
 function isAsBefore(node: Node, before: object | undefined): boolean {
   return node.managed ? node.value === before && node.desired === before : deepEqual(node.value, before);
 }
@@ -126,7 +126,7 @@ function isAsBefore(node: Node, before: object | undefined): boolean {
 /** What a refresh read, and how it was known before. */
 export interface Refreshed {
   readonly bases: ReadonlySet<Node>;
-  /** Values below as the cache had them, parts included. */
+  /** Southbound values as the cache had them, parts included. */
   readonly before: ReadonlyMap<Node, object | undefined>;
   readonly problems: readonly string[];
 }

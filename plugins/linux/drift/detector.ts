@@ -155,7 +155,7 @@ export class DriftDetector {
     return [interfaceKey(name), ...routes, ...dropped];
   }
 
-  /** A route that somebody else sets in place of ours is told without a word about ours. */
+  /** When another program replaces our route, the kernel's event does not mention ours. */
   private byRoute({ destination, protocol }: Route, deleted: boolean): readonly string[] {
     if ((protocol === TENUTO_PROTOCOL) !== deleted) return [];
     return this.parts.routes.to(canonicalNetwork(destination) ?? destination);

@@ -270,7 +270,7 @@ export class DriftPlugin implements Plugin {
     this.suspected.clear();
     this.checking = true;
     try {
-      await this.scheduler.refresh(keys, "changed from below", this.config.policy);
+      await this.scheduler.refresh(keys, "changed from the southbound", this.config.policy);
       this.health.ok();
     } finally {
       this.checking = false;

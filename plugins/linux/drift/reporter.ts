@@ -31,7 +31,11 @@ export class DriftReporter {
     const changes = { key, policy: policy === "enforce" ? "ENFORCE" : "REPORT", times: times.length, ...when } as const;
     if (fight)
       this.log.warn(changes, "somebody else changes this value again and again; it is repaired ever more slowly");
-    else this.log.info(changes, after === undefined ? "a value vanished from below" : "a value was changed from below");
+    else
+      this.log.info(
+        changes,
+        after === undefined ? "a value vanished from the southbound" : "a value was changed from the southbound",
+      );
     const found = after === undefined ? {} : { after };
     this.events.publish({ kind: "drift", key, data: { ...changes, before, ...found, keys, fight } });
   }
