@@ -6,6 +6,7 @@ const CHECKS = [
   ["Biome", "node_modules/.bin/biome", "check", "--error-on-warnings"],
   ["oxlint", "node_modules/.bin/oxlint", "--type-aware", "--deny-warnings"],
   ["import directions", process.execPath, "scripts/check-imports.mjs"],
+  ["retired words", process.execPath, "scripts/check-words.mjs"],
   ["documented messages", process.execPath, "scripts/generate-message-docs.mjs", "--check"],
   ["lock file", process.execPath, "scripts/audit-lock.mjs"],
 ];
