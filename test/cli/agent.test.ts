@@ -108,7 +108,7 @@ test("what is written differently and means the same to the agent is no differen
   );
   // nmstate#2742: what the kernel has differs, whether or not it is to be repaired.
   await run(["ip", "link", "set", "dev", "cda", "mtu", "1300", "down"]);
-  await eventually(async () => (await agent.tenuto(["status"])).stdout.includes("changed below"));
+  await eventually(async () => (await agent.tenuto(["status"])).stdout.includes("changed by somebody else"));
   t.regex((await agent.tenuto(["diff"])).stdout, /~ .*interface\/cda\n {4}enabled: true, found nothing/);
 });
 

@@ -39,7 +39,7 @@ for (const when of ["connected", "off"] as const) {
     if (loss.only !== undefined && loss.only !== when) continue;
     test(`${when}: ${loss.title}`, async (t) => {
       const readOnly = loss.readOnly === true;
-      const at = await scene(t, readOnly);
+      const at = await scene(t, readOnly, when === "connected");
       const options: BusAgentOptions = {
         label: LABEL,
         nats: { url: at.server.url, ...FAST, ...(readOnly ? { user: "agent", password: "x" } : {}), ...loss.nats },

@@ -211,7 +211,7 @@ export interface Scheduler {
   watchStatus(listener: (statuses: readonly ValueStatusRecord[]) => void): () => void;
   /** Called with each finished transaction that did something. */
   watchTransactions(listener: (record: TransactionRecord) => void): () => void;
-  /** Called with what a refresh found changed southbound by somebody else. */
+  /** Called with what a refresh found changed by somebody else. */
   watchDrift(listener: (drifts: readonly Drift[]) => void): () => void;
   /** What is remembered of a key, oldest first; the last one is the present, if there is any. */
   timeline(key: string): readonly ValueRecord[];

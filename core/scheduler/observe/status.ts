@@ -4,7 +4,7 @@ import type { Graph } from "../graph/graph.js";
 import { isOrphaned, type Node, type ValueCondition } from "../graph/node.js";
 
 const NO_DETAILS: readonly string[] = [];
-const CHANGED_SOUTHBOUND: readonly string[] = ["changed southbound by somebody else"];
+const CHANGED_SOUTHBOUND: readonly string[] = ["changed by somebody else"];
 const NO_DERIVED: readonly ValueStatusRecord[] = [];
 /** Of an invalid value. */
 const MOST_REFUSALS = 100;
