@@ -4,6 +4,7 @@
  *     npm test                                   everything
  *     npm test -- dist/test/nats/*.test.js       some files; any parameter of ava works
  *     npm test -- --setup                        only installs the programs that tests need
+ *     npm test -- --again                        few files that fail are run once more by themselves, which is told
  *     npm run test:long                          the endurance tests with their full counts
  *     npm run coverage                           everything, with a report in coverage/
  */
@@ -13,6 +14,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { whyNoEngine } from "./support/container-engine.js";
 import { LONG_VARIABLE } from "./support/counts.js";
+import { failedFiles } from "./support/failed-files.js";
 import { archiveKafkaClasses } from "./support/kafka-server.js";
 import { runInMachine } from "./support/machine.js";
 import { machineFile, makeMachineFiles } from "./support/machine-files.js";
@@ -45,7 +47,7 @@ const ENDURANCE = ["dist/test/*/*-endurance{,.machine}.test.js"];
 const WITH_TIME = ["--timeout=45m", "--concurrency=1"];
 
 /** Parameters that are not ava's. */
-const OWN = new Set(["--setup", "--coverage", "--long"]);
+const OWN = new Set(["--setup", "--coverage", "--long", "--again"]);
 
 /** Where V8 writes what was run, here and in the machine. */
 const MEASUREMENTS = join(projectRoot, "coverage/tmp");
@@ -198,6 +200,27 @@ function sayWhatIsMissing(hasKafka: boolean): void {
   }
 }
 
+/**
+ * Runs the few files that have failed once more, one after the other and beside nothing else, and returns how many of their failed tests
+ * are made good by that: all or none. A test that needs it is a defect all the same, and is named.
+ */
+async function passAlone(outcomes: readonly Outcome[], environment: Environment): Promise<number> {
+  const failures = outcomes.flatMap(({ output, status }) => {
+    const { failed } = countTests(output, status);
+    return failed === 0 ? [] : [{ failed, found: failedFiles(output, testFiles(), failed) }];
+  });
+  const files = failures.flatMap(({ found }) => found?.files ?? []);
+  if (files.length === 0 || failures.some(({ found }) => found === undefined)) return 0;
+  say(`\n  Again, by themselves: ${files.join(" ")}\n`);
+  for (const file of files) {
+    const again = await runEverywhere([file], environment);
+    if (again.some(({ output, status }) => countTests(output, status).failed > 0)) return 0;
+  }
+  for (const { found } of failures)
+    for (const title of found?.titles ?? []) say(`failed beside others, passed alone: ${title}`);
+  return failures.reduce((total, { failed }) => total + failed, 0);
+}
+
 async function main(parameters: readonly string[]): Promise<number> {
   installPrograms(say);
   installMachine(say);
@@ -214,16 +237,21 @@ async function main(parameters: readonly string[]): Promise<number> {
     const isOfAll = asked.every((parameter) => parameter.startsWith("-"));
     const forAva = [...(isLong ? [...WITH_TIME, ...(isOfAll ? ENDURANCE : [])] : []), ...asked];
     if (isMeasured) await rm(MEASUREMENTS, { recursive: true, force: true });
-    const outcomes = await runEverywhere(forAva, {
+    const environment = {
       ...brokers.environment,
       ...(isLong ? { [LONG_VARIABLE]: "yes" } : {}),
       ...(isMeasured ? { NODE_V8_COVERAGE: MEASUREMENTS } : {}),
-    });
+    };
+    const outcomes = await runEverywhere(forAva, environment);
     if (isMeasured) reportCoverage();
     const counts = outcomes.map(({ output, status }) => countTests(output, status));
     const sum = (what: keyof TestCounts): number => counts.reduce((total, each) => total + each[what], 0);
-    say(`${sum("passed")} passed, ${sum("failed")} failed${sum("skipped") === 0 ? "" : `, ${sum("skipped")} skipped`}`);
-    return Math.max(0, ...outcomes.map(({ status }) => status));
+    const mended = parameters.includes("--again") ? await passAlone(outcomes, environment) : 0;
+    const failed = sum("failed") - mended;
+    say(
+      `${sum("passed") + mended} passed, ${failed} failed${sum("skipped") === 0 ? "" : `, ${sum("skipped")} skipped`}`,
+    );
+    return failed === 0 ? 0 : Math.max(1, ...outcomes.map(({ status }) => status));
   } finally {
     await brokers.close();
   }
