@@ -94,7 +94,9 @@ test.serial(
     // The kernel tells nobody: the next look finds it. Others' entries stay.
     await run(["ip", "neighbour", "delete", "proxy", "10.33.0.9", "dev", "br"]);
     await run(["ip", "neighbour", "add", "proxy", "10.33.0.7", "dev", "br"]);
-    t.deepEqual(operations(await agent.resync(...up)), [`CREATE ${proxyKey("10.33.0.9")}`]);
+    // Something else may have made the agent look before.
+    await agent.resync(...up);
+    t.deepEqual(await proxies(), ["10.33.0.7", "10.33.0.9", "fd00:33::9"]);
     await agent.resync(wantInterface(bridge));
     t.deepEqual(await proxies(), ["10.33.0.7"]);
     const wrong = wantProxy({ interface: "br", ip_address: "10.33.0.9", hw_address: "02:00:00:00:33:09" });
